@@ -1,0 +1,84 @@
+package accessrules
+
+import "time"
+
+// A Query is one question: may this caller do this?
+type Query struct {
+	Facts    Facts
+	Now      time.Time
+	Caller   *User  // nil: anonymous
+	Method   string // HTTP method; HEAD counts as GET
+	Params   Params // parameters of the path, and arguments of the rule
+	Page     bool   // a page navigation: Accept names text/html (access.md A.5, decision 64)
+	ReadOnly bool   // the site refuses writes (disable_updates)
+}
+
+// A Param is a named segment of a path.
+type Param struct{ Name, Value string }
+
+// Params are few: a slice beats a map.
+type Params []Param
+
+// Get returns the value of a parameter, "" when absent.
+func (p Params) Get(name string) string {
+	for i := range p {
+		if p[i].Name == name {
+			return p[i].Value
+		}
+	}
+	return ""
+}
+
+// A Condition is something that must hold. Check never has an effect. Conditions are immutable and safe for concurrent use.
+type Condition interface {
+	// Check answers the query. The zero Verdict means that the condition holds.
+	Check(q *Query) Verdict
+	// String prints the condition in the words of the Caddyfile, as in "direct contributor weak".
+	String() string
+}
+
+// A Reason says why somebody was refused, in a word that programs can key on.
+type Reason string
+
+// Reasons of a refusal.
+const (
+	Passed          Reason = ""
+	NoRule          Reason = "no-rule"
+	Unauthenticated Reason = "unauthenticated"
+	BadCredentials  Reason = "bad-credentials"
+	NotActivated    Reason = "not-activated"
+	OTPRequired     Reason = "otp-required"
+	TermsUnsigned   Reason = "terms-unsigned"
+	PendingGrant    Reason = "pending-grant"
+	RoleMissing     Reason = "role-missing"
+	NotSubscribed   Reason = "not-subscribed"
+	Expired         Reason = "subscription-ended"
+	BalanceDue      Reason = "balance-due"
+	ReadOnlySite    Reason = "read-only"
+	Unavailable     Reason = "unavailable" // facts could not be read: 503
+)
+
+// A Verdict is the answer of a condition.
+type Verdict struct {
+	Reason Reason // "" = pass
+	// Target is the path of the page that cures the refusal (access.md B.5), "" for none. Paths are those of the contract
+	// ("/login/", "/pricing/", …); the assembly maps them to configured URLs.
+	Target string
+	// Cart is the slug of a plan to put into the caller's cart before the redirect (access.md B.3), "" for none.
+	Cart string
+	// Err is why facts could not be read; set with Unavailable only.
+	Err error
+}
+
+// OK reports whether the condition holds.
+func (v Verdict) OK() bool { return v.Reason == Passed }
+
+// Strength says how far a role other than manager goes (access.md A.1).
+type Strength uint8
+
+// Strengths of a role test.
+const (
+	Normal Strength = iota // the role may read
+	Weak                   // the role may read and write
+	Strong                 // managers only
+)

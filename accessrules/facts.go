@@ -1,0 +1,83 @@
+// Package accessrules decides who may pass. The permission of every API endpoint and every rule of the gate are values of one
+// kind: a Condition, checked against facts about the caller. The package knows nothing of handlers, Caddy or SQL; it asks for
+// facts through one interface. It implements access.md, both parts.
+package accessrules
+
+import "time"
+
+// Facts answers questions about others than the caller. Values are shared and must not be changed. Every method returns nil
+// (and no error) for what does not exist; an error means that the answer is not known, and nobody passes.
+type Facts interface {
+	// Broker is the slug of the profile that runs the site.
+	Broker() string
+	// Profile finds a profile by slug (case-sensitively), archived ones included.
+	Profile(slug string) (*Profile, error)
+	// User finds an active user by username.
+	User(username string) (*User, error)
+	// Plan finds a plan by slug.
+	Plan(slug string) (*Plan, error)
+	// Agreement is the date of the last version of an agreement; zero when there is no such agreement.
+	Agreement(slug string) (time.Time, error)
+}
+
+// A User is a login, with all that conditions ask about it. Immutable.
+type User struct {
+	ID          int64
+	Username    string
+	Email       string
+	Name        string // printable name
+	FullName    string
+	Credentials bool      // has a usable password
+	OTP         bool      // has set up one-time passwords
+	LastLogin   time.Time // zero: never
+	Roles       []Role    // opted in on both sides; some may have ended
+	Pending     []string  // slugs of the profiles with a grant that waits for an answer
+	Signed      map[string]time.Time
+}
+
+// A Role is what a user may do on a profile.
+type Role struct {
+	Profile     *Profile
+	Description string // "manager", "contributor" or a custom slug
+	OTPRequired bool
+	EndsAt      time.Time // zero: never
+}
+
+// Valid reports whether the role is in force at now (access.md A.1).
+func (r *Role) Valid(now time.Time) bool { return r.EndsAt.IsZero() || r.EndsAt.After(now) }
+
+// A Profile is a billing account. Immutable.
+type Profile struct {
+	ID            int64
+	Slug          string
+	PrintableName string
+	Email         string
+	Picture       string // "" = none
+	Personal      bool   // a user of the same slug holds a role on it
+	Credentials   bool   // that user has a usable password
+	CreatedAt     time.Time
+	Active        bool
+	Provider      bool // is_provider
+	BulkBuyer     bool // is_bulk_buyer
+	Managed       bool // an active manager who counts (decision 31): not a shadow
+	Timezone      string
+	// Subscriptions that are opted in on both sides, ended ones included, by end date.
+	Subscriptions []Subscription
+}
+
+// A Subscription of a profile to a plan.
+type Subscription struct {
+	Plan     string // slug
+	Provider string // slug of the plan's owner
+	EndsAt   time.Time
+	Locked   bool // something ordered on it is not paid (ledger.md 4.2)
+}
+
+// A Plan as rules see it.
+type Plan struct {
+	Slug     string
+	Title    string
+	Provider string // slug of its owner
+	Active   bool
+	Priced   bool // not is_not_priced
+}

@@ -1,0 +1,122 @@
+package rest
+
+import (
+	"net/http"
+	"reflect"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// An Endpoint is a row of the table that is the API: method, path, who may call it, what it does, what it takes and answers.
+// It is made by Get, Post, Put, Patch, Delete or Act; there is none without a condition.
+type Endpoint struct {
+	Method    string
+	Path      string // as in the contract: "/api/profile/{profile}/plans/{plan}"
+	Condition accessrules.Condition
+	In, Out   reflect.Type // of the body and of the answer; None for nothing
+	Keyed     bool         // honours Idempotency-Key and ?dry_run (WithKey)
+	List      bool         // answers CSV too
+	Doc       string       // one line for the API's own description
+
+	run  func(*Call) (any, error)
+	find func(*Call, store.Reader) error
+	opts options
+}
+
+// None is the body of a request that has none, and the answer 204.
+type None struct{}
+
+// Get is an endpoint that reads: fn runs on one snapshot. HEAD comes with it.
+func Get[Out any](path string, c accessrules.Condition, fn func(c *Call, r store.Reader) (Out, error), opts ...Option) Endpoint {
+	return endpoint(http.MethodGet, path, c, typeOf[None](), typeOf[Out](), func(call *Call) (any, error) {
+		var out Out
+		err := call.Read(func(r store.Reader) (err error) {
+			out, err = fn(call, r)
+			return err
+		})
+		return out, err
+	}, opts)
+}
+
+// Post is an endpoint that writes: fn runs in one transaction of the runner (idempotency key, audit, dry run, commit). It may be
+// run twice; see store.Store.Write.
+func Post[In, Out any](path string, c accessrules.Condition, fn func(c *Call, tx *store.Tx, in *In) (Out, error), opts ...Option) Endpoint {
+	return write(http.MethodPost, path, c, fn, opts)
+}
+
+// Put is Post with another method.
+func Put[In, Out any](path string, c accessrules.Condition, fn func(c *Call, tx *store.Tx, in *In) (Out, error), opts ...Option) Endpoint {
+	return write(http.MethodPut, path, c, fn, opts)
+}
+
+// Patch is Post with another method.
+func Patch[In, Out any](path string, c accessrules.Condition, fn func(c *Call, tx *store.Tx, in *In) (Out, error), opts ...Option) Endpoint {
+	return write(http.MethodPatch, path, c, fn, opts)
+}
+
+// Delete is Post with another method.
+func Delete[In, Out any](path string, c accessrules.Condition, fn func(c *Call, tx *store.Tx, in *In) (Out, error), opts ...Option) Endpoint {
+	return write(http.MethodDelete, path, c, fn, opts)
+}
+
+// Act is an endpoint with slow steps outside of a transaction (hash a password, call a processor): fn calls call.Read and
+// call.Write, the same runner, for its steps.
+func Act[In, Out any](method, path string, c accessrules.Condition, fn func(c *Call, in *In) (Out, error), opts ...Option) Endpoint {
+	return endpoint(method, path, c, typeOf[In](), typeOf[Out](), func(call *Call) (any, error) {
+		in, err := body[In](call)
+		if err != nil {
+			return nil, err
+		}
+		return fn(call, in)
+	}, opts)
+}
+
+func write[In, Out any](method, path string, c accessrules.Condition, fn func(*Call, *store.Tx, *In) (Out, error), opts []Option) Endpoint {
+	return endpoint(method, path, c, typeOf[In](), typeOf[Out](), func(call *Call) (any, error) {
+		in, err := body[In](call)
+		if err != nil {
+			return nil, err
+		}
+		var out Out
+		err = call.Write(func(tx *store.Tx) (err error) {
+			out, err = fn(call, tx, in)
+			return err
+		})
+		return out, err
+	}, opts)
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// An Option changes an endpoint.
+type Option func(*options)
+
+type options struct {
+	find    func(*Call, store.Reader) error
+	keyed   bool
+	list    bool
+	file    int64
+	noAudit bool
+	doc     string
+}
+
+// Find looks up the objects of the path when the body is bad, so that a bad body on an unknown object is a 404 (conventions.md
+// 9.3). Operations look them up by themselves otherwise.
+func Find(fn func(c *Call, r store.Reader) error) Option { return func(o *options) { o.find = fn } }
+
+// Keyed honours Idempotency-Key and ?dry_run=true: same key and body, same answer; same key with another body, or still in
+// flight: 409.
+func Keyed() Option { return func(o *options) { o.keyed = true } }
+
+// Listed answers Accept: text/csv and ?format=csv as well (conventions.md 7.8).
+func Listed() Option { return func(o *options) { o.list = true } }
+
+// File takes a multipart body with files of at most n bytes in all.
+func File(n int64) Option { return func(o *options) { o.file = n } }
+
+// Unaudited writes no audit row: for what changes nothing that anybody answers for (a cart, a counter).
+func Unaudited() Option { return func(o *options) { o.noAudit = true } }
+
+// Doc is a line for the API's own description.
+func Doc(line string) Option { return func(o *options) { o.doc = line } }
