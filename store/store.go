@@ -8,6 +8,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,32 +36,139 @@ type Reader interface {
 }
 
 // Store is an open database.
-type Store struct{ impl }
+type Store struct {
+	path    string
+	log     *zap.Logger
+	clock   clock
+	stats   counters
+	connect func(uri string) (driver.Conn, error)
+	version int64                  // of the schema this program knows
+	healthy atomic.Bool            // the last commit succeeded
+	open    atomic.Pointer[engine] // nil before Migrate and after Close
 
-// Open opens the database at o.Path, checks it (it is ours, it is not newer than this program, the pragmas hold) and starts
-// the writer. It changes nothing in the file and does not migrate it: see Migrate.
-func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o) }
+	mu      sync.Mutex // of Migrate and Close, and of what follows
+	closed  atomic.Bool
+	foreign []func()
+}
 
-// Migrate brings the schema to this program's version, forward only, and marks the store ready.
-func (s *Store) Migrate(ctx context.Context) error { return s.migrate(ctx) }
+// engine is the open connections of a migrated store.
+type engine struct {
+	*writer
+	*readers
+}
 
-// Ready reports whether the store is migrated and its last write succeeded. Handlers answer 503 until it is.
-func (s *Store) Ready() bool { return s.ready() }
+// Open checks the database at o.Path: it is ours, or missing, and not newer than this program. It changes nothing and opens
+// no connection, so that a configuration can be checked beside a running server: Migrate makes the store usable, and until
+// then Write and Read answer ErrUnavailable.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Path == "" || o.Now == nil || o.Logger == nil {
+		return nil, errors.New("store: Path, Now and Logger are required")
+	}
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	version, err := newestVersion()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkHeader(path, version); err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, log: o.Logger, connect: openConn, version: version}
+	s.clock.source = o.Now
+	return s, ctx.Err()
+}
+
+// Migrate brings the schema to this program's version, forward only, starts the writer and marks the store ready. Each step
+// is a transaction, so that an interrupted Migrate is continued by the next. Once it succeeded it does nothing.
+func (s *Store) Migrate(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if s.open.Load() != nil {
+		return nil
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	w, err := s.startWriter(ctx)
+	if err != nil {
+		return err
+	}
+	// A read-only connection needs the log beside the file, so the writer came first.
+	r, err := s.openReaders(ctx, max(2, runtime.GOMAXPROCS(0)))
+	if err != nil {
+		return errors.Join(err, w.close())
+	}
+	s.healthy.Store(true)
+	s.open.Store(&engine{w, r})
+	return nil
+}
+
+// Ready reports whether the store is migrated and its last write succeeded. Handlers answer 503 until it is. After a failure
+// the store tries by itself whether the disk takes writes again.
+func (s *Store) Ready() bool { return s.open.Load() != nil && s.healthy.Load() }
 
 // Write runs fn in a transaction and returns once its effects are durable, or fn's error once they are undone.
 //
 // fn may be run twice (when a shared commit fails), so it has no effect outside tx and assigns, never appends, to what it
-// captures. It is short, calls nothing external and no Write. ctx guards the wait, never the statements: a caller that gives
-// up (context.Canceled) may still find its write committed. Errors: ErrBusy when the queue is full, ErrClosed, ErrUnavailable
-// when the disk refuses, a *ConstraintError, or what fn returned.
-func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error { return s.write(ctx, fn) }
+// captures. It is short, calls nothing external and no Write. ctx guards the wait, never the statements: fn is not run once
+// ctx has ended (ctx's error), and once it runs Write waits for its outcome. Errors: ErrBusy when the queue is full or another
+// process holds the database, ErrClosed, ErrUnavailable when the disk refuses, ErrNested, a *ConstraintError, or what fn
+// returned.
+func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e, err := s.engine()
+	if err != nil {
+		return err
+	}
+	return e.write(ctx, fn)
+}
 
-// Read runs fn on one read snapshot. Errors are fn's, or ErrClosed and ErrUnavailable.
-func (s *Store) Read(ctx context.Context, fn func(r Reader) error) error { return s.read(ctx, fn) }
+// Read runs fn on one read snapshot. It is not cancelled with ctx once it runs, see Cancellable. Errors are fn's, ctx's, or
+// ErrClosed, ErrUnavailable and ErrNested.
+func (s *Store) Read(ctx context.Context, fn func(r Reader) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e, err := s.engine()
+	if err != nil {
+		return err
+	}
+	return e.read(ctx, s.clock.now(), fn)
+}
+
+func (s *Store) engine() (*engine, error) {
+	if e := s.open.Load(); e != nil {
+		return e, nil
+	}
+	if s.closed.Load() {
+		return nil, ErrClosed
+	}
+	return nil, ErrUnavailable
+}
 
 // OnForeignChange registers fn to be called when another process (the command line) has written to the database. It is
 // called within half a second, on the writer's goroutine, and must not block.
-func (s *Store) OnForeignChange(fn func()) { s.onForeignChange(fn) }
+func (s *Store) OnForeignChange(fn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreign = append(s.foreign, fn)
+}
 
 // Close drains the queue, checkpoints and closes. Writes that come later fail with ErrClosed.
-func (s *Store) Close() error { return s.close() }
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed.Store(true)
+	e := s.open.Swap(nil)
+	if e == nil {
+		return nil
+	}
+	return errors.Join(e.closeReaders(), e.close())
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+)
+
+// pragma is a setting of a connection, and its value as SQLite reports it once it holds.
+type pragma struct{ name, value string }
+
+var (
+	writerPragmas = []pragma{
+		{"busy_timeout", "5000"},
+		{"journal_mode", "wal"},
+		{"synchronous", "2"}, // FULL: in WAL mode the drivers' default may lose the last commits with the power
+		{"foreign_keys", "1"},
+		{"recursive_triggers", "1"}, // without, REPLACE deletes past the triggers of append-only tables
+		{"cache_size", "-65536"},    // KiB
+		{"wal_autocheckpoint", "4000"},
+		{"journal_size_limit", "67108864"},
+	}
+	readerPragmas = []pragma{
+		{"busy_timeout", "5000"},
+		{"query_only", "1"},
+		{"cache_size", "-16000"},
+	}
+	// creatorPragmas leave the journal mode as it is, see create.
+	creatorPragmas = []pragma{
+		{"busy_timeout", "5000"},
+		{"synchronous", "2"},
+	}
+)
+
+// connector opens connections to a file. Nearly all settings belong to a connection, not to the file, and SQLite passes over
+// those that it does not know: so each new connection is set up and asked whether they hold.
+type connector struct {
+	uri     string
+	pragmas []pragma
+	open    func(uri string) (driver.Conn, error)
+}
+
+// openDB returns a handle on the file at path with n connections at most, which stay open.
+func openDB(open func(string) (driver.Conn, error), path, params string, n int, pragmas []pragma) *sql.DB {
+	u := url.URL{Scheme: "file", Path: path, RawQuery: params}
+	db := sql.OpenDB(&connector{uri: u.String(), pragmas: pragmas, open: open})
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	return db
+}
+
+// Connect implements driver.Connector.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.open(c.uri)
+	if err != nil {
+		return nil, classify(err)
+	}
+	for _, p := range c.pragmas {
+		if err := set(ctx, conn, p); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+// Driver implements driver.Connector.
+func (c *connector) Driver() driver.Driver { return c }
+
+// Open implements driver.Driver.
+func (c *connector) Open(string) (driver.Conn, error) { return c.Connect(context.Background()) }
+
+func set(ctx context.Context, conn driver.Conn, p pragma) error {
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, "PRAGMA "+p.name+" = "+p.value, nil); err != nil {
+		return fmt.Errorf("setting %s: %w", p.name, classify(err))
+	}
+	rows, err := conn.(driver.QueryerContext).QueryContext(ctx, "PRAGMA "+p.name, nil)
+	if err != nil {
+		return fmt.Errorf("reading the setting %s: %w", p.name, classify(err))
+	}
+	defer rows.Close()
+	got := make([]driver.Value, 1)
+	if err := rows.Next(got); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading the setting %s: %w", p.name, classify(err))
+	}
+	if fmt.Sprint(got[0]) != p.value {
+		return fmt.Errorf("%w: the setting %s is %v instead of %s", ErrUnavailable, p.name, got[0], p.value)
+	}
+	return nil
+}
