@@ -1,6 +1,10 @@
 package accessrules
 
-import "time"
+import (
+	"net/http"
+	"strings"
+	"time"
+)
 
 // A Query is one question: may this caller do this?
 type Query struct {
@@ -18,6 +22,21 @@ type Param struct{ Name, Value string }
 
 // Params are few: a slice beats a map.
 type Params []Param
+
+// reads reports whether the request only reads: HEAD counts as GET (access.md A.1). OPTIONS reads nothing.
+func (q *Query) reads() bool { return q.Method == http.MethodGet || q.Method == http.MethodHead }
+
+// frozen reports whether the site's read-only switch forbids the request (access.md A.1).
+func (q *Query) frozen() bool {
+	if !q.ReadOnly {
+		return false
+	}
+	switch q.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return false
+	}
+	return true
+}
 
 // Get returns the value of a parameter, "" when absent.
 func (p Params) Get(name string) string {
@@ -44,6 +63,7 @@ type Reason string
 const (
 	Passed          Reason = ""
 	NoRule          Reason = "no-rule"
+	NotFound        Reason = "not-found" // the rule names a plan that does not exist: 404
 	Unauthenticated Reason = "unauthenticated"
 	BadCredentials  Reason = "bad-credentials"
 	NotActivated    Reason = "not-activated"
@@ -72,6 +92,58 @@ type Verdict struct {
 
 // OK reports whether the condition holds.
 func (v Verdict) OK() bool { return v.Reason == Passed }
+
+// Status is the HTTP status that answers the verdict when it is not a redirect, for the API and for the gate alike (access.md
+// A.5, decision 1): 401 for a caller without a valid identity, 403 for one who is known, 503 when facts could not be read.
+func (v Verdict) Status() int {
+	switch v.Reason {
+	case Passed:
+		return http.StatusOK
+	case Unauthenticated, BadCredentials:
+		return http.StatusUnauthorized
+	case NotFound:
+		return http.StatusNotFound
+	case Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusForbidden
+}
+
+// unavailable is the verdict when facts could not be read: nobody passes.
+func unavailable(err error) Verdict { return Verdict{Reason: Unavailable, Err: err} }
+
+// all is a list of conditions, all of which must hold.
+type all []Condition
+
+// All holds when every condition holds. They are checked in order, and the first that does not hold decides.
+func All(conditions ...Condition) Condition {
+	var flat all
+	for _, c := range conditions {
+		if inner, ok := c.(all); ok {
+			flat = append(flat, inner...)
+			continue
+		}
+		flat = append(flat, c)
+	}
+	return flat
+}
+
+func (a all) Check(q *Query) Verdict {
+	for _, c := range a {
+		if v := c.Check(q); !v.OK() {
+			return v
+		}
+	}
+	return Verdict{}
+}
+
+func (a all) String() string {
+	words := make([]string, len(a))
+	for i, c := range a {
+		words[i] = c.String()
+	}
+	return strings.Join(words, "; ")
+}
 
 // Strength says how far a role other than manager goes (access.md A.1).
 type Strength uint8
