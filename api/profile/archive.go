@@ -1,0 +1,136 @@
+package profile
+
+import (
+	"strconv"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Archive closes a profile for good (profiles.md 6.4, decision 7): personal data erased, roles gone, subscriptions and plans
+// ended; the row stays, for the books, under the slug "_archive_<id>". The user of a personal profile is archived with it.
+// broker says that a manager of the broker asks, who may leave other profiles of that user without a manager. Archiving what is
+// archived changes nothing. Errors: 400 for the broker, the processor, a profile that has current subscribers or a balance, and
+// a user who is the last manager of another profile.
+func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) error {
+	var slug string
+	var active bool
+	if err := tx.QueryRow(`SELECT slug, is_active FROM profile WHERE id = ?`, profile).Scan(&slug, &active); err != nil {
+		return err
+	}
+	if !active {
+		return nil
+	}
+	user, err := attachedUser(tx, profile)
+	if err != nil {
+		return err
+	}
+	if err := s.mayArchive(tx, profile, slug); err != nil {
+		return err
+	}
+	if user != 0 {
+		if !broker {
+			if err := LastManagerElsewhere(tx, user, profile); err != nil {
+				return err
+			}
+		}
+		if err := s.touchProfilesOf(tx, user); err != nil {
+			return err
+		}
+		if err := s.users.ArchiveUser(tx, user); err != nil {
+			return err
+		}
+		s.dir.TouchUser(tx, user)
+	}
+	if err := s.touchMembers(tx, profile); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM role WHERE profile_id = ?`, profile); err != nil {
+		return err
+	}
+	if err := s.subs.EndAll(tx, profile); err != nil {
+		return err
+	}
+	archived := "_archive_" + strconv.FormatInt(profile, 10)
+	_, err = tx.Exec(`UPDATE profile SET slug = ?, email = ?, is_active = 0, full_name = '', phone = '', street_address = '', locality = '',
+		region = '', postal_code = '', country = '', picture = NULL, extra = NULL WHERE id = ?`,
+		archived, archived+"@"+s.settings.ArchiveDomain, profile)
+	s.dir.TouchProfile(tx, profile)
+	return err
+}
+
+// mayArchive holds decision 7.
+func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
+	switch {
+	case profile == processorID:
+		return rest.Bad("detail", "The profile of the payment processor cannot be deleted.")
+	case slug == s.dir.Broker():
+		return rest.Bad("detail", "The broker profile cannot be deleted.")
+	}
+	n, err := s.subs.CurrentSubscribers(tx, profile)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return rest.Bad("detail", "A profile with current subscribers cannot be deleted.")
+	}
+	var owes bool
+	err = tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM balance WHERE profile_id = ? AND account = 'Funds' AND amount <> 0)
+		OR EXISTS (SELECT 1 FROM statement WHERE payer_id = ? GROUP BY unit HAVING sum(due) <> sum(paid))`, profile, profile).Scan(&owes)
+	if err == nil && owes {
+		err = rest.Bad("detail", "A profile with a balance cannot be deleted.")
+	}
+	return err
+}
+
+// LastManagerElsewhere fails with 400 when a user is the last active manager of an active profile other than except
+// (decision 39).
+func LastManagerElsewhere(r store.Reader, user, except int64) error {
+	var name string
+	err := r.QueryRow(`SELECT coalesce(min(p.slug), '') FROM role mine JOIN profile p ON p.id = mine.profile_id
+		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND mine.request_key IS NULL AND mine.grant_key IS NULL
+			AND (mine.ends_at IS NULL OR mine.ends_at > ?)
+			AND mine.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
+			AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id
+				WHERE r.profile_id = mine.profile_id AND r.user_id <> mine.user_id AND `+aManager+`)`,
+		user, except, r.Now(), r.Now()).Scan(&name)
+	if err == nil && name != "" {
+		err = rest.Bad("detail", "The user is the last manager of profile "+name+".")
+	}
+	return err
+}
+
+// touchMembers drops what is cached about everybody who has a role on a profile.
+func (s *Service) touchMembers(tx *store.Tx, profile int64) error {
+	ids, err := column(tx, `SELECT user_id FROM role WHERE profile_id = ?`, profile)
+	for _, id := range ids {
+		s.dir.TouchUser(tx, id)
+	}
+	return err
+}
+
+// touchProfilesOf drops what is cached about every profile that a user has a role on.
+func (s *Service) touchProfilesOf(tx *store.Tx, user int64) error {
+	ids, err := column(tx, `SELECT profile_id FROM role WHERE user_id = ?`, user)
+	for _, id := range ids {
+		s.dir.TouchProfile(tx, id)
+	}
+	return err
+}
+
+// column reads a column of identifiers.
+func column(r store.Reader, query string, args ...any) (ids []int64, err error) {
+	rows, err := r.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}

@@ -1,0 +1,146 @@
+package profile
+
+import (
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// PublicMailDomains are mail providers open to everybody: an address there says nothing about who one works for.
+var PublicMailDomains = strings.Fields(`
+	126.com 163.com aim.com alice.it aol.com att.net bellsouth.net bigpond.com bluewin.ch bol.com.br bt.com btinternet.com
+	charter.net comcast.net cox.net daum.net disroot.org duck.com earthlink.net email.com fastmail.com fastmail.fm free.fr
+	freenet.de gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.fr gmx.net googlemail.com hey.com hotmail.ca hotmail.co.uk hotmail.com
+	hotmail.de hotmail.es hotmail.fr hotmail.it hushmail.com icloud.com inbox.com inbox.lv interia.pl juno.com laposte.net
+	libero.it live.ca live.co.uk live.com live.fr live.nl lycos.com mac.com mail.com mail.de mail.ee mail.ru mailbox.org
+	mailfence.com mailinator.com me.com msn.com naver.com neuf.fr o2.pl online.de onet.pl orange.fr outlook.com outlook.de
+	outlook.es outlook.fr outlook.jp pm.me posteo.de proton.me protonmail.ch protonmail.com qq.com rambler.ru rediffmail.com
+	riseup.net rocketmail.com rogers.com runbox.com sapo.pt sbcglobal.net seznam.cz sfr.fr shaw.ca sina.com sky.com startmail.com
+	sympatico.ca t-online.de talktalk.net telus.net terra.com.br tiscali.it tuta.com tuta.io tutanota.com uol.com.br verizon.net
+	virgilio.it virginmedia.com wanadoo.fr web.de wp.pl xtra.co.nz yahoo.ca yahoo.co.in yahoo.co.jp yahoo.co.uk yahoo.com
+	yahoo.com.au yahoo.com.br yahoo.de yahoo.es yahoo.fr yahoo.it yandex.com yandex.ru yeah.net ymail.com zoho.com zohomail.com`)
+
+// maxCandidates is how many profiles an e-mail address may match before it says nothing (profiles.md 4.5).
+const maxCandidates = 5
+
+// settlement is what a user gets without asking (profiles.md 4.5), as found in one reading.
+type settlement struct {
+	personal *New           // personal profile to make
+	grants   []implicitRole // roles to grant
+	accept   []int64        // rows of role to accept
+}
+
+type implicitRole struct{ profile, role int64 }
+
+func (d settlement) empty() bool { return d.personal == nil && len(d.grants) == 0 && len(d.accept) == 0 }
+
+// Settle gives a user what comes by itself: a personal profile where the site or the cart asks for one, roles on profiles with the
+// user's verified e-mail address or domain, invitations that need no answer. It runs before the user's roles are listed and at
+// login; running it again changes nothing (profiles.md 4.5, decision 49).
+func (s *Service) Settle(tx *store.Tx, user int64) error {
+	due, err := s.due(tx, user)
+	if err != nil {
+		return err
+	}
+	if due.personal != nil {
+		if _, err := s.Create(tx, *due.personal); err != nil {
+			return err
+		}
+	}
+	for _, g := range due.grants {
+		if _, _, err := s.GrantRole(tx, Grant{Profile: g.profile, User: user, Role: g.role}); err != nil {
+			return err
+		}
+	}
+	if len(due.accept) > 0 {
+		if _, err := tx.Exec(`UPDATE role SET grant_key = NULL WHERE user_id = ? AND grant_key IS NOT NULL
+			AND role_description_id IN (SELECT id FROM role_description WHERE skip_optin_on_grant = 1)`, user); err != nil {
+			return err
+		}
+		s.dir.TouchUser(tx, user)
+		for _, profile := range due.accept {
+			s.dir.TouchProfile(tx, profile)
+		}
+	}
+	return nil
+}
+
+// due finds what Settle has to do, nothing most of the time, so that the reading of a list does not write.
+func (s *Service) due(r store.Reader, user int64) (due settlement, err error) {
+	var username, name, email string
+	var verified, active bool
+	err = r.QueryRow(`SELECT username, trim(first_name || ' ' || last_name), coalesce(email, ''), is_active,
+		EXISTS (SELECT 1 FROM contact c WHERE c.user_id = u.id AND c.email = u.email AND c.email_verified_at IS NOT NULL)
+		FROM user u WHERE id = ?`, user).Scan(&username, &name, &email, &active, &verified)
+	if err != nil || !active {
+		return due, err
+	}
+	if due.personal, err = s.duePersonal(r, user, username, name, email); err != nil {
+		return due, err
+	}
+	if email != "" && verified {
+		if due.grants, err = s.dueGrants(r, user, strings.ToLower(email)); err != nil {
+			return due, err
+		}
+	}
+	due.accept, err = column(r, `SELECT r.profile_id FROM role r JOIN role_description d ON d.id = r.role_description_id
+		WHERE r.user_id = ? AND r.grant_key IS NOT NULL AND d.skip_optin_on_grant = 1`, user)
+	return due, err
+}
+
+func (s *Service) duePersonal(r store.Reader, user int64, username, name, email string) (*New, error) {
+	if !directory.ValidName(username) {
+		return nil, nil
+	}
+	var wanted, taken bool
+	err := r.QueryRow(`SELECT EXISTS (SELECT 1 FROM cart_item c JOIN plan p ON p.id = c.plan_id WHERE c.user_id = ? AND c.recorded = 0 AND p.is_personal = 1),
+		EXISTS (SELECT 1 FROM profile WHERE slug = ?)`, user, username).Scan(&wanted, &taken)
+	if err != nil || taken || !wanted && !s.settings.ForcePersonal {
+		return nil, err
+	}
+	return &New{Slug: username, FullName: name, Email: email, Personal: true, CreatedBy: user, Manager: user}, nil
+}
+
+// dueGrants finds the roles that a verified address opens.
+func (s *Service) dueGrants(r store.Reader, user int64, email string) ([]implicitRole, error) {
+	_, domain, _ := strings.Cut(email, "@")
+	if s.public[domain] {
+		domain = ""
+	}
+	candidates, err := column(r, `SELECT id FROM (SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? LIMIT ?) AS same
+		UNION ALL SELECT id FROM (SELECT id FROM profile WHERE email_domain = ? AND email_domain <> '' AND is_active = 1 AND id <> ? LIMIT ?) AS near`,
+		email, processorID, maxCandidates, domain, processorID, maxCandidates)
+	if err != nil || len(candidates) == 0 || len(candidates) >= maxCandidates {
+		return nil, err
+	}
+	var ids [maxCandidates - 1]any
+	for i := range ids {
+		ids[i] = int64(0)
+		if i < len(candidates) {
+			ids[i] = candidates[i]
+		}
+	}
+	// Several descriptions at a level, or none: the level is skipped. min = max: there is exactly one.
+	rows, err := r.Query(`SELECT p.id, coalesce(
+			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id = p.id AND implicit_create_on_none = 1),
+			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id IS NULL AND implicit_create_on_none = 1), 0)
+		FROM profile p WHERE p.id IN (?, ?, ?, ?) AND p.no_implicit_role = 0
+			AND NOT EXISTS (SELECT 1 FROM role r WHERE r.profile_id = p.id AND r.user_id = ?)
+		ORDER BY p.id`, ids[0], ids[1], ids[2], ids[3], user)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var grants []implicitRole
+	for rows.Next() {
+		var g implicitRole
+		if err := rows.Scan(&g.profile, &g.role); err != nil {
+			return nil, err
+		}
+		if g.role != 0 {
+			grants = append(grants, g)
+		}
+	}
+	return grants, rows.Err()
+}
