@@ -1,0 +1,276 @@
+package notice
+
+import (
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+)
+
+// route is where an event goes, once its profiles and users are known (notifications.md 2).
+type route struct {
+	back     string  // path of the page that the event is about
+	to       string  // e-mail address, "" for nobody
+	managers []int64 // profiles whose managers get a copy
+	by       *User   // whose action it is: no copy for them, and the Reply-To
+	direct   bool    // no preference and no switch keeps it from its one reader
+	nowhere  bool    // there is nothing to tell
+	lang     string
+}
+
+// subject names a thing for Event.Subject.
+func subject(kind, slug string) string { return kind + "/" + slug }
+
+// UserRegistered says that a new account finished registration and never logged in before (notifications.md 2.1).
+type UserRegistered struct {
+	User User `json:"user"`
+}
+
+// UserActivated says that an account without a password, which had logged in before, got one.
+type UserActivated struct {
+	User User `json:"user"`
+}
+
+// UserWelcome greets a new user. It goes out when the site's welcome e-mail is on.
+type UserWelcome struct {
+	User User `json:"user"`
+}
+
+// UserContact is the contact form. OriginatedBy is made from the body alone when the caller is anonymous, without an ID.
+type UserContact struct {
+	OriginatedBy *User           `json:"originated_by"`
+	Provider     Profile         `json:"provider"`
+	Detail       List[[2]string] `json:"detail"` // other fields, then "Message" and its text
+}
+
+// ProfileUpdated says that a profile was edited. Nothing goes out when only empty fields were filled in.
+type ProfileUpdated struct {
+	Profile      Profile `json:"profile"`
+	OriginatedBy *User   `json:"originated_by"`
+	Changes      Changes `json:"changes"`
+}
+
+// RoleGrantCreated says that a role was granted, or an invitation sent again (notifications.md 2.2).
+type RoleGrantCreated struct {
+	Profile         Profile         `json:"profile"`
+	OriginatedBy    *User           `json:"originated_by"`
+	User            User            `json:"user"`
+	RoleDescription RoleDescription `json:"role_description"`
+	Detail          string          `json:"detail"` // the inviter's message
+	GrantKey        string          `json:"-"`      // while the grant waits for an answer
+}
+
+// RoleRequestCreated says that a user asks for a role.
+type RoleRequestCreated struct {
+	Profile      Profile `json:"profile"`
+	OriginatedBy *User   `json:"originated_by"`
+	User         User    `json:"user"`
+	Detail       string  `json:"detail"`
+}
+
+// RoleGrantAccepted says that a grantee accepted; OriginatedBy is the grantee too.
+type RoleGrantAccepted struct {
+	Profile         Profile         `json:"profile"`
+	OriginatedBy    *User           `json:"originated_by"`
+	User            User            `json:"user"`
+	RoleDescription RoleDescription `json:"role_description"`
+	Detail          string          `json:"detail"`
+}
+
+// SubscriptionGrantCreated says that a provider subscribed a profile, which has to accept (notifications.md 2.3).
+type SubscriptionGrantCreated struct {
+	Profile      Profile `json:"profile"` // the subscriber
+	OriginatedBy *User   `json:"originated_by"`
+	Provider     Profile `json:"provider"`
+	Plan         Plan    `json:"plan"`
+	Detail       string  `json:"detail"`
+	GrantKey     string  `json:"-"`
+}
+
+// SubscriptionGrantAccepted says that the subscriber accepted.
+type SubscriptionGrantAccepted struct {
+	Profile      Profile `json:"profile"` // the provider
+	OriginatedBy *User   `json:"originated_by"`
+	Plan         Plan    `json:"plan"`
+	Subscriber   Profile `json:"subscriber"`
+}
+
+// SubscriptionRequestCreated says that a profile asks for a subscription.
+type SubscriptionRequestCreated struct {
+	Profile      Profile `json:"profile"` // the provider
+	OriginatedBy *User   `json:"originated_by"`
+	Plan         Plan    `json:"plan"`
+	Detail       string  `json:"detail"`
+	Subscriber   Profile `json:"subscriber"`
+	RequestKey   string  `json:"-"`
+}
+
+// SubscriptionRequestAccepted says that the provider accepted.
+type SubscriptionRequestAccepted struct {
+	Profile      Profile `json:"profile"` // the subscriber
+	OriginatedBy *User   `json:"originated_by"`
+	Provider     Profile `json:"provider"`
+	Plan         Plan    `json:"plan"`
+}
+
+// ExpiresSoon says that a subscription ends and is not renewed by itself.
+type ExpiresSoon struct {
+	Profile          Profile `json:"profile"`
+	Plan             Plan    `json:"plan"`
+	Provider         Profile `json:"provider"`
+	NbExpirationDays int     `json:"nb_expiration_days"`
+}
+
+// OrderExecuted says that cart items became ledger lines (notifications.md 2.4). The provider is always the broker.
+type OrderExecuted struct {
+	Profile       Profile           `json:"profile"` // the payer
+	OriginatedBy  *User             `json:"originated_by"`
+	Provider      Profile           `json:"provider"`
+	InvoicedItems List[Transaction] `json:"invoiced_items"`
+}
+
+// ChargeUpdated is the receipt of a charge that was paid, and again after a refund, a dispute won, or on demand.
+type ChargeUpdated struct {
+	Profile      Profile              `json:"profile"`
+	OriginatedBy *User                `json:"originated_by"` // of a refund or a copy, when not CreatedBy
+	Provider     Profile              `json:"provider"`
+	ChargeItems  List[ChargeItem]     `json:"charge_items"`
+	ChargeTotal  *Price               `json:"charge_total,omitempty"` // what remains, when something was refunded
+	CreatedBy    *directory.UserShort `json:"created_by"`
+	Charge       Charge               `json:"charge"`
+}
+
+// CardUpdated says that the card on file was replaced.
+type CardUpdated struct {
+	Profile      Profile `json:"profile"`
+	OriginatedBy *User   `json:"originated_by"`
+	Changes      Changes `json:"changes"` // last4 and exp_date
+}
+
+// CardExpiresSoon says that the card on file does not last until the next renewal.
+type CardExpiresSoon struct {
+	Profile          Profile `json:"profile"`
+	NbExpirationDays int     `json:"nb_expiration_days"`
+	Last4            string  `json:"last4"`
+	ExpDate          string  `json:"exp_date"`
+}
+
+// RenewalChargeFailed says that the card on file was declined. The provider is the broker.
+type RenewalChargeFailed struct {
+	Profile            Profile           `json:"profile"`
+	Provider           Profile           `json:"provider"`
+	InvoicedItems      List[Transaction] `json:"invoiced_items"`
+	ChargeTotal        Price             `json:"charge_total"`
+	NbRenewalAttempts  int64             `json:"nb_renewal_attempts"`
+	MaxRenewalAttempts int64             `json:"max_renewal_attempts"`
+	FinalNotice        bool              `json:"final_notice"`
+}
+
+// ClaimCodeGenerated invites a profile whose subscription somebody paid for.
+type ClaimCodeGenerated struct {
+	Profile      Profile        `json:"profile"` // the invited one; without an ID if it is not on the site yet
+	OriginatedBy *User          `json:"originated_by"`
+	Provider     Profile        `json:"provider"`
+	CartItems    List[CartItem] `json:"cart_items"`
+	Detail       string         `json:"detail"`
+	ClaimCode    string         `json:"-"`
+}
+
+// QuotaReached says that a period's free quota is used up (decision 46).
+type QuotaReached struct {
+	Profile   Profile   `json:"profile"`
+	Plan      Plan      `json:"plan"`
+	Provider  Profile   `json:"provider"`
+	UseCharge UseCharge `json:"use_charge"`
+	Usage     int64     `json:"usage"` // quantity invoiced just now
+}
+
+// UseChargeLimitCrossed says that use charges passed their limit (decision 46).
+type UseChargeLimitCrossed struct {
+	Profile   Profile   `json:"profile"`
+	Plan      Plan      `json:"plan"`
+	Provider  Profile   `json:"provider"`
+	UseCharge UseCharge `json:"use_charge"`
+	Usage     int64     `json:"usage"` // amount billed, in 1/100 of the unit
+}
+
+// ProcessorSetupError says that a checkout failed because the provider cannot be paid.
+type ProcessorSetupError struct {
+	Profile      Profile `json:"profile"` // the customer
+	OriginatedBy *User   `json:"originated_by"`
+	Provider     Profile `json:"provider"`
+	Detail       string  `json:"detail"`
+}
+
+// PeriodSalesReportCreated is the broker's periodic report.
+type PeriodSalesReportCreated struct {
+	Profile                 Profile        `json:"profile"`
+	Title                   string         `json:"title"`
+	Results                 List[SalesRow] `json:"results"`
+	NewProfilesSampled      List[Profile]  `json:"new_profiles_sampled"`
+	NbAdditionalNewProfiles int64          `json:"nb_additional_new_profiles"`
+	NewUsersSampled         List[User]     `json:"new_users_sampled"`
+	NbAdditionalNewUsers    int64          `json:"nb_additional_new_users"`
+}
+
+// UserVerification carries a secret code, or the link that replaces it, to the address it proves (notifications.md 6). It goes
+// by mail only.
+type UserVerification struct {
+	User     *User         `json:"user"` // who has that address, nil for nobody yet
+	Code     string        `json:"code"`
+	Lifetime time.Duration `json:"-"`
+	Email    string        `json:"-"`
+	LinkKey  string        `json:"-"` // key of the link /login/{key}/, "" to send the code
+	Next     string        `json:"-"` // path to go on to after the link
+}
+
+// Names of the events, and where each one goes.
+
+func (*UserRegistered) Name() string              { return "user_registered" }
+func (*UserActivated) Name() string               { return "user_activated" }
+func (*UserWelcome) Name() string                 { return "user_welcome" }
+func (*UserContact) Name() string                 { return "user_contact" }
+func (*ProfileUpdated) Name() string              { return "profile_updated" }
+func (*RoleGrantCreated) Name() string            { return "role_grant_created" }
+func (*RoleRequestCreated) Name() string          { return "role_request_created" }
+func (*RoleGrantAccepted) Name() string           { return "role_grant_accepted" }
+func (*SubscriptionGrantCreated) Name() string    { return "subscription_grant_created" }
+func (*SubscriptionGrantAccepted) Name() string   { return "subscription_grant_accepted" }
+func (*SubscriptionRequestCreated) Name() string  { return "subscription_request_created" }
+func (*SubscriptionRequestAccepted) Name() string { return "subscription_request_accepted" }
+func (*ExpiresSoon) Name() string                 { return "expires_soon" }
+func (*OrderExecuted) Name() string               { return "order_executed" }
+func (*ChargeUpdated) Name() string               { return "charge_updated" }
+func (*CardUpdated) Name() string                 { return "card_updated" }
+func (*CardExpiresSoon) Name() string             { return "card_expires_soon" }
+func (*RenewalChargeFailed) Name() string         { return "renewal_charge_failed" }
+func (*ClaimCodeGenerated) Name() string          { return "claim_code_generated" }
+func (*QuotaReached) Name() string                { return "quota_reached" }
+func (*UseChargeLimitCrossed) Name() string       { return "use_charge_limit_crossed" }
+func (*ProcessorSetupError) Name() string         { return "processor_setup_error" }
+func (*PeriodSalesReportCreated) Name() string    { return "period_sales_report_created" }
+func (*UserVerification) Name() string            { return "user_verification" }
+
+func (e *UserRegistered) Subject() string              { return subject("user", e.User.Username) }
+func (e *UserActivated) Subject() string               { return subject("user", e.User.Username) }
+func (e *UserWelcome) Subject() string                 { return subject("user", e.User.Username) }
+func (e *UserContact) Subject() string                 { return subject("profile", e.Provider.Slug) }
+func (e *ProfileUpdated) Subject() string              { return subject("profile", e.Profile.Slug) }
+func (e *RoleGrantCreated) Subject() string            { return subject("profile", e.Profile.Slug) }
+func (e *RoleRequestCreated) Subject() string          { return subject("profile", e.Profile.Slug) }
+func (e *RoleGrantAccepted) Subject() string           { return subject("profile", e.Profile.Slug) }
+func (e *SubscriptionGrantCreated) Subject() string    { return subject("profile", e.Profile.Slug) }
+func (e *SubscriptionGrantAccepted) Subject() string   { return subject("profile", e.Subscriber.Slug) }
+func (e *SubscriptionRequestCreated) Subject() string  { return subject("profile", e.Subscriber.Slug) }
+func (e *SubscriptionRequestAccepted) Subject() string { return subject("profile", e.Profile.Slug) }
+func (e *ExpiresSoon) Subject() string                 { return subject("profile", e.Profile.Slug) }
+func (e *OrderExecuted) Subject() string               { return subject("profile", e.Profile.Slug) }
+func (e *ChargeUpdated) Subject() string               { return subject("profile", e.Profile.Slug) }
+func (e *CardUpdated) Subject() string                 { return subject("profile", e.Profile.Slug) }
+func (e *CardExpiresSoon) Subject() string             { return subject("profile", e.Profile.Slug) }
+func (e *RenewalChargeFailed) Subject() string         { return subject("profile", e.Profile.Slug) }
+func (e *ClaimCodeGenerated) Subject() string          { return subject("claim", e.ClaimCode) }
+func (e *QuotaReached) Subject() string                { return subject("profile", e.Profile.Slug) }
+func (e *UseChargeLimitCrossed) Subject() string       { return subject("profile", e.Profile.Slug) }
+func (e *ProcessorSetupError) Subject() string         { return subject("profile", e.Provider.Slug) }
+func (e *PeriodSalesReportCreated) Subject() string    { return subject("report", e.Profile.Slug) }
+func (e *UserVerification) Subject() string            { return subject("address", e.Email) }
