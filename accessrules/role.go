@@ -30,7 +30,7 @@ var reachWords = [...]string{"direct", "provider", "provider_only", "provider_re
 // them. A manager passes with any method and strength, the other roles as the strength says.
 type roleTest struct {
 	reach    reach
-	roles    slugs
+	roles    slugs // none: contributor
 	strength Strength
 	brokers  []string
 	profile  string // "": the {profile} of the path
@@ -38,7 +38,7 @@ type roleTest struct {
 }
 
 func newRoleTest(r reach, options []RoleOption) *roleTest {
-	t := &roleTest{reach: r, roles: slugs{values: []string{Contributor}}}
+	t := &roleTest{reach: r}
 	for _, o := range options {
 		o.role(t)
 	}
@@ -140,6 +140,9 @@ func (t *roleTest) grants(q *Query, r *Role) bool {
 			return false
 		}
 	}
+	if len(t.roles.values) == 0 {
+		return r.Description == Contributor
+	}
 	return t.roles.has(r.Description)
 }
 
@@ -205,8 +208,11 @@ func (p *Profile) subscribedNow(provider string, now time.Time) bool {
 
 func (t *roleTest) String() string {
 	roles := t.roles.values
-	if t.strength == Strong {
+	switch {
+	case t.strength == Strong:
 		roles = nil
+	case len(roles) == 0:
+		roles = []string{Contributor}
 	}
 	return sentence(reachWords[t.reach], roles, t.strength,
 		"profile", t.profile, "user", t.user, "brokers", strings.Join(t.brokers, ","))

@@ -1,5 +1,10 @@
 package accessrules
 
+import (
+	"fmt"
+	"strings"
+)
+
 // A Rule of the gate is a path and conditions, all of which must hold (decision 58). access.md B.2.
 type Rule struct {
 	Path       string      // pattern: segments, "{name}" or ":name" for any one; a prefix by whole segments
@@ -8,4 +13,50 @@ type Rule struct {
 	Engaged    []string    // tags of engagement tracking
 	Allow      string      // the rules API's text of the first condition: "0", "15/{\"plan\": \"premium\"}"
 	Source     string      // where it was written: "Caddyfile:12" or "api"
+}
+
+// SourceAPI is the Source of rules that were made through the rules API.
+const SourceAPI = "api"
+
+// A RuleError says which rule cannot be used, and why.
+type RuleError struct {
+	Index int // in the slice given to Compile
+	Rule  Rule
+	Err   error
+}
+
+func (e *RuleError) Error() string {
+	where := ""
+	if e.Rule.Source != "" {
+		where = " (" + e.Rule.Source + ")"
+	}
+	return fmt.Sprintf("rule %d%s %q: %v", e.Index+1, where, e.Rule.Path, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// builtinPrefixes are the paths of the contract's own pages and endpoints that a rule may speak of (access.md B.4).
+var builtinPrefixes = []string{
+	"/api/accounts", "/api/activities", "/api/agreements", "/api/billing", "/api/metrics", "/api/profile", "/api/themes", "/api/users",
+	"/activities/", "/billing/", "/metrics/", "/profile/", "/users/",
+}
+
+// BuiltinRules are the rules, in order, that replace the class of built-in endpoints whose path they match (access.md B.4 "Rules
+// over built-in endpoints"). A catch-all rule is not among them, nor is any rule that could open the administration of the gate.
+func BuiltinRules(rules []Rule) []Rule {
+	var over []Rule
+	for _, r := range rules {
+		path := r.Path
+		if !strings.HasPrefix(path, "/") {
+			path = "/" + path
+		}
+		for _, prefix := range builtinPrefixes {
+			if strings.HasPrefix(path, prefix) {
+				over = append(over, r)
+				break
+			}
+		}
+	}
+	return over
 }

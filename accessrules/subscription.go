@@ -49,12 +49,10 @@ func EverSubscribed(options ...SubscriptionOption) Condition {
 	return newSubscriptionTest(everDue, options)
 }
 
-// broker is step 1 of operations 15 and 16: Direct on no profile.
+// staff is step 1 of operations 15 and 16: Direct on no profile.
 func (t *subscriptionTest) staff() roleTest {
-	return roleTest{roles: contributors, brokers: t.brokers}
+	return roleTest{brokers: t.brokers}
 }
-
-var contributors = slugs{values: []string{Contributor}}
 
 func (t *subscriptionTest) Check(q *Query) Verdict {
 	if v := identified(q); !v.OK() {

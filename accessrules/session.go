@@ -1,0 +1,262 @@
+package accessrules
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strconv"
+	"time"
+)
+
+// SessionLifetime is how long a JWT session may be used by the upstream (access.md B.7 exp).
+const SessionLifetime = 7200 * time.Second
+
+// SessionWarning is the size of a forwarded session above which proxies and upstreams may refuse the header: whoever sends a
+// longer one logs a warning (access.md B.7).
+const SessionWarning = 7 << 10
+
+// A Site is what the upstream is told about the site. Slug must be the slug of the broker: upstreams look for it among the
+// profiles that the user manages.
+type Site struct{ Slug, PrintableName, Email string }
+
+// A Session is what the upstream is told about a caller (access.md B.7).
+type Session struct {
+	User        *User    // nil: anonymous, the session is {}
+	Site        *Site    // nil: site and last_visited are left out, as in the preview of access.md B.6
+	LastVisited string   // access.md B.8: Visited of a date, or tags joined by commas; "" is null
+	InvoiceKeys []string // of paid charge items that wait to be synchronised
+}
+
+// Visited prints a date for LastVisited; "" for the zero date.
+func Visited(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	b := appendTime(nil, t, "+00:00")
+	return string(b[1 : len(b)-1])
+}
+
+// JSON is the session without whitespace, as of now.
+func (s *Session) JSON(now time.Time) []byte {
+	return s.write(sessionWriter{comma: ",", colon: ":"}, now, time.Time{})
+}
+
+// JWT is the session as the upstream reads it from "Authorization: Bearer", signed with the bytes of key, to be used until now +
+// SessionLifetime. An anonymous session has none: "".
+func (s *Session) JWT(key string, now time.Time) string {
+	if s.User == nil {
+		return ""
+	}
+	payload := s.write(sessionWriter{comma: ",", colon: ":"}, now, now.Add(SessionLifetime))
+	return SignJWT(payload, []byte(key))
+}
+
+// Cookie is the value of the cookie "sessionid" that holds the encrypted session; the anonymous session {} too. It must be sent
+// in double quotes by who does not quote by itself. random gives each cookie its salt.
+func (s *Session) Cookie(key string, now time.Time, random io.Reader) (string, error) {
+	return SealCookie(s.write(sessionWriter{comma: ", ", colon: ": "}, now, time.Time{}), key, random)
+}
+
+// Preview is the session as indented text, with the exp of a JWT unless expires is zero (access.md B.6 forward_session).
+func (s *Session) Preview(now, expires time.Time) string {
+	var b bytes.Buffer
+	if err := json.Indent(&b, s.write(sessionWriter{comma: ",", colon: ":"}, now, expires), "", "  "); err != nil {
+		panic(err) // what we wrote is JSON
+	}
+	return b.String()
+}
+
+// sessionWriter writes JSON with the separators that a reader expects.
+type sessionWriter struct {
+	b            []byte
+	comma, colon string
+	first        bool // nothing stands in the object or list yet
+}
+
+func (w *sessionWriter) open(c byte) {
+	w.b = append(w.b, c)
+	w.first = true
+}
+
+func (w *sessionWriter) close(c byte) {
+	w.b = append(w.b, c)
+	w.first = false
+}
+
+func (w *sessionWriter) item() {
+	if !w.first {
+		w.b = append(w.b, w.comma...)
+	}
+	w.first = false
+}
+
+func (w *sessionWriter) key(name string) {
+	w.item()
+	w.b = append(appendString(w.b, name), w.colon...)
+}
+
+func (w *sessionWriter) text(name, value string) {
+	w.key(name)
+	w.b = appendString(w.b, value)
+}
+
+func (w *sessionWriter) null(names ...string) {
+	for _, name := range names {
+		w.key(name)
+		w.b = append(w.b, "null"...)
+	}
+}
+
+func (w *sessionWriter) textOrNull(name, value string) {
+	if value == "" {
+		w.null(name)
+		return
+	}
+	w.text(name, value)
+}
+
+func (w *sessionWriter) time(name string, t time.Time) {
+	w.key(name)
+	w.b = appendTime(w.b, t, "Z")
+}
+
+// write writes the session with the keys in the contract's order.
+func (s *Session) write(w sessionWriter, now, expires time.Time) []byte {
+	if s.User == nil {
+		return []byte("{}")
+	}
+	w.b = make([]byte, 0, 1024)
+	w.open('{')
+	if s.Site != nil {
+		w.textOrNull("last_visited", s.LastVisited)
+	}
+	w.text("username", s.User.Username)
+	w.key("roles")
+	w.roles(s.User, now)
+	if s.Site != nil {
+		w.key("site")
+		w.open('{')
+		w.text("slug", s.Site.Slug)
+		w.text("printable_name", s.Site.PrintableName)
+		w.text("email", s.Site.Email)
+		w.close('}')
+	}
+	w.key("invoice_keys")
+	w.open('[')
+	for _, key := range s.InvoiceKeys {
+		w.item()
+		w.b = appendString(w.b, key)
+	}
+	w.close(']')
+	w.null("session_key", "access_key", "secret_key", "security_token") // decision 20
+	if !expires.IsZero() {
+		w.key("exp")
+		w.b = strconv.AppendInt(w.b, expires.Unix(), 10)
+	}
+	w.close('}')
+	return w.b
+}
+
+// roles writes the roles that are in force on active profiles, by description, both in the order of the user's roles.
+func (w *sessionWriter) roles(u *User, now time.Time) {
+	w.open('{')
+	for i := range u.Roles {
+		description := u.Roles[i].Description
+		if !accessible(&u.Roles[i], now) || written(u.Roles[:i], description, now) {
+			continue
+		}
+		w.key(description)
+		w.open('[')
+		for j := i; j < len(u.Roles); j++ {
+			if r := &u.Roles[j]; r.Description == description && accessible(r, now) {
+				w.item()
+				w.profile(r.Profile, u)
+			}
+		}
+		w.close(']')
+	}
+	w.close('}')
+}
+
+// written reports whether a description has been met before.
+func written(before []Role, description string, now time.Time) bool {
+	for i := range before {
+		if before[i].Description == description && accessible(&before[i], now) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *sessionWriter) profile(p *Profile, u *User) {
+	kind, credentials := "organization", "false"
+	if p.Personal || p.Slug == u.Username {
+		kind = "personal"
+		if p.Credentials || p.Slug == u.Username && u.Credentials {
+			credentials = "true"
+		}
+	}
+	w.open('{')
+	w.text("slug", p.Slug)
+	w.text("printable_name", p.PrintableName)
+	w.textOrNull("picture", p.Picture)
+	w.text("type", kind)
+	w.key("credentials")
+	w.b = append(w.b, credentials...)
+	w.time("created_at", p.CreatedAt)
+	w.text("email", p.Email)
+	w.key("subscriptions")
+	w.subscriptions(p.Subscriptions)
+	w.close('}')
+}
+
+// subscriptions writes one entry a plan, with the last of its end dates, ended ones included.
+func (w *sessionWriter) subscriptions(list []Subscription) {
+	w.open('[')
+next:
+	for i := range list {
+		for j := range i {
+			if list[j].Plan == list[i].Plan {
+				continue next
+			}
+		}
+		ends := list[i].EndsAt
+		for j := i + 1; j < len(list); j++ {
+			if list[j].Plan == list[i].Plan && list[j].EndsAt.After(ends) {
+				ends = list[j].EndsAt
+			}
+		}
+		w.item()
+		w.open('{')
+		w.text("plan", list[i].Plan)
+		w.time("ends_at", ends)
+		w.close('}')
+	}
+	w.close(']')
+}
+
+// ValidUntil is the next instant at which what is true of a caller changes by itself: the first end, after now, of a role or of a
+// subscription of its profiles. Zero: none is known. What is made from the facts of a caller, such as a session, is good until
+// then at most.
+func ValidUntil(u *User, now time.Time) time.Time {
+	var next time.Time
+	first := func(t time.Time) {
+		if t.After(now) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if u == nil {
+		return next
+	}
+	for i := range u.Roles {
+		r := &u.Roles[i]
+		if !r.Valid(now) {
+			continue
+		}
+		first(r.EndsAt)
+		for j := range r.Profile.Subscriptions {
+			first(r.Profile.Subscriptions[j].EndsAt)
+		}
+	}
+	return next
+}
