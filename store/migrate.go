@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,110 +21,135 @@ var migrations embed.FS
 const applicationID = 0x546f6c6c
 
 var (
-	errForeign = errors.New("the file is not a database of this program")
-	errNewer   = errors.New("the database was written by a newer version of this program")
+	errForeign = errors.New("not a database of this program")
+	errNewer   = errors.New("written by a newer version of this program")
 )
 
-// checkHeader looks at the first bytes of the file, without SQLite, which would create files beside it. It can miss what a
-// crash left in the log beside the file: migrate asks again.
-func checkHeader(path string, newest int64) error {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+// check looks at the file, if there is one, and leaves nothing behind.
+func (s *Store) check(ctx context.Context) error {
+	switch info, err := os.Stat(s.path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	defer f.Close()
-	header := make([]byte, 100)
-	switch n, err := io.ReadFull(f, header); {
-	case n == 0 && err == io.EOF:
-		return nil // created, and not yet marked
-	case err == io.ErrUnexpectedEOF, err == nil && string(header[:16]) != "SQLite format 3\x00":
-		return fmt.Errorf("store: %s: %w", path, errForeign)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case info.Size() == 0 || exists(s.path+"-journal"):
+		return nil // its creation was interrupted: Migrate goes on with it
 	}
-	if _, err := os.Stat(path + "-journal"); err == nil {
-		return nil // the marking was interrupted
+	params := readerParams
+	if !exists(s.path + "-wal") {
+		params += "&immutable=1" // nobody has it open, and SQLite need not make files beside it to read it
 	}
-	if binary.BigEndian.Uint32(header[68:]) != applicationID {
-		return fmt.Errorf("store: %s: %w", path, errForeign)
+	db := openDB(s.openConn, s.path, params, nil)
+	defer db.Close()
+	_, err := s.checkMarks(ctx, db)
+	return err
+}
+
+// checkMarks tells our files from others, and from those of later versions. It returns the version of the schema.
+func (s *Store) checkMarks(ctx context.Context, db *sql.DB) (version int64, err error) {
+	var id int64
+	err = db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id)
+	if err == nil {
+		err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
 	}
-	if v := int64(binary.BigEndian.Uint32(header[60:])); v > newest {
-		return fmt.Errorf("store: %s: %w (%d, known are %d)", path, errNewer, v, newest)
+	if code, ok := resultCode(err); ok && code&0xff == codeNotDatabase || err == nil && id != applicationID {
+		return 0, fmt.Errorf("store: %s: %w", s.path, errForeign)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("store: %s: %w", s.path, classify(err))
+	}
+	return version, s.checkVersion(version)
+}
+
+func (s *Store) checkVersion(version int64) error {
+	if version > s.version {
+		return fmt.Errorf("store: %s: %w: its schema is %d, this program knows %d", s.path, errNewer, version, s.version)
 	}
 	return nil
 }
 
-// create makes the folder and the file, and marks the file as ours.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// create makes the folder and the file, and marks the file as ours. It never opens a file that is in use but through SQLite:
+// closing it would drop the locks that this process holds on it.
 func (s *Store) create(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
 	}
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err == nil {
+		err = f.Close()
+	} else if errors.Is(err, fs.ErrExist) {
+		err = s.restrict()
+	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
 	}
-	info, err := f.Stat()
-	f.Close()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if info, err := os.Stat(s.path); err != nil || info.Size() != 0 {
+		return err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		s.log.Warn("others may read the database; taking that from them", zap.String("path", s.path))
-		if err := os.Chmod(s.path, 0o600); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-	}
-	if info.Size() != 0 {
-		return nil
-	}
-	// Without the write-ahead log, so that the mark is in the file itself from the start, where checkHeader looks.
-	db := openDB(s.connect, s.path, writerParams, 1, creatorPragmas)
+	// Without the write-ahead log, so that the mark is in the file before anything else is.
+	db := openDB(s.openConn, s.path, writerParams, creatorPragmas)
 	defer db.Close()
 	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
-	return classify(err)
+	return err
+}
+
+// restrict takes the database from other users of the machine, as after a restored backup.
+func (s *Store) restrict() error {
+	for _, path := range []string{s.path, s.path + "-wal", s.path + "-shm"} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm()&0o077 == 0 {
+			continue
+		}
+		s.log.Warn("other users could read the database; not any more", zap.String("path", path))
+		if err := os.Chmod(path, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // migrate creates the file and brings its schema up to date. It has a connection of its own.
 func (s *Store) migrate(ctx context.Context) error {
 	if err := s.create(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w: creating the database: %w", ErrUnavailable, err)
 	}
-	db := openDB(s.connect, s.path, writerParams, 1, writerPragmas)
+	db := openDB(s.openConn, s.path, writerParams, writerPragmas)
 	defer db.Close()
-	var id, version int64
-	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
-		return classify(err)
-	}
-	if id != applicationID {
-		return fmt.Errorf("store: %s: %w", s.path, errForeign)
+	marked, err := s.checkMarks(ctx, db)
+	if err != nil || marked == s.version {
+		return err
 	}
 	p, err := provider(db)
 	if err != nil {
 		return err
 	}
-	for before := int64(-1); ; before = version {
-		if version, err = p.GetDBVersion(ctx); err != nil {
+	for before := int64(-1); ; {
+		version, err := p.GetDBVersion(ctx)
+		if err != nil {
 			return classify(err)
 		}
-		if version > s.version {
-			return fmt.Errorf("store: %s: %w (%d, known are %d)", s.path, errNewer, version, s.version)
+		if err := s.checkVersion(version); err != nil {
+			return err
 		}
 		if version == s.version {
 			break
 		}
-		results, upErr := p.Up(ctx)
+		results, err := p.Up(ctx)
 		for _, r := range results {
 			s.log.Info("database migrated", zap.Int64("version", r.Source.Version), zap.Duration("duration", r.Duration))
 		}
-		// Another process that migrates the same file makes ours fail: go on as long as the version moves.
-		if upErr != nil && version == before {
-			return fmt.Errorf("store: migrating %s: %w", s.path, classify(upErr))
+		// Another process that migrates the same file makes ours fail: try again as long as the version moves.
+		if err != nil && version == before {
+			return fmt.Errorf("store: migrating %s: %w", s.path, classify(err))
 		}
+		before = version
 	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version))
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", s.version))
 	return classify(err)
 }
 

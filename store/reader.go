@@ -4,105 +4,138 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"reflect"
 )
 
 // snapshot is the Reader of Read.
 type snapshot struct{ session }
 
-// Cancellable returns a Reader of the same snapshot whose statements stop when ctx ends, for long reports and searches.
-// Watching a context costs more than a short query, so Read does not. A Tx is returned as it is.
-func Cancellable(ctx context.Context, r Reader) Reader {
-	s, ok := r.(*snapshot)
-	if !ok {
-		return r
-	}
-	return &cancellable{snapshot: s, ctx: ctx}
-}
-
-type cancellable struct {
-	*snapshot
-	ctx context.Context
-}
-
-func (c *cancellable) Query(query string, args ...any) (*sql.Rows, error) {
-	defer c.use()()
-	return c.snapshot.Query(query, args...)
-}
-
-func (c *cancellable) QueryRow(query string, args ...any) *sql.Row {
-	defer c.use()()
-	return c.snapshot.QueryRow(query, args...)
-}
-
-func (c *cancellable) use() func() {
-	before := c.snapshot.ctx
-	c.snapshot.ctx = c.ctx
-	return func() { c.snapshot.ctx = before }
-}
-
-// readers is the pool of read-only connections. It is a channel: database/sql's own pool is slower under contention.
+// readers is the pool of read-only connections. It is a channel, since database/sql's own pool is slower when many wait.
 type readers struct {
+	clock  *clock
 	db     *sql.DB
-	idle   chan *sql.Conn // nil for one that has to be opened again
+	idle   chan *conn // nil stands for one that has to be opened again
 	closed chan struct{}
 }
 
 func (s *Store) openReaders(ctx context.Context, n int) (*readers, error) {
 	p := &readers{
-		db:     openDB(s.connect, s.path, readerParams, n, readerPragmas),
-		idle:   make(chan *sql.Conn, n),
+		clock:  &s.clock,
+		db:     openDB(s.openConn, s.path, readerParams, readerPragmas),
+		idle:   make(chan *conn, n),
 		closed: make(chan struct{}),
 	}
+	p.db.SetMaxIdleConns(n)
 	for range n {
-		conn, err := p.db.Conn(ctx)
+		c, err := newConn(ctx, p.db)
 		if err != nil {
 			p.db.Close()
-			return nil, classify(err)
+			return nil, err
 		}
-		p.idle <- conn
+		p.idle <- c
 	}
 	return p, nil
 }
 
-// read runs fn on a connection of the pool, in one transaction and so on one snapshot.
-func (p *readers) read(ctx context.Context, now Time, fn func(Reader) error) error {
-	var conn *sql.Conn
+// read runs fn on a connection of the pool.
+func (p *readers) read(ctx context.Context, fn func(Reader) error) error {
+	var c *conn
 	select {
-	case conn = <-p.idle:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-p.closed:
-		return ErrClosed
+	case c = <-p.idle:
+	default:
+		if calledFrom(readerEntry) {
+			return p.readApart(fn)
+		}
+		select {
+		case c = <-p.idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.closed:
+			return ErrClosed
+		}
 	}
-	defer func() { p.idle <- conn }()
-	bg := context.Background()
-	if conn == nil {
+	defer func() { p.idle <- c }()
+	if c == nil {
 		var err error
-		if conn, err = p.db.Conn(bg); err != nil {
+		if c, err = newConn(context.Background(), p.db); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
-	if _, err := conn.ExecContext(bg, "BEGIN"); err != nil {
-		conn.Close()
-		conn = nil
+	begun, err := p.readOn(c, fn)
+	if !begun {
+		c.discard()
+		c = nil
+	}
+	return err
+}
+
+var readerEntry = reflect.ValueOf((*readers).readOn).Pointer()
+
+// readApart runs fn on a connection outside of the pool: for a Read within a Read, which holds a connection already. If all
+// who hold one waited for another, none would be given back.
+func (p *readers) readApart(fn func(Reader) error) error {
+	c, err := newConn(context.Background(), p.db)
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	s := &snapshot{session{ctx: bg, db: p.db, conn: conn, now: now}}
+	defer c.Close()
+	_, err = p.readOn(c, fn)
+	return err
+}
+
+// readOn runs fn in one transaction and so on one snapshot.
+//
+//go:noinline
+func (p *readers) readOn(c *conn, fn func(Reader) error) (begun bool, err error) {
+	if err := c.control("BEGIN"); err != nil {
+		return false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	s := &snapshot{session{ctx: context.Background(), db: p.db, conn: c, now: p.clock.now()}}
 	defer func() {
 		s.end()
 		s.err = ErrEnded
-		conn.ExecContext(bg, "COMMIT")
+		c.control("COMMIT") // it fails when an I/O error has ended the transaction already
 	}()
-	return classify(fn(s))
+	return true, classify(fn(s))
 }
 
-// close waits for the reads that run, and closes.
-func (p *readers) closeReaders() error {
+// close waits for the reads that run, and closes the connections.
+func (p *readers) close() error {
 	close(p.closed)
 	for range cap(p.idle) {
-		if conn := <-p.idle; conn != nil {
-			conn.Close()
+		if c := <-p.idle; c != nil {
+			c.Close()
 		}
 	}
 	return p.db.Close()
+}
+
+// Cancellable returns a Reader of the same snapshot whose statements stop when ctx ends, for long reports and searches. To
+// watch a context costs more than a short query, so Read does not. A Tx is returned as it is: an interrupted statement of a
+// Write would undo its neighbours.
+func Cancellable(ctx context.Context, r Reader) Reader {
+	s, ok := r.(*snapshot)
+	if !ok {
+		return r
+	}
+	return &cancellable{s, ctx}
+}
+
+type cancellable struct {
+	*snapshot
+	with context.Context
+}
+
+// Query implements Reader.
+func (c *cancellable) Query(query string, args ...any) (*sql.Rows, error) {
+	c.ctx = c.with
+	defer func() { c.ctx = context.Background() }()
+	return c.snapshot.Query(query, args...)
+}
+
+// QueryRow implements Reader.
+func (c *cancellable) QueryRow(query string, args ...any) *sql.Row {
+	c.ctx = c.with
+	defer func() { c.ctx = context.Background() }()
+	return c.snapshot.QueryRow(query, args...)
 }

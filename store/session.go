@@ -10,7 +10,7 @@ import (
 type session struct {
 	ctx  context.Context // never the caller's in a Write: an interrupted statement undoes the neighbours' work as well
 	db   *sql.DB
-	conn *sql.Conn
+	conn *conn
 	now  Time
 	err  error // why no further statement may run
 
@@ -70,15 +70,15 @@ func (s *session) check() error {
 	return s.err
 }
 
-// failed takes note of a statement's error. Most leave the transaction as it was; disk full, I/O errors, lack of memory and
+// failed takes note of a statement's error. Most leave the transaction as it was. Disk full, I/O errors, lack of memory and
 // interrupts may have rolled it back, all of it.
 func (s *session) failed(err error) error {
-	if s.ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", s.ctx.Err(), err)
+	if over := s.ctx.Err(); over != nil {
+		err = over
 	}
 	err = classify(err)
-	if s.err == nil && !inTransaction(s.conn) {
-		s.err = fmt.Errorf("%w: the engine ended the transaction: %w", ErrUnavailable, err)
+	if s.err == nil && !s.conn.inTransaction() {
+		s.err = fmt.Errorf("%w: the engine ended the transaction: %v", ErrUnavailable, err)
 	}
 	return err
 }
@@ -93,15 +93,6 @@ func (s *session) end() {
 		rows.Close()
 	}
 	s.rows, s.row = nil, nil
-}
-
-// inTransaction reports whether a transaction is open on conn, by trying to open another: neither driver tells otherwise.
-func inTransaction(conn *sql.Conn) bool {
-	if _, err := conn.ExecContext(context.Background(), "BEGIN"); err != nil {
-		return true
-	}
-	conn.ExecContext(context.Background(), "ROLLBACK")
-	return false
 }
 
 // failedRow returns a row whose Scan fails with err: database/sql makes one when the context is over.

@@ -36,6 +36,61 @@ var (
 	}
 )
 
+// conn is a connection whose statements of transaction control are prepared, since they are run for every Write and Read.
+type conn struct {
+	*sql.Conn
+	prepared map[string]*sql.Stmt
+}
+
+func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, classify(err)
+	}
+	return &conn{c, map[string]*sql.Stmt{}}, nil
+}
+
+// control runs BEGIN, COMMIT and the like.
+func (c *conn) control(text string) error {
+	stmt := c.prepared[text]
+	if stmt == nil {
+		var err error
+		if stmt, err = c.PrepareContext(context.Background(), text); err != nil {
+			return classify(err)
+		}
+		c.prepared[text] = stmt
+	}
+	_, err := stmt.ExecContext(context.Background())
+	return classify(err)
+}
+
+// inTransaction reports whether a transaction is open, by trying to open another: neither driver tells otherwise.
+func (c *conn) inTransaction() bool {
+	if c.control("BEGIN") != nil {
+		return true
+	}
+	c.control("ROLLBACK")
+	return false
+}
+
+// Close gives the connection back to its handle. The statements are closed first: database/sql forgets them, and the file
+// would stay open for them.
+func (c *conn) Close() error {
+	for _, stmt := range c.prepared {
+		stmt.Close()
+	}
+	return c.Conn.Close()
+}
+
+// discard closes a connection that may be broken, instead of giving it back.
+func (c *conn) discard() {
+	for _, stmt := range c.prepared {
+		stmt.Close()
+	}
+	c.Raw(func(any) error { return driver.ErrBadConn })
+	c.Conn.Close()
+}
+
 // connector opens connections to a file. Nearly all settings belong to a connection, not to the file, and SQLite passes over
 // those that it does not know: so each new connection is set up and asked whether they hold.
 type connector struct {
@@ -44,13 +99,10 @@ type connector struct {
 	open    func(uri string) (driver.Conn, error)
 }
 
-// openDB returns a handle on the file at path with n connections at most, which stay open.
-func openDB(open func(string) (driver.Conn, error), path, params string, n int, pragmas []pragma) *sql.DB {
+// openDB returns a handle on the file at path.
+func openDB(open func(string) (driver.Conn, error), path, params string, pragmas []pragma) *sql.DB {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: params}
-	db := sql.OpenDB(&connector{uri: u.String(), pragmas: pragmas, open: open})
-	db.SetMaxOpenConns(n)
-	db.SetMaxIdleConns(n)
-	return db
+	return sql.OpenDB(&connector{uri: u.String(), pragmas: pragmas, open: open})
 }
 
 // Connect implements driver.Connector.

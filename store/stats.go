@@ -16,7 +16,7 @@ type counters struct{ writes, batches, failures atomic.Uint64 }
 func (s *Store) Stats() Stats {
 	st := Stats{Writes: s.stats.writes.Load(), Batches: s.stats.batches.Load(), Failures: s.stats.failures.Load()}
 	if e := s.open.Load(); e != nil {
-		st.Queued = len(e.queue)
+		st.Queued = len(e.writer.queue)
 	}
 	return st
 }

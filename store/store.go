@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -41,20 +42,23 @@ type Store struct {
 	log     *zap.Logger
 	clock   clock
 	stats   counters
-	connect func(uri string) (driver.Conn, error)
-	version int64                  // of the schema this program knows
-	healthy atomic.Bool            // the last commit succeeded
-	open    atomic.Pointer[engine] // nil before Migrate and after Close
+	version int64 // of the schema this program knows
 
-	mu      sync.Mutex // of Migrate and Close, and of what follows
-	closed  atomic.Bool
-	foreign []func()
+	openConn func(uri string) (driver.Conn, error)
+
+	changing sync.Mutex             // held by Migrate and Close
+	open     atomic.Pointer[engine] // nil before Migrate and after Close
+	closed   atomic.Bool
+	healthy  atomic.Bool // the engine let the last write through
+
+	foreignMu sync.Mutex
+	foreign   []func()
 }
 
 // engine is the open connections of a migrated store.
 type engine struct {
-	*writer
-	*readers
+	writer  *writer
+	readers *readers
 }
 
 // Open checks the database at o.Path: it is ours, or missing, and not newer than this program. It changes nothing and opens
@@ -72,19 +76,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHeader(path, version); err != nil {
+	s := &Store{path: path, log: o.Logger, openConn: openConn, version: version}
+	s.clock.source = o.Now
+	if err := s.check(ctx); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, log: o.Logger, connect: openConn, version: version}
-	s.clock.source = o.Now
-	return s, ctx.Err()
+	return s, nil
 }
 
 // Migrate brings the schema to this program's version, forward only, starts the writer and marks the store ready. Each step
 // is a transaction, so that an interrupted Migrate is continued by the next. Once it succeeded it does nothing.
 func (s *Store) Migrate(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if s.closed.Load() {
 		return ErrClosed
 	}
@@ -101,6 +105,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	// A read-only connection needs the log beside the file, so the writer came first.
 	r, err := s.openReaders(ctx, max(2, runtime.GOMAXPROCS(0)))
 	if err != nil {
+		w.stop()
 		return errors.Join(err, w.close())
 	}
 	s.healthy.Store(true)
@@ -127,7 +132,7 @@ func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return err
 	}
-	return e.write(ctx, fn)
+	return e.writer.write(ctx, fn)
 }
 
 // Read runs fn on one read snapshot. It is not cancelled with ctx once it runs, see Cancellable. Errors are fn's, ctx's, or
@@ -140,35 +145,47 @@ func (s *Store) Read(ctx context.Context, fn func(r Reader) error) error {
 	if err != nil {
 		return err
 	}
-	return e.read(ctx, s.clock.now(), fn)
+	return e.readers.read(ctx, fn)
 }
 
+// engine returns the open connections, unless the caller is inside a Write of them.
 func (s *Store) engine() (*engine, error) {
-	if e := s.open.Load(); e != nil {
-		return e, nil
-	}
-	if s.closed.Load() {
+	e := s.open.Load()
+	switch {
+	case e == nil && s.closed.Load():
 		return nil, ErrClosed
+	case e == nil:
+		return nil, fmt.Errorf("%w: not migrated", ErrUnavailable)
+	case e.writer.nested():
+		return nil, ErrNested
 	}
-	return nil, ErrUnavailable
+	return e, nil
 }
 
 // OnForeignChange registers fn to be called when another process (the command line) has written to the database. It is
 // called within half a second, on the writer's goroutine, and must not block.
 func (s *Store) OnForeignChange(fn func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.foreignMu.Lock()
+	defer s.foreignMu.Unlock()
 	s.foreign = append(s.foreign, fn)
 }
 
-// Close drains the queue, checkpoints and closes. Writes that come later fail with ErrClosed.
+func (s *Store) foreignHooks() []func() {
+	s.foreignMu.Lock()
+	defer s.foreignMu.Unlock()
+	return s.foreign
+}
+
+// Close answers what is queued, waits for the reads that run, moves the log into the file and closes it. Writes and Reads that
+// come later fail with ErrClosed.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.closed.Store(true)
 	e := s.open.Swap(nil)
 	if e == nil {
 		return nil
 	}
-	return errors.Join(e.closeReaders(), e.close())
+	e.writer.stop()
+	return errors.Join(e.readers.close(), e.writer.close())
 }

@@ -2,17 +2,17 @@
 -- The books: docs/contract/ledger.md 1. txn and batch are append-only; triggers hold it.
 
 CREATE TABLE batch ( -- what one business event wrote, chained to the batch before it
-    id         INTEGER PRIMARY KEY,
-    created_at INTEGER NOT NULL, -- when it was written, as opposed to the entries' own dates
-    kind       TEXT    NOT NULL, -- name of the business event, ledger.md 5
+    id         INTEGER PRIMARY KEY, -- 1, 2, 3 … without gaps
+    created_at INTEGER NOT NULL,    -- when it was written, as opposed to the entries' own dates
+    kind       TEXT    NOT NULL,    -- name of the business event, ledger.md 5
     actor      TEXT    NOT NULL,
-    nb_entries INTEGER NOT NULL,
-    prev_hash  BLOB    NOT NULL,
-    hash       BLOB    NOT NULL UNIQUE
-);
+    first_id   INTEGER NOT NULL,    -- its entries are first_id … first_id + nb_entries − 1
+    nb_entries INTEGER NOT NULL CHECK (nb_entries > 0),
+    hash       BLOB    NOT NULL CHECK (length(hash) = 32) -- of the hash before, itself and its entries: package ledger, chain.go
+) STRICT;
 
 CREATE TABLE txn (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY, -- 1, 2, 3 … without gaps
     created_at      INTEGER NOT NULL,
     descr           TEXT    NOT NULL DEFAULT 'N/A',
     event_id        TEXT,
@@ -27,36 +27,43 @@ CREATE TABLE txn (
     payer_id        INTEGER REFERENCES profile (id) ON DELETE RESTRICT, -- whose debt it makes or settles (decision 35)
     nb_periods      INTEGER,                                            -- periods bought by an order line
     kind            TEXT    NOT NULL,
+    reverts_id      INTEGER REFERENCES txn (id) ON DELETE RESTRICT,     -- the entry it takes back (ledger.md 5.13)
     batch_id        INTEGER NOT NULL REFERENCES batch (id) ON DELETE RESTRICT,
     CHECK (dest_amount >= 0 AND orig_amount >= 0),
     CHECK (dest_unit <> orig_unit OR dest_amount = orig_amount)
-);
+) STRICT;
 CREATE INDEX txn_event ON txn (event_id, created_at);
 CREATE INDEX txn_payer ON txn (payer_id, event_id) WHERE payer_id IS NOT NULL;
 CREATE INDEX txn_dest ON txn (dest_profile_id, dest_account, created_at, id);
 CREATE INDEX txn_orig ON txn (orig_profile_id, orig_account, created_at, id);
 CREATE INDEX txn_created_at ON txn (created_at, id);
-CREATE INDEX txn_batch ON txn (batch_id);
+CREATE UNIQUE INDEX txn_reverts ON txn (reverts_id) WHERE reverts_id IS NOT NULL;
+CREATE UNIQUE INDEX txn_payout ON txn (event_id, orig_profile_id, dest_profile_id, dest_account) WHERE kind = 'paid_out';
 
 CREATE TABLE balance ( -- Σ dest − Σ orig of an account, kept in the transaction that writes the entries, proven against them
     profile_id INTEGER NOT NULL REFERENCES profile (id) ON DELETE RESTRICT,
     account    TEXT    NOT NULL,
     unit       TEXT    NOT NULL,
     amount     INTEGER NOT NULL,
-    nb_entries INTEGER NOT NULL,
+    nb_entries INTEGER NOT NULL, -- entries that have it on either side
     PRIMARY KEY (profile_id, account, unit)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE statement ( -- what a payer owes for an event (ledger.md 4.2), kept and proven likewise
-    payer_id   INTEGER NOT NULL REFERENCES profile (id) ON DELETE RESTRICT,
-    event_id   TEXT    NOT NULL,
-    unit       TEXT    NOT NULL,
-    due        INTEGER NOT NULL, -- ordered
-    paid       INTEGER NOT NULL, -- paid or written off
-    ordered_at INTEGER NOT NULL, -- date of the most recent order
+    payer_id        INTEGER NOT NULL REFERENCES profile (id) ON DELETE RESTRICT,
+    event_id        TEXT    NOT NULL,
+    unit            TEXT    NOT NULL,
+    subscription_id INTEGER,          -- of the event id; NULL for a group buy
+    provider_id     INTEGER,          -- to whom it is owed
+    due             INTEGER NOT NULL, -- ordered
+    paid            INTEGER NOT NULL, -- paid or written off
+    payable         INTEGER NOT NULL, -- of what is due, still on the payer's Payable account
+    ordered_at      INTEGER,          -- date of the most recent order; NULL before the first
+    last_at         INTEGER NOT NULL, -- date of the most recent entry of any of these
     PRIMARY KEY (payer_id, event_id, unit)
-) WITHOUT ROWID;
-CREATE INDEX statement_event ON statement (event_id);
+) STRICT, WITHOUT ROWID;
+CREATE INDEX statement_subscription ON statement (subscription_id) WHERE subscription_id IS NOT NULL;
+CREATE INDEX statement_due ON statement (provider_id, payer_id) WHERE due > paid;
 
 -- +goose StatementBegin
 CREATE TRIGGER txn_no_update BEFORE UPDATE ON txn BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -75,7 +82,8 @@ CREATE TRIGGER batch_no_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER batch_no_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE TRIGGER batch_no_replace BEFORE INSERT ON batch WHEN EXISTS (SELECT 1 FROM batch WHERE id = NEW.id)
+CREATE TRIGGER batch_no_replace BEFORE INSERT ON batch
+WHEN EXISTS (SELECT 1 FROM batch WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM batch WHERE hash = NEW.hash)
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 -- +goose StatementEnd
 
