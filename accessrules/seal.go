@@ -8,14 +8,21 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 )
 
 // jwtHeader is {"alg":"HS256","typ":"JWT"} in base64url.
 const jwtHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
-// SignJWT is a compact HS256 token of a payload, without kid (access.md B.7 JWT).
-func SignJWT(payload, key []byte) string {
+// errNoKey keeps a forgotten key from signing sessions that anybody could have signed.
+var errNoKey = errors.New("session: no key")
+
+// SignJWT is a compact HS256 token of a payload, without kid (access.md B.7 JWT). An empty key is an error.
+func SignJWT(payload, key []byte) (string, error) {
+	if len(key) == 0 {
+		return "", errNoKey
+	}
 	enc := base64.RawURLEncoding
 	token := make([]byte, 0, len(jwtHeader)+enc.EncodedLen(len(payload))+1+enc.EncodedLen(sha256.Size))
 	token = append(token, jwtHeader...)
@@ -23,7 +30,7 @@ func SignJWT(payload, key []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write(token)
 	token = append(token, '.')
-	return string(enc.AppendEncode(token, mac.Sum(nil)))
+	return string(enc.AppendEncode(token, mac.Sum(nil))), nil
 }
 
 // SealCookie encrypts a session for the cookie of an upstream, as "openssl enc -aes-256-cbc -md md5 -a -A -k key" does (access.md
@@ -31,12 +38,16 @@ func SignJWT(payload, key []byte) string {
 // bytes of salt.
 func SealCookie(plain []byte, key string, random io.Reader) (string, error) {
 	const magic = "Salted__"
+	password := asciiOnly(key)
+	if len(password) == 0 {
+		return "", errNoKey
+	}
 	sealed := make([]byte, 16, 16+len(plain)+aes.BlockSize)
 	salt := sealed[copy(sealed, magic):]
 	if _, err := io.ReadFull(random, salt); err != nil {
-		return "", errors.New("session cookie: no random salt: " + err.Error())
+		return "", fmt.Errorf("session cookie: no random salt: %w", err)
 	}
-	secret, iv := opensslKey(asciiOnly(key), salt)
+	secret, iv := opensslKey(password, salt)
 	block, err := aes.NewCipher(secret)
 	if err != nil {
 		return "", err

@@ -42,10 +42,10 @@ func (s *Session) JSON(now time.Time) []byte {
 }
 
 // JWT is the session as the upstream reads it from "Authorization: Bearer", signed with the bytes of key, to be used until now +
-// SessionLifetime. An anonymous session has none: "".
-func (s *Session) JWT(key string, now time.Time) string {
+// SessionLifetime. An anonymous session has none: "". An empty key is an error.
+func (s *Session) JWT(key string, now time.Time) (string, error) {
 	if s.User == nil {
-		return ""
+		return "", nil
 	}
 	payload := s.write(sessionWriter{comma: ",", colon: ":"}, now, now.Add(SessionLifetime))
 	return SignJWT(payload, []byte(key))

@@ -1,0 +1,305 @@
+package accessrules
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// DefaultPrefix is how the names of the identity headers begin unless configured otherwise (decision 55).
+const DefaultPrefix = "Tollgate-"
+
+// maxHeader bounds the lists in headers, in bytes.
+const maxHeader = 4096
+
+// Headers are the names of the headers that tell the upstream who calls (decision 55). An empty name is a header that is not
+// sent; it is nothing that the client could send either, see Strip.
+//
+// Values are in printable ASCII: control characters are dropped; "%" and what is not ASCII are percent-encoded as UTF-8, so that
+// percent-decoding gives the text back. Slugs hold no such characters. Lists are joined by commas and at most 4096 bytes long; a
+// list that would be longer is cut between two items and ends in the item "...".
+type Headers struct {
+	User    string // username
+	Email   string // e-mail address
+	Name    string // printable name
+	Profile string // the {profile} of the path, when the caller may act for it: see AppendProfile
+	Roles   string // roles in force on active profiles, as "manager:acme,contributor:xia"; those on {profile} first
+	Plan    string // plans that Profile has a current subscription to: "basic,premium"
+
+	names []string // all that Strip removes
+}
+
+// NewHeaders names the headers by a prefix, such as DefaultPrefix: "Tollgate-User", "Tollgate-Email", "Tollgate-Name",
+// "Tollgate-Profile", "Tollgate-Roles", "Tollgate-Plan".
+func NewHeaders(prefix string) *Headers {
+	h := &Headers{User: prefix + "User", Email: prefix + "Email", Name: prefix + "Name", Profile: prefix + "Profile", Roles: prefix + "Roles", Plan: prefix + "Plan"}
+	return h.Seal()
+}
+
+// Seal must be called when names have been set one by one: it puts them into canonical form and makes them known to Strip.
+func (h *Headers) Seal() *Headers {
+	h.names = h.names[:0]
+	for _, name := range []*string{&h.User, &h.Email, &h.Name, &h.Profile, &h.Roles, &h.Plan} {
+		if *name != "" {
+			*name = textproto.CanonicalMIMEHeaderKey(*name)
+			h.names = append(h.names, *name)
+		}
+	}
+	return h
+}
+
+// A Header is a name in canonical form and its one value.
+type Header struct{ Name, Value string }
+
+// AppendCaller appends the headers that depend on the caller alone: User, Email, Name, Roles. They are good until ValidUntil.
+// Nothing is appended for an anonymous caller, nor for an empty value. profile is whose roles come first in Roles, "" for none.
+func (h *Headers) AppendCaller(dst []Header, u *User, profile string, now time.Time) []Header {
+	if u == nil {
+		return dst
+	}
+	dst = appendHeader(dst, h.User, printable(u.Username))
+	dst = appendHeader(dst, h.Email, printable(u.Email))
+	dst = appendHeader(dst, h.Name, printable(u.Name))
+	if h.Roles == "" {
+		return dst
+	}
+	var roles headerList
+	for _, first := range [...]bool{true, false} {
+		for i := range u.Roles {
+			if r := &u.Roles[i]; accessible(r, now) && (r.Profile.Slug == profile) == first {
+				roles.add(r.Description, r.Profile.Slug)
+			}
+		}
+	}
+	return appendHeader(dst, h.Roles, roles.String())
+}
+
+// AppendProfile appends the headers that depend on the path of a request that a rule let pass: Profile and Plan. They are there
+// when the path names an active profile that the caller may act for: one with a role of the caller in force on it, one that a
+// role test of the rule was about, or any when the caller is on the staff of the broker. An error means that facts could not be
+// read; the request must not go on.
+func (h *Headers) AppendProfile(dst []Header, q *Query, d *Decision) ([]Header, error) {
+	slug := d.Params.Get("profile")
+	if q.Caller == nil || slug == "" || !d.Verdict.OK() || h.Profile == "" && h.Plan == "" {
+		return dst, nil
+	}
+	var p *Profile
+	for i := range q.Caller.Roles {
+		if r := &q.Caller.Roles[i]; r.Profile.Slug == slug && r.Valid(q.Now) {
+			p = r.Profile
+		}
+	}
+	if p == nil {
+		if !q.IsBrokerStaff() && !d.tested() {
+			return dst, nil
+		}
+		var err error
+		if p, err = q.Facts.Profile(slug); err != nil {
+			return dst, err
+		}
+	}
+	if p == nil || !p.Active {
+		return dst, nil
+	}
+	dst = appendHeader(dst, h.Profile, printable(p.Slug))
+	var plans headerList
+	for i := range p.Subscriptions {
+		s := &p.Subscriptions[i]
+		if !s.EndsAt.Before(q.Now) && !listed(p.Subscriptions[:i], s.Plan, q.Now) {
+			plans.add(s.Plan, "")
+		}
+	}
+	return appendHeader(dst, h.Plan, plans.String()), nil
+}
+
+// listed reports whether a current subscription to plan has been met before.
+func listed(before []Subscription, plan string, now time.Time) bool {
+	for i := range before {
+		if before[i].Plan == plan && !before[i].EndsAt.Before(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// tested reports whether a role test about the {profile} of the path is among the conditions of the rule.
+func (d *Decision) tested() bool {
+	for _, c := range d.Rule.Conditions {
+		if testsProfile(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func testsProfile(c Condition) bool {
+	switch c := c.(type) {
+	case *roleTest:
+		return c.reach != reachSelf && c.profile == ""
+	case all:
+		for _, inner := range c {
+			if testsProfile(inner) {
+				return true
+			}
+		}
+	case *classCondition:
+		return testsProfile(c.all)
+	}
+	return false
+}
+
+func appendHeader(dst []Header, name, value string) []Header {
+	if name == "" || value == "" {
+		return dst
+	}
+	return append(dst, Header{name, value})
+}
+
+// headerList joins items until the bound is reached.
+type headerList struct {
+	b    []byte
+	full bool
+}
+
+// add appends "first:second", or first alone when second is "".
+func (l *headerList) add(first, second string) {
+	const cut = ",..."
+	if l.full {
+		return
+	}
+	before := len(l.b)
+	if before > 0 {
+		l.b = append(l.b, ',')
+	}
+	l.b = appendPrintable(l.b, first, ",:")
+	if second != "" {
+		l.b = append(l.b, ':')
+		l.b = appendPrintable(l.b, second, ",:")
+	}
+	if len(l.b)+len(cut) <= maxHeader {
+		return
+	}
+	l.full = true
+	if l.b = append(l.b[:before], cut...); before == 0 {
+		l.b = l.b[1:]
+	}
+}
+
+func (l *headerList) String() string { return string(l.b) }
+
+// printable is text as the value of a header.
+func printable(s string) string {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '%' {
+			s = string(appendPrintable(nil, s, ""))
+			break
+		}
+	}
+	return strings.TrimSpace(s)
+}
+
+// appendPrintable appends text in the form that Headers describes; the characters of more are percent-encoded too.
+func appendPrintable(b []byte, s, more string) []byte {
+	for _, r := range s {
+		switch {
+		case unicode.IsControl(r):
+		case r == '%' || r > 0x7f || strings.ContainsRune(more, r):
+			var text [utf8.UTFMax]byte
+			for _, c := range text[:utf8.EncodeRune(text[:], r)] {
+				b = escape(b, c)
+			}
+		default:
+			b = append(b, byte(r))
+		}
+	}
+	return b
+}
+
+// Strip removes from a request every header that tells upstreams who calls, before any is set: the names of h, and every name that
+// begins with DefaultPrefix; in any case, and with any other separator in place of hyphens, which upstreams may fold. It also
+// removes such names, Authorization and Cookie from Connection, where a client could have a proxy drop what the gate sets. It
+// does so on every request, whether headers are on or off (decision 55). h may be nil. Trailers want stripping too.
+func (h *Headers) Strip(header http.Header) {
+	for name := range header {
+		if h.ours(name) {
+			delete(header, name)
+		}
+	}
+	for _, value := range header["Connection"] {
+		if h.named(value) {
+			h.stripConnection(header)
+			break
+		}
+	}
+}
+
+// ours reports whether a header tells who calls.
+func (h *Headers) ours(name string) bool {
+	if len(name) >= len(DefaultPrefix) && sameHeader(name[:len(DefaultPrefix)], DefaultPrefix) {
+		return true
+	}
+	if h == nil {
+		return false
+	}
+	for _, own := range h.names {
+		if len(name) == len(own) && sameHeader(name, own) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameHeader compares names of one length as an upstream may that folds case and every separator into one.
+func sameHeader(a, b string) bool {
+	for i := range len(b) {
+		if foldHeader(a[i]) != foldHeader(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldHeader(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
+	}
+	return '-'
+}
+
+// named reports whether a value of Connection names a header that the gate sets.
+func (h *Headers) named(connection string) bool {
+	for connection != "" {
+		option, rest, _ := strings.Cut(connection, ",")
+		if h.guarded(strings.TrimSpace(option)) {
+			return true
+		}
+		connection = rest
+	}
+	return false
+}
+
+func (h *Headers) guarded(name string) bool {
+	return h.ours(name) || strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "Cookie")
+}
+
+func (h *Headers) stripConnection(header http.Header) {
+	var kept []string
+	for _, value := range header["Connection"] {
+		for option := range strings.SplitSeq(value, ",") {
+			if option = strings.TrimSpace(option); option != "" && !h.guarded(option) {
+				kept = append(kept, option)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(header, "Connection")
+		return
+	}
+	header["Connection"] = []string{strings.Join(kept, ", ")}
+}

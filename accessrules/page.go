@@ -1,0 +1,111 @@
+package accessrules
+
+import (
+	"net/url"
+	"strings"
+)
+
+// IsPage reports whether a request is a page navigation, by its Accept header: one of the items between commas is exactly
+// "text/html" (access.md A.5, decision 64). "text/html;q=0.9" is not.
+func IsPage(accept string) bool {
+	for accept != "" {
+		item, rest, _ := strings.Cut(accept, ",")
+		if strings.TrimSpace(item) == "text/html" {
+			return true
+		}
+		accept = rest
+	}
+	return false
+}
+
+// maxNext bounds the address that a redirect carries along.
+const maxNext = 2048
+
+// Next is where a refused page request is sent: target, with the request's own path and query as its parameter "next" (access.md
+// A.5). target is a path or a URL and may have a query; requestURI is a path, as Clean gives it, with the query if there is one.
+// The next of the request's own query is not carried along, so that it never nests; a requestURI that is target itself, that is
+// not safe to come back to, or too long is not carried along either, the query being the first to go.
+func Next(target, requestURI string) string {
+	back := SafeNext(withoutNext(requestURI))
+	if len(back) > maxNext {
+		back, _, _ = strings.Cut(back, "?")
+	}
+	if place, _, _ := strings.Cut(target, "?"); back == "" || len(back) > maxNext || place == pathOf(back) {
+		return target
+	}
+	joint := "?"
+	if strings.Contains(target, "?") {
+		joint = "&"
+	}
+	return target + joint + "next=" + formEncode(back)
+}
+
+func pathOf(uri string) string {
+	path, _, _ := strings.Cut(uri, "?")
+	return path
+}
+
+// withoutNext drops the parameters "next" of a query.
+func withoutNext(uri string) string {
+	path, query, ok := strings.Cut(uri, "?")
+	if !ok || !strings.Contains(query, "next") && !strings.Contains(query, "%") {
+		return uri
+	}
+	var kept []string
+	for part := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(name); err != nil || plain != "next" {
+			kept = append(kept, part)
+		}
+	}
+	if len(kept) == 0 {
+		return path
+	}
+	return path + "?" + strings.Join(kept, "&")
+}
+
+// formEncode encodes a value for a query as forms do, but leaves slashes as they are (access.md A.5).
+func formEncode(s string) string {
+	b := make([]byte, 0, len(s)+16)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ' ':
+			b = append(b, '+')
+		case c == '/' || unreserved(c) && c != ':':
+			b = append(b, c)
+		default:
+			b = escape(b, c)
+		}
+	}
+	return string(b)
+}
+
+// SafeNext is the address to go back to after a page that cured a refusal: the path and query of value when it is an address on
+// this site, else "". Anything with a scheme or a host, in any form that a browser might see one in, is none (access.md B.5).
+func SafeNext(value string) string {
+	value, _, _ = strings.Cut(value, "#")
+	path, query, _ := strings.Cut(value, "?")
+	if len(path) > 1 && (path[1] == '/' || path[1] == '\\') {
+		return ""
+	}
+	path, err := Clean(path)
+	if err != nil {
+		return ""
+	}
+	if query == "" {
+		return path
+	}
+	b := append(make([]byte, 0, len(path)+1+len(query)), path...)
+	b = append(b, '?')
+	for i := range len(query) {
+		switch c := query[i]; {
+		case c < ' ' || c == 0x7f || c == '\\':
+			return ""
+		case c == ' ' || c >= 0x80 || c == '"' || c == '<' || c == '>':
+			b = escape(b, c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
