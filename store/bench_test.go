@@ -42,7 +42,7 @@ func fillProfiles(b testing.TB, s *store.Store) {
 				return err
 			}
 		}
-		_, err := tx.Exec(`INSERT INTO batch (id, created_at, kind, actor, nb_entries, prev_hash, hash) VALUES (1, 0, 'bench', 'system', 0, x'', x'00')`)
+		_, err := tx.Exec(`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 0, 'bench', 'system', 1, 1, zeroblob(32))`)
 		return err
 	})
 	if err != nil {

@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// The cast of the contract's examples.
+const (
+	stripe = 1 + iota
+	acme
+	gym
+	ana
+	bob
+	cast = bob
+)
+
+// books is an empty ledger for the cast.
+func books(t testing.TB) (*store.Store, *storetest.Clock) {
+	t.Helper()
+	clock := storetest.NewClock()
+	s := storetest.NewAt(t, clock)
+	profiles(t, s, "stripe", "acme", "gym", "ana", "bob")
+	return s, clock
+}
+
+func profiles(t testing.TB, s *store.Store, slugs ...string) {
+	t.Helper()
+	write(t, s, func(tx *store.Tx) error {
+		for _, slug := range slugs {
+			if _, err := tx.Insert(`INSERT INTO profile (slug, created_at, full_name) VALUES (?, ?, ?)`, slug, tx.Now(), slug); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func write(t testing.TB, s *store.Store, fn func(tx *store.Tx) error) {
+	t.Helper()
+	if err := s.Write(t.Context(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t testing.TB, s *store.Store, fn func(r store.Reader) error) {
+	t.Helper()
+	if err := s.Read(t.Context(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type businessEvent interface {
+	Kind() string
+	Entries() ([]Entry, error)
+}
+
+// record posts what happened, one batch an event.
+func record(t testing.TB, s *store.Store, events ...businessEvent) Batch {
+	t.Helper()
+	var last Batch
+	write(t, s, func(tx *store.Tx) error {
+		for _, event := range events {
+			entries, err := event.Entries()
+			if err != nil {
+				return err
+			}
+			if last, err = Post(tx, event.Kind(), entries...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return last
+}
+
+func usd(v int64) Amount { return Amount{v, "usd"} }
+
+// on is noon of a day, UTC.
+func on(year int, month time.Month, day int) store.Time {
+	return store.At(time.Date(year, month, day, 12, 0, 0, 0, time.UTC))
+}
+
+var may = on(2026, 5, 1)
+
+// balanceSheet is what every account of the table balance holds, as "profile:Account".
+func balanceSheet(t testing.TB, s *store.Store) map[string]int64 {
+	t.Helper()
+	sheet := make(map[string]int64)
+	read(t, s, func(r store.Reader) error {
+		return each(r, func(scan func(...any) error) error {
+			var slug, account, unit string
+			var amount int64
+			if err := scan(&slug, &account, &unit, &amount); err != nil {
+				return err
+			}
+			if unit != "usd" {
+				unit = " " + unit
+			} else {
+				unit = ""
+			}
+			if amount != 0 {
+				sheet[slug+":"+account+unit] = amount
+			}
+			return nil
+		}, `SELECT p.slug, b.account, b.unit, b.amount FROM balance AS b JOIN profile AS p ON p.id = b.profile_id`)
+	})
+	return sheet
+}
+
+func diff(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
