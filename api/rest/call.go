@@ -1,7 +1,12 @@
 package rest
 
 import (
+	"context"
 	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -10,8 +15,8 @@ import (
 
 // A Call is one request to an endpoint, as handlers see it.
 type Call struct {
-	directory.Identity        // who calls; Identity.User is nil for anonymous callers
-	Now                store.Time // time of the request
+	directory.Identity            // who calls; Identity.User is nil for anonymous callers
+	Now                store.Time // time of the request; inside Read and Write the time of the snapshot or the transaction
 	Query              *accessrules.Query
 	Client             string // address of the client, by Caddy's trusted-proxy logic
 
@@ -19,8 +24,93 @@ type Call struct {
 	endpoint *Endpoint
 	w        http.ResponseWriter
 	r        *http.Request
+	sent     bool // the answer has begun
+
+	values values // of the query, once parsed
+	accept accepted
+	body   requestBody
+	window *Range
+
 	status   int
+	location string
+	cookies  []*http.Cookie
+	audited  bool // the audit row is written
+	wrote    bool // a step is committed: the next ones do not depend on the client's patience
+	rows     *rows
 }
 
 // Param is a parameter of the path, "" when absent.
 func (c *Call) Param(name string) string { return c.Query.Params.Get(name) }
+
+// Context ends when the client goes away.
+func (c *Call) Context() context.Context { return c.r.Context() }
+
+// Log is the logger of the service, with the request's method and path.
+func (c *Call) Log() *zap.Logger {
+	return c.service.Logger.With(zap.String("method", c.r.Method), zap.String("path", c.endpoint.Path))
+}
+
+// RequestHeader is a header of the request, as a webhook's signature.
+func (c *Call) RequestHeader(name string) string { return c.r.Header.Get(name) }
+
+// Cookie is the value of a cookie of the request, "" when absent.
+func (c *Call) Cookie(name string) string {
+	cookie, err := c.r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// Header are the headers of the answer. Set, never Add: an operation may run twice.
+func (c *Call) Header() http.Header { return c.w.Header() }
+
+// SetStatus is the status of a successful answer; the default is 200, and 204 for None.
+func (c *Call) SetStatus(status int) { c.status = status }
+
+// Created makes the answer a 201, with a Location if it is not empty: absolute, or a path of this site.
+func (c *Call) Created(location string) {
+	c.status = http.StatusCreated
+	if strings.HasPrefix(location, "/") {
+		location = c.URL(location)
+	}
+	c.location = location
+}
+
+// SetCookie sends a cookie with a successful answer; it is Secure when the site is reached by https. What a transaction that is
+// rolled back set is dropped.
+func (c *Call) SetCookie(cookie *http.Cookie) {
+	cookie.Secure = cookie.Secure || c.secure()
+	c.cookies = append(c.cookies, cookie)
+}
+
+func (c *Call) secure() bool { return strings.HasPrefix(c.base(), "https://") }
+
+// base is the address that absolute URLs are built on (decision 48).
+func (c *Call) base() string {
+	if c.service.BaseURL != "" {
+		return c.service.BaseURL
+	}
+	return c.service.Origin(c.r)
+}
+
+// URL is the absolute URL of a path of this site (conventions.md 1.3), which begins with "/" and is escaped already.
+func (c *Call) URL(path string) string { return c.base() + path }
+
+// Zone is the zone of conventions.md 7.4: the parameter timezone, else the profile's, else UTC. A name that is not known is UTC.
+func (c *Call) Zone(profileTimezone string) *time.Location {
+	name := c.QueryString("timezone")
+	if name == "" {
+		name = profileTimezone
+	}
+	return location(name)
+}
+
+// Read runs fn on one snapshot.
+func (c *Call) Read(fn func(r store.Reader) error) error {
+	return c.service.Store.Read(c.r.Context(), func(r store.Reader) error {
+		c.Now = r.Now()
+		c.Query.Now = c.Now.Time
+		return fn(r)
+	})
+}

@@ -120,3 +120,12 @@ func Unaudited() Option { return func(o *options) { o.noAudit = true } }
 
 // Doc is a line for the API's own description.
 func Doc(line string) Option { return func(o *options) { o.doc = line } }
+
+func endpoint(method, path string, c accessrules.Condition, in, out reflect.Type, run func(*Call) (any, error), opts []Option) Endpoint {
+	e := Endpoint{Method: method, Path: path, Condition: c, In: in, Out: out, run: run}
+	for _, opt := range opts {
+		opt(&e.opts)
+	}
+	e.Keyed, e.List, e.Doc, e.find = e.opts.keyed, e.opts.list, e.opts.doc, e.opts.find
+	return e
+}

@@ -2,9 +2,16 @@ package rest
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // An Error is an answer other than success, with the exact body of the contract (conventions.md 9).
@@ -54,6 +61,66 @@ func Forbidden(reason string) *Error {
 	return Fail(http.StatusForbidden, reason)
 }
 
+// Throttled is the 429 of a limit that is reached; wait is how long until the next try may succeed, zero when it is not known.
+func Throttled(wait time.Duration) *Error {
+	detail := "Request was throttled."
+	switch n := seconds(wait); {
+	case n == 1:
+		detail += " Expected available in 1 second."
+	case n > 1:
+		detail += fmt.Sprintf(" Expected available in %d seconds.", n)
+	}
+	e := Fail(http.StatusTooManyRequests, detail)
+	e.RetryAfter = wait
+	return e
+}
+
+// Conflict is the 409 of a clash with the state of a payment or a document (decision 40).
+func Conflict(detail string) *Error { return Fail(http.StatusConflict, detail) }
+
+// Errors that every endpoint may answer (conventions.md 2, 6, 9).
+var (
+	errNotFound      = Fail(http.StatusNotFound, "Not found.")
+	errPage          = Fail(http.StatusNotFound, "Invalid page.")
+	errDenied        = Fail(http.StatusForbidden, "Permission denied")
+	errNoCredentials = Fail(http.StatusUnauthorized, "Authentication credentials were not provided.")
+	errAccept        = Fail(http.StatusNotAcceptable, "Could not satisfy the request Accept header.")
+	errServer        = Fail(http.StatusInternalServerError, "A server error occurred.")
+)
+
+// retryAfter is when a busy or unavailable store is worth another try.
+const retryAfter = time.Second
+
+// unavailable is the 503 of facts that cannot be read now.
+func unavailable(cause error) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Body: Fields{{"detail", "The service is temporarily unavailable."}},
+		RetryAfter: retryAfter, Err: cause}
+}
+
+// errorOf is the answer to an error that is not one yet (conventions.md 9.2): what no operation need handle by itself.
+func errorOf(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if column, ok := store.IsUnique(err); ok {
+		column = strings.TrimSuffix(column, "_id")
+		if column == "" {
+			return Fail(http.StatusBadRequest, "This is already taken.")
+		}
+		return Bad(column, "This "+column+" is already taken.")
+	}
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return errNotFound
+	case errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
+		return unavailable(err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return unavailable(nil)
+	}
+	return errServer
+}
+
 // Field is a key of an object whose order matters.
 type Field struct {
 	Name  string
@@ -65,24 +132,23 @@ type Fields []Field
 
 // MarshalJSON prints the keys in order.
 func (f Fields) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
+	b := new(bytes.Buffer)
 	b.WriteByte('{')
 	for i, kv := range f {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		k, err := json.Marshal(kv.Name)
-		if err != nil {
+		if err := appendJSON(b, kv.Name); err != nil {
 			return nil, err
 		}
-		v, err := json.Marshal(kv.Value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(k)
 		b.WriteByte(':')
-		b.Write(v)
+		if err := appendJSON(b, kv.Value); err != nil {
+			return nil, err
+		}
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
 }
+
+// unauthorized is the 401 of a credential that is bad (conventions.md 2.2).
+func unauthorized(detail string) *Error { return Fail(http.StatusUnauthorized, detail) }

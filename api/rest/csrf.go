@@ -1,0 +1,117 @@
+package rest
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+)
+
+const (
+	csrfCookie = "csrftoken"
+	csrfHeader = "X-CSRFToken"
+	csrfField  = "csrfmiddlewaretoken"
+	csrfLength = 32
+	csrfAge    = 365 * 24 * 60 * 60 // seconds
+)
+
+// checkCSRF protects callers who are known by their cookie from requests that other sites made their browsers send
+// (conventions.md 3).
+func (s *Service) checkCSRF(c *Call) error {
+	if c.Scheme != directory.Cookie || safe(c.r.Method) {
+		return nil
+	}
+	if reason := c.csrfReason(); reason != "" {
+		return Fail(http.StatusForbidden, "CSRF Failed: "+reason)
+	}
+	return nil
+}
+
+func safe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// csrfReason is why the request is refused, "" when it is not.
+func (c *Call) csrfReason() string {
+	origin := c.service.Origin(c.r)
+	if sent, ok := c.r.Header["Origin"]; ok {
+		if len(sent) != 1 || !strings.EqualFold(sent[0], origin) && !c.service.origins[strings.ToLower(sent[0])] {
+			return "Origin checking failed - " + strings.Join(sent, ", ") + " does not match any trusted origins."
+		}
+	} else if strings.HasPrefix(origin, "https://") {
+		if reason := refererReason(c.r.Referer(), origin); reason != "" {
+			return reason
+		}
+	}
+	cookie := c.Cookie(csrfCookie)
+	if cookie == "" {
+		return "CSRF cookie not set."
+	}
+	token, from := "", "POST"
+	if c.r.Method == http.MethodPost {
+		token = c.formField(csrfField)
+	}
+	if token == "" {
+		token, from = c.r.Header.Get(csrfHeader), "the 'X-Csrftoken' HTTP header"
+	}
+	want := c.CSRF
+	if want == "" {
+		want = cookie
+	}
+	switch {
+	case token == "":
+		return "CSRF token missing."
+	case len(token) != len(want):
+		return "CSRF token from " + from + " has incorrect length."
+	case strings.ContainsFunc(token, func(r rune) bool { return !alphanumeric(r) }):
+		return "CSRF token from " + from + " has invalid characters."
+	case subtle.ConstantTimeCompare([]byte(token), []byte(want)) != 1:
+		return "CSRF token from " + from + " incorrect."
+	}
+	return ""
+}
+
+func alphanumeric(r rune) bool {
+	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+}
+
+func refererReason(referer, origin string) string {
+	if referer == "" {
+		return "Referer checking failed - no Referer."
+	}
+	u, err := url.Parse(referer)
+	switch {
+	case err != nil || u.Scheme == "" || u.Host == "":
+		return "Referer checking failed - Referer is malformed."
+	case !strings.EqualFold(u.Scheme, "https"):
+		return "Referer checking failed - Referer is insecure while host is secure."
+	case !strings.EqualFold("https://"+u.Host, origin):
+		return "Referer checking failed - " + referer + " does not match any trusted origins."
+	}
+	return ""
+}
+
+// SendCSRF sends the cookie csrftoken, which a page reads and echoes. It is the given token; or, when that is empty, the
+// session's, the one that the caller has already, or a new one.
+func (c *Call) SendCSRF(token string) {
+	if token == "" {
+		token = c.CSRF
+	}
+	if token == "" {
+		token = c.Cookie(csrfCookie)
+		if len(token) != csrfLength || strings.ContainsFunc(token, func(r rune) bool { return !alphanumeric(r) }) {
+			token = NewCSRF()
+		}
+	}
+	c.SetCookie(&http.Cookie{Name: csrfCookie, Value: token, Path: "/", MaxAge: csrfAge, SameSite: http.SameSiteLaxMode})
+}
+
+// NewCSRF makes a token for the CSRF protection of a session: 32 letters and digits.
+func NewCSRF() string { return rand.Text() + rand.Text()[:csrfLength-26] }

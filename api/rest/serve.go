@@ -1,0 +1,162 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// ServeHTTP answers a request under /api.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &Call{service: s, w: w, r: r, Now: store.At(s.Now()), Client: s.Client(r)}
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.Logger.Error("panic in an endpoint", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Any("panic", p), zap.Stack("stack"))
+			if !c.sent {
+				c.send(c.failed(errServer))
+			}
+		}
+	}()
+	if err := s.serve(c); err != nil {
+		c.send(s.failure(c, err))
+	}
+}
+
+// serve goes through the checks in the order of conventions.md 9.3.
+func (s *Service) serve(c *Call) error {
+	h := c.w.Header()
+	h.Set("Content-Language", "en")
+	h.Set("Vary", "Accept, Accept-Language, Cookie, DNT")
+	h.Set("X-Frame-Options", "DENY")
+	rt, params := s.routes.find(c.r)
+	if rt == nil {
+		return errNotFound
+	}
+	h.Set("Allow", rt.allow)
+	s.cors(c)
+	if c.r.Method == http.MethodOptions {
+		c.send(s.describe(c, rt))
+		return nil
+	}
+	if !s.Store.Ready() {
+		return store.ErrUnavailable
+	}
+	e := rt.endpoint(c.r.Method)
+	refused, err := s.gate(c, rt, e, params)
+	if err != nil {
+		return err
+	}
+	if err := c.negotiate(e); err != nil {
+		return err
+	}
+	if refused != nil {
+		return refused
+	}
+	if err := s.checkCSRF(c); err != nil {
+		return err
+	}
+	if e == nil {
+		return Fail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", c.r.Method))
+	}
+	c.endpoint = e
+	out, err := e.run(c)
+	if err != nil {
+		return err
+	}
+	a, err := c.answer(out)
+	if err != nil {
+		return err
+	}
+	c.send(a)
+	return nil
+}
+
+// gate finds out who calls, and asks the condition of the endpoint. A bad credential on a public endpoint is no refusal of the
+// gate: it comes back as refused, for later.
+func (s *Service) gate(c *Call, rt *route, e *Endpoint, params accessrules.Params) (refused, err error) {
+	identity, err := s.Directory.Identify(c.r)
+	var bad *directory.CredentialError
+	switch {
+	case errors.As(err, &bad):
+		refused = unauthorized(bad.Detail)
+	case err != nil:
+		return nil, unavailable(err)
+	default:
+		c.Identity = identity
+	}
+	c.Query = &accessrules.Query{
+		Facts: s.Directory, Now: c.Now.Time, Caller: c.User, Method: c.r.Method, Params: params,
+		Page: isPage(c.r), ReadOnly: s.ReadOnly,
+	}
+	condition := rt.endpoints[0].Condition
+	if e != nil {
+		condition = e.Condition
+	}
+	q := c.Query
+	if s.Rule != nil {
+		if rule, ruleParams, ok := s.Rule(c.r.URL.Path); ok {
+			condition = rule
+			clone := *q
+			clone.Params = ruleParams
+			q = &clone
+		}
+	}
+	v := condition.Check(q)
+	if v.OK() {
+		return refused, nil
+	}
+	return nil, s.refuse(c, v, refused)
+}
+
+// refuse is the answer to a refused caller (access.md A.5).
+func (s *Service) refuse(c *Call, v accessrules.Verdict, bad error) error {
+	if v.Reason == accessrules.Unavailable {
+		return unavailable(v.Err)
+	}
+	if v.Reason == accessrules.NotActivated && s.NotActivated != nil {
+		s.NotActivated(c.User)
+	}
+	if c.Query.Page && v.Target != "" {
+		if target := s.Pages(v.Target); target != "" {
+			return &redirect{location: withNext(target, s.Origin(c.r), c.r.URL.RequestURI())}
+		}
+	}
+	switch {
+	case c.User != nil:
+		return errDenied
+	case bad != nil:
+		return bad
+	default:
+		return errNoCredentials
+	}
+}
+
+// redirect is an answer in the place of an error: 302.
+type redirect struct{ location string }
+
+func (r *redirect) Error() string { return "redirect to " + r.location }
+
+// failure is the answer to an error, of a check or of an operation. What only the log may know is logged.
+func (s *Service) failure(c *Call, err error) answer {
+	var to *redirect
+	if errors.As(err, &to) {
+		return answer{status: http.StatusFound, location: to.location}
+	}
+	e := errorOf(err)
+	switch {
+	case e.Status == http.StatusInternalServerError:
+		s.Logger.Error("an endpoint failed", zap.String("method", c.r.Method), zap.String("path", c.r.URL.Path), zap.Error(err))
+	case e.Err != nil:
+		s.Logger.Warn("an endpoint refused", zap.String("method", c.r.Method), zap.String("path", c.r.URL.Path), zap.Int("status", e.Status), zap.Error(e.Err))
+	}
+	return c.failed(e)
+}

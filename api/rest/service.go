@@ -1,0 +1,123 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Directory is what the service asks of package directory.
+type Directory interface {
+	accessrules.Facts
+	// Identify says who a request comes from. Errors: *directory.CredentialError for a credential that was presented and is
+	// bad; any other means that it is not known who calls.
+	Identify(r *http.Request) (directory.Identity, error)
+}
+
+// Options of a service. Store, Directory, Logger and Now are required.
+type Options struct {
+	Store     *store.Store
+	Directory Directory
+	Logger    *zap.Logger
+	Now       func() time.Time
+
+	// BaseURL is the public address of the site, as in "https://app.example.com". Without it absolute URLs are built on the
+	// address of the request (decision 48).
+	BaseURL string
+	// Origin is the address that the client asked, as in "https://app.example.com:8443": the real scheme of the connection, or
+	// the one a trusted proxy tells. Default: TLS or not, and Host.
+	Origin func(r *http.Request) string
+	// Client is the address of the client, the one a trusted proxy tells if there is one. Default: the peer's.
+	Client func(r *http.Request) string
+	// Pages maps the page that cures a refusal (accessrules.Verdict.Target, "/login/") to its URL; "" when the site has no such
+	// page: then browsers are told 401 or 403 as well (decision 61). Default: none.
+	Pages func(target string) string
+	// Rule finds the rule of the gate that takes the place of the class of an endpoint, with the parameters of its path
+	// (access.md B.4, "Rules over built-in endpoints"); ok is false for none. Default: none.
+	Rule func(path string) (condition accessrules.Condition, params accessrules.Params, ok bool)
+	// NotActivated is told who was refused for want of a password, so that the activation message is sent again. It must not
+	// block. Default: nobody.
+	NotActivated func(u *accessrules.User)
+	// Origins may call the API with credentials from a browser (conventions.md 3.1). Default: none.
+	Origins []string
+	// ReadOnly refuses every write on endpoints that ask for a role (conventions.md 2.4).
+	ReadOnly bool
+}
+
+// Service is the API: it finds the endpoint of a request and answers it, in the order of conventions.md 9.3.
+type Service struct {
+	Options
+	endpoints []Endpoint
+	routes    router
+	origins   map[string]bool
+}
+
+// New makes a service of a table of endpoints. It refuses a table with an endpoint that has no condition, with two rows of one
+// method and path, or with a parameter in a path that it does not know.
+func New(o Options, endpoints []Endpoint) (*Service, error) {
+	if o.Store == nil || o.Directory == nil || o.Logger == nil || o.Now == nil {
+		return nil, errors.New("rest: Store, Directory, Logger and Now are required")
+	}
+	if o.BaseURL != "" {
+		u, err := url.Parse(o.BaseURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return nil, fmt.Errorf("rest: %q is not the address of a site, as in https://app.example.com", o.BaseURL)
+		}
+		o.BaseURL = strings.TrimRight(o.BaseURL, "/")
+	}
+	if o.Origin == nil {
+		o.Origin = originOf
+	}
+	if o.Client == nil {
+		o.Client = peerOf
+	}
+	if o.Pages == nil {
+		o.Pages = func(string) string { return "" }
+	}
+	routes, err := newRouter(endpoints)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{Options: o, endpoints: endpoints, routes: routes, origins: make(map[string]bool)}
+	for _, origin := range o.Origins {
+		s.origins[strings.ToLower(strings.TrimRight(origin, "/"))] = true
+	}
+	return s, nil
+}
+
+// Endpoints is the table.
+func (s *Service) Endpoints() []Endpoint { return s.endpoints }
+
+// Table prints the table, a row a line: method, path, class of access.md A.3. It is the access matrix.
+func (s *Service) Table() string {
+	var b strings.Builder
+	for _, e := range s.endpoints {
+		fmt.Fprintf(&b, "%-6s %s  %s\n", e.Method, e.Path, e.Condition)
+	}
+	return b.String()
+}
+
+func originOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+func peerOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
