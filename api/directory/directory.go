@@ -6,9 +6,15 @@
 package directory
 
 import (
+	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/maypok86/otter/v2"
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -21,27 +27,80 @@ type Options struct {
 	Logger        *zap.Logger
 	Broker        string        // slug of the profile that runs the site
 	Secrets       Secrets       // keys of login tokens and of what is encrypted at rest
-	TokenLifetime time.Duration // of login tokens and session cookies (auth.md 25 token_lifetime)
-	CookieName    string        // "sessionid", or "__Host-sessionid" (decision 54)
+	TokenLifetime time.Duration // of login tokens and session cookies (auth.md 25 token_lifetime); 0 is 14 days
+	CookieName    string        // "sessionid", which is the default, or "__Host-sessionid" (decision 54)
+	CacheBytes    int64         // what the caches may weigh together, roughly; 0 is 64 MiB
 }
 
-// Secrets of the site. They come from placeholders or from secrets.json beside the database.
-type Secrets struct {
-	// TokenKeys sign login tokens: the first signs, all verify. ID is the token's kid.
-	TokenKeys []TokenKey
-	// Rest encrypts what must be readable again (one-time-password secrets): 32 bytes.
-	Rest []byte
-	// Session is the process-wide key of sessions sent upstream, used when the app record has none (access.md B.1 enc_key).
-	Session string
-}
+// Directory answers who is who. It is safe for concurrent use. Its facts are read through the store's readers: they must not be
+// asked for inside a store.Write, where the loaders that take a store.Reader serve.
+type Directory struct {
+	o       Options
+	stamps  stamps
+	flights singleflight.Group
 
-// TokenKey is a key of login tokens (HS256).
-type TokenKey struct {
-	ID  string
-	Key []byte
+	users       *otter.Cache[int64, *user]
+	usernames   *otter.Cache[string, *user]
+	profiles    *otter.Cache[int64, *profile]
+	slugs       *otter.Cache[string, *profile]
+	plans       *otter.Cache[string, *plan]
+	credentials *otter.Cache[credentialKey, *credential]
+	agreements  atomic.Pointer[agreements]
+
+	keys   atomic.Pointer[keyring]
+	parser *jwt.Parser
+	used   struct { // when API keys were used, until FlushKeyUse
+		sync.Mutex
+		at map[int64]store.Time
+	}
 }
 
 var _ accessrules.Facts = (*Directory)(nil)
+
+// New makes a directory. It reads nothing yet. Errors: a required option is missing, or a key is too short.
+func New(o Options) (*Directory, error) {
+	if o.Store == nil || o.Now == nil || o.Broker == "" {
+		return nil, errors.New("directory: Store, Now and Broker are required")
+	}
+	if err := o.Secrets.check(); err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.TokenLifetime <= 0 {
+		o.TokenLifetime = 14 * 24 * time.Hour
+	}
+	if o.CookieName == "" {
+		o.CookieName = "sessionid"
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 64 << 20
+	}
+	share := uint64(o.CacheBytes) / 8
+	d := &Directory{
+		o:           o,
+		users:       newCache[int64](2*share, (*user).weight),
+		usernames:   newCache[string](share, (*user).weight),
+		profiles:    newCache[int64](2*share, (*profile).weight),
+		slugs:       newCache[string](share, (*profile).weight),
+		plans:       newCache[string](share, (*plan).weight),
+		credentials: newCache[credentialKey](share, (*credential).weight),
+		parser:      newParser(o.Now),
+	}
+	d.keys.Store(&keyring{o.Secrets.TokenKeys})
+	d.stamps.epoch.Store(1)
+	d.used.at = map[int64]store.Time{}
+	o.Store.OnForeignChange(d.TouchAll)
+	return d, nil
+}
+
+func newCache[K comparable, V any](bytes uint64, weight func(V) uint32) *otter.Cache[K, V] {
+	return otter.Must(&otter.Options[K, V]{MaximumWeight: bytes, Weigher: func(_ K, v V) uint32 { return weight(v) }})
+}
+
+// Broker is the slug of the profile that runs the site.
+func (d *Directory) Broker() string { return d.o.Broker }
 
 // An Identity is who a request comes from. One request has one identity, for the conditions and for the action alike
 // (conventions.md 2.1).
@@ -51,6 +110,9 @@ type Identity struct {
 	Session int64  // row of session, for Bearer and Cookie
 	APIKey  int64  // row of api_key, for Basic
 	CSRF    string // the token that unsafe requests of a cookie session must echo
+	// DeadCookie says that the request carries a session cookie that opens nothing (any more): the answer should clear it.
+	// The request is anonymous.
+	DeadCookie bool
 }
 
 // A Scheme is how a request was authenticated.
@@ -59,9 +121,9 @@ type Scheme uint8
 // Schemes of conventions.md 2.1.
 const (
 	Anonymous Scheme = iota
-	Bearer
-	Basic
-	Cookie
+	Bearer           // a login token
+	Basic            // an API key, also one that came as a bearer token
+	Cookie           // a session cookie
 )
 
 // A CredentialError is a credential that was presented and is bad. Detail is the text of conventions.md 2.2.

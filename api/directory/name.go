@@ -81,14 +81,22 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// Username derives a free username from an e-mail address (auth.md 3): joe, joe-123, …; "" when 10 tries found none.
-func Username(r store.Reader, email string) (string, error) {
+// Username derives a free username from an e-mail address (auth.md 3), other than those of but: joe, joe-123, …; "" when 10 tries
+// found none.
+func Username(r store.Reader, email string, but ...string) (string, error) {
 	local, _, _ := strings.Cut(email, "@")
 	base := Slugify(local)
 	if base == "" {
 		base = "user_" + RandomHex(35)
 	}
-	return FreeName(base, 46, 50, randomDigits, func(name string) (bool, error) { return NameFree(r, name, 0, 0) })
+	return FreeName(base, 46, 50, randomDigits, func(name string) (bool, error) {
+		for _, other := range but {
+			if strings.EqualFold(name, other) {
+				return false, nil
+			}
+		}
+		return NameFree(r, name, 0, 0)
+	})
 }
 
 func randomDigits() string { return digits(3) }

@@ -1,0 +1,161 @@
+package directory
+
+import (
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Failures of the schemes, conventions.md 2.2.
+var (
+	errInvalidToken  = &CredentialError{"Invalid token"}
+	errInactive      = &CredentialError{"User inactive or deleted."}
+	errNotBase64     = &CredentialError{"Invalid basic header. Credentials not correctly base64 encoded."}
+	errBearerNone    = &CredentialError{"Invalid token header. No credentials provided."}
+	errBearerSpaces  = &CredentialError{"Invalid token header. Token string should not contain spaces."}
+	errBearerInvalid = &CredentialError{"Invalid token header. Token string should not contain invalid characters."}
+	errBasicNone     = &CredentialError{"Invalid basic header. No credentials provided."}
+	errBasicSpaces   = &CredentialError{"Invalid basic header. Credentials string should not contain spaces."}
+)
+
+// Identify says who a request comes from (conventions.md 2.1): by the login token or API key of its Authorization header, or
+// else by its session cookie, or else nobody. The first that is present decides. Errors: *CredentialError for a header that is
+// present and bad; any other error is a failure of the store, and nobody may pass. Requests known already cost no I/O.
+func (d *Directory) Identify(r *http.Request) (Identity, error) {
+	if values := r.Header["Authorization"]; len(values) > 0 {
+		header := values[0]
+		if len(values) > 1 {
+			header = strings.Join(values, ", ") // one list by HTTP, and no valid credential: only one reading of a request counts
+		}
+		keyword, rest := word(header)
+		token, more := word(rest)
+		switch {
+		case strings.EqualFold(keyword, "bearer"):
+			switch {
+			case token == "":
+				return Identity{}, errBearerNone
+			case more != "":
+				return Identity{}, errBearerSpaces
+			case !utf8.ValidString(token):
+				return Identity{}, errBearerInvalid
+			case isAPIKey(token):
+				return d.known(keyForm, token, d.openKey)
+			}
+			return d.known(tokenForm, token, d.openToken)
+		case strings.EqualFold(keyword, "basic"):
+			switch {
+			case token == "":
+				return Identity{}, errBasicNone
+			case more != "":
+				return Identity{}, errBasicSpaces
+			}
+			return d.known(basicForm, token, d.openBasic)
+		}
+	}
+	key, present := cookie(r.Header["Cookie"], d.o.CookieName)
+	if !present {
+		return Identity{}, nil
+	}
+	id, err := Identity{}, error(errInvalidToken)
+	if len(key) == sessionKeyLen {
+		id, err = d.known(cookieForm, key, d.openCookie)
+	}
+	if bad := (*CredentialError)(nil); errors.As(err, &bad) {
+		return Identity{DeadCookie: true}, nil
+	}
+	return id, err
+}
+
+// word splits off the first word of a header, which blanks end; rest has no blanks around it.
+func word(s string) (first, rest string) {
+	s = trim(s)
+	if i := strings.IndexAny(s, " \t"); i >= 0 {
+		return s[:i], trim(s[i:])
+	}
+	return s, ""
+}
+
+func trim(s string) string { return strings.Trim(s, " \t") }
+
+// cookie finds the first cookie of a name.
+func cookie(headers []string, name string) (value string, present bool) {
+	for _, line := range headers {
+		for line != "" {
+			var part string
+			part, line, _ = strings.Cut(line, ";")
+			if n, v, ok := strings.Cut(trim(part), "="); ok && n == name {
+				if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
+					v = v[1 : len(v)-1]
+				}
+				return v, true
+			}
+		}
+	}
+	return "", false
+}
+
+// form is how a credential is written: the same text means something else in another place.
+type form byte
+
+const (
+	tokenForm form = iota
+	keyForm
+	basicForm
+	cookieForm
+)
+
+// credentialKey is what a presented credential is kept by: never the credential itself.
+type credentialKey struct {
+	form form
+	sum  [sha256.Size]byte
+}
+
+// A credential is one that was presented and found good, with what has to be looked at each time it comes again.
+type credential struct {
+	entry
+	Identity
+	ends int64         // µs since 1970 at which it ends by itself, 0 for never
+	use  *atomic.Int64 // µs since 1970 of the last use of an API key that was noted
+}
+
+func (c *credential) weight() uint32 { return 400 }
+
+// known answers from the cache, or opens the credential and keeps it. What is bad is not kept, so that nobody can fill the cache
+// with it.
+func (d *Directory) known(f form, raw string, open func(r store.Reader, epoch uint64, raw string) (*credential, error)) (Identity, error) {
+	if len(raw) > maxToken {
+		return Identity{}, errInvalidToken
+	}
+	key := credentialKey{f, sum(raw)}
+	now := d.o.Now().UnixMicro()
+	c, ok := d.credentials.GetIfPresent(key)
+	if !ok || !d.fresh(&c.entry) {
+		var err error
+		c, err = load(d, "credential "+string(f)+string(key.sum[:]), func(r store.Reader, epoch uint64) (*credential, error) { return open(r, epoch, raw) })
+		if err != nil {
+			return Identity{}, err
+		}
+		d.credentials.Set(key, c)
+	}
+	if c.ends != 0 && now >= c.ends {
+		return Identity{}, errInvalidToken
+	}
+	if c.use != nil {
+		d.noteUse(c, now)
+	}
+	return c.Identity, nil
+}
+
+// sum is the SHA-256 of a credential, without a copy on the heap for those of usual length.
+func sum(raw string) [sha256.Size]byte {
+	var buf [2 << 10]byte
+	if len(raw) > len(buf) {
+		return sha256.Sum256([]byte(raw))
+	}
+	return sha256.Sum256(buf[:copy(buf[:], raw)])
+}

@@ -1,0 +1,221 @@
+package directory
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Secrets of the site. They come from placeholders or from secrets.json beside the database.
+type Secrets struct {
+	// TokenKeys sign login tokens: the first signs, all verify. ID is the token's kid.
+	TokenKeys []TokenKey
+	// Rest encrypts what must be readable again (one-time-password secrets): 32 bytes.
+	Rest []byte
+	// Session is the process-wide key of sessions sent upstream, used when the app record has none (access.md B.1 enc_key).
+	Session string
+}
+
+// TokenKey is a key of login tokens (HS256), of at least 32 bytes.
+type TokenKey struct {
+	ID  string
+	Key []byte
+}
+
+// String hides the secrets, from logs too.
+func (Secrets) String() string { return "[secrets]" }
+
+// GoString hides the secrets.
+func (Secrets) GoString() string { return "[secrets]" }
+
+// MarshalJSON hides the secrets: a log that prints options as JSON does not print them.
+func (Secrets) MarshalJSON() ([]byte, error) { return []byte(`"[secrets]"`), nil }
+
+// String hides the key.
+func (k TokenKey) String() string { return "[key " + k.ID + "]" }
+
+// GoString hides the key.
+func (k TokenKey) GoString() string { return k.String() }
+
+// MarshalJSON hides the key.
+func (k TokenKey) MarshalJSON() ([]byte, error) { return json.Marshal(k.String()) }
+
+func (s Secrets) check() error {
+	if len(s.Rest) != 32 {
+		return errors.New("directory: the key of what is encrypted at rest must have 32 bytes")
+	}
+	_, err := newKeyring(s.TokenKeys)
+	return err
+}
+
+// NewSecrets makes secrets.
+func NewSecrets() Secrets {
+	return Secrets{TokenKeys: []TokenKey{newTokenKey()}, Rest: secret(32), Session: hex.EncodeToString(secret(32))}
+}
+
+func newTokenKey() TokenKey { return TokenKey{ID: hex.EncodeToString(secret(4)), Key: secret(32)} }
+
+func secret(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // it ends the process rather than return an error
+	return b
+}
+
+// secretsFile is the form of secrets.json.
+type secretsFile struct {
+	TokenKeys []struct {
+		ID  string `json:"id"`
+		Key []byte `json:"key"`
+	} `json:"token_keys"`
+	Rest    []byte `json:"rest"`
+	Session string `json:"session"`
+}
+
+// LoadSecrets reads the secrets of the site from path, and makes the file, with mode 0600, the first time. Two processes that
+// start together agree on one. Errors: the file cannot be read or written, or is not what this function wrote; what it says is
+// never part of an error.
+func LoadSecrets(path string) (Secrets, error) {
+	s, err := readSecrets(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	s = NewSecrets()
+	err = writeSecrets(path, s, os.Link) // which fails when somebody was faster
+	if errors.Is(err, fs.ErrExist) {
+		return readSecrets(path)
+	}
+	return s, err
+}
+
+// RotateSecrets adds a new key of login tokens in front of the others in the file at path and keeps the first n: tokens signed
+// by a key that is dropped are refused. It returns the new secrets; a running Directory takes them by SetTokenKeys.
+func RotateSecrets(path string, n int) (Secrets, error) {
+	s, err := readSecrets(path)
+	if err != nil {
+		return Secrets{}, err
+	}
+	s.TokenKeys = append([]TokenKey{newTokenKey()}, s.TokenKeys...)
+	s.TokenKeys = s.TokenKeys[:max(1, min(n, len(s.TokenKeys)))]
+	return s, writeSecrets(path, s, os.Rename)
+}
+
+func readSecrets(path string) (Secrets, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Secrets{}, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := os.Chmod(path, 0o600); err != nil {
+			return Secrets{}, fmt.Errorf("directory: others can read the secrets: %w", err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Secrets{}, err
+	}
+	var f secretsFile
+	if json.Unmarshal(text, &f) != nil {
+		return Secrets{}, fmt.Errorf("directory: %s is not a file of secrets", path)
+	}
+	s := Secrets{Rest: f.Rest, Session: f.Session}
+	for _, k := range f.TokenKeys {
+		s.TokenKeys = append(s.TokenKeys, TokenKey{k.ID, k.Key})
+	}
+	if err := s.check(); err != nil {
+		return Secrets{}, fmt.Errorf("%w, in %s", err, path)
+	}
+	return s, nil
+}
+
+// writeSecrets writes the file beside path and then puts it there, whole or not at all.
+func writeSecrets(path string, s Secrets, put func(from, to string) error) error {
+	f := secretsFile{Rest: s.Rest, Session: s.Session}
+	for _, k := range s.TokenKeys {
+		f.TokenKeys = append(f.TokenKeys, struct {
+			ID  string `json:"id"`
+			Key []byte `json:"key"`
+		}{k.ID, k.Key})
+	}
+	text, err := json.MarshalIndent(f, "", "\t")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(dir, ".secrets-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.Write(append(text, '\n'))
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	if err := put(temp.Name(), path); err != nil {
+		return err
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	folder.Sync() // as well as the file system can
+	return nil
+}
+
+// Seal encrypts what must be readable again. What is sealed opens with the same purpose only, such as "otp 12".
+func (s Secrets) Seal(plain []byte, purpose string) ([]byte, error) {
+	aead, err := s.aead()
+	if err != nil {
+		return nil, err
+	}
+	nonce := secret(aead.NonceSize())
+	return aead.Seal(append([]byte{sealed1}, nonce...), nonce, plain, []byte(purpose)), nil
+}
+
+// Open decrypts what Seal made. Error: it was not made with this key and purpose.
+func (s Secrets) Open(sealed []byte, purpose string) ([]byte, error) {
+	aead, err := s.aead()
+	if err != nil {
+		return nil, err
+	}
+	n := aead.NonceSize()
+	if len(sealed) < 1+n || sealed[0] != sealed1 {
+		return nil, errors.New("directory: not a sealed value")
+	}
+	plain, err := aead.Open(nil, sealed[1:1+n], sealed[1+n:], []byte(purpose))
+	if err != nil {
+		return nil, errors.New("directory: sealed with another key or for another purpose")
+	}
+	return plain, nil
+}
+
+// sealed1 is the version of a sealed value: AES-256-GCM, a nonce of 12 bytes in front.
+const sealed1 = 1
+
+func (s Secrets) aead() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(s.Rest)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// Seal encrypts with the site's secrets; see Secrets.Seal.
+func (d *Directory) Seal(plain []byte, purpose string) ([]byte, error) {
+	return d.o.Secrets.Seal(plain, purpose)
+}
+
+// Open decrypts with the site's secrets; see Secrets.Open.
+func (d *Directory) Open(sealed []byte, purpose string) ([]byte, error) {
+	return d.o.Secrets.Open(sealed, purpose)
+}
