@@ -32,10 +32,19 @@ type Options struct {
 	CacheBytes    int64         // what the caches may weigh together, roughly; 0 is 64 MiB
 }
 
+// Config is what a change of the configuration may change while the directory goes on.
+type Config struct {
+	Broker        string
+	Secrets       Secrets
+	TokenLifetime time.Duration
+	CookieName    string
+}
+
 // Directory answers who is who. It is safe for concurrent use. Its facts are read through the store's readers: they must not be
 // asked for inside a store.Write, where the loaders that take a store.Reader serve.
 type Directory struct {
-	o       Options
+	o       Options // but for what is in conf
+	conf    atomic.Pointer[Config]
 	stamps  stamps
 	flights singleflight.Group
 
@@ -57,22 +66,14 @@ type Directory struct {
 
 var _ accessrules.Facts = (*Directory)(nil)
 
-// New makes a directory. It reads nothing yet. Errors: a required option is missing, or a key is too short.
+// New makes a directory. It reads nothing yet. A directory without Secrets knows nobody until Configure. Errors: a required option
+// is missing, or a key is too short.
 func New(o Options) (*Directory, error) {
-	if o.Store == nil || o.Now == nil || o.Broker == "" {
-		return nil, errors.New("directory: Store, Now and Broker are required")
-	}
-	if err := o.Secrets.check(); err != nil {
-		return nil, err
+	if o.Store == nil || o.Now == nil {
+		return nil, errors.New("directory: Store and Now are required")
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
-	}
-	if o.TokenLifetime <= 0 {
-		o.TokenLifetime = 14 * 24 * time.Hour
-	}
-	if o.CookieName == "" {
-		o.CookieName = "sessionid"
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
@@ -88,7 +89,13 @@ func New(o Options) (*Directory, error) {
 		credentials: newCache[credentialKey](share, (*credential).weight),
 		parser:      newParser(o.Now),
 	}
-	d.keys.Store(&keyring{o.Secrets.TokenKeys})
+	d.keys.Store(new(keyring))
+	d.conf.Store(new(Config))
+	if o.Broker != "" || len(o.Secrets.TokenKeys) > 0 {
+		if err := d.Configure(Config{o.Broker, o.Secrets, o.TokenLifetime, o.CookieName}); err != nil {
+			return nil, err
+		}
+	}
 	d.stamps.epoch.Store(1)
 	d.used.at = map[int64]store.Time{}
 	o.Store.OnForeignChange(d.TouchAll)
@@ -99,8 +106,30 @@ func newCache[K comparable, V any](bytes uint64, weight func(V) uint32) *otter.C
 	return otter.Must(&otter.Options[K, V]{MaximumWeight: bytes, Weigher: func(_ K, v V) uint32 { return weight(v) }})
 }
 
+// Configure takes another configuration. Sessions and caches go on; tokens that no key of c signed are refused at once. Errors: no
+// broker, or a key is too short.
+func (d *Directory) Configure(c Config) error {
+	if c.Broker == "" {
+		return errors.New("directory: there is no broker")
+	}
+	if err := c.Secrets.check(); err != nil {
+		return err
+	}
+	if c.TokenLifetime <= 0 {
+		c.TokenLifetime = 14 * 24 * time.Hour
+	}
+	if c.CookieName == "" {
+		c.CookieName = "sessionid"
+	}
+	if err := d.SetTokenKeys(c.Secrets.TokenKeys); err != nil {
+		return err
+	}
+	d.conf.Store(&c)
+	return nil
+}
+
 // Broker is the slug of the profile that runs the site.
-func (d *Directory) Broker() string { return d.o.Broker }
+func (d *Directory) Broker() string { return d.conf.Load().Broker }
 
 // An Identity is who a request comes from. One request has one identity, for the conditions and for the action alike
 // (conventions.md 2.1).

@@ -57,7 +57,7 @@ func (d *Directory) Identify(r *http.Request) (Identity, error) {
 			return d.known(basicForm, token, d.openBasic)
 		}
 	}
-	key, present := cookie(r.Header["Cookie"], d.o.CookieName)
+	key, present := cookie(r.Header["Cookie"], d.conf.Load().CookieName)
 	if !present {
 		return Identity{}, nil
 	}

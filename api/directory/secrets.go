@@ -212,10 +212,10 @@ func (s Secrets) aead() (cipher.AEAD, error) {
 
 // Seal encrypts with the site's secrets; see Secrets.Seal.
 func (d *Directory) Seal(plain []byte, purpose string) ([]byte, error) {
-	return d.o.Secrets.Seal(plain, purpose)
+	return d.conf.Load().Secrets.Seal(plain, purpose)
 }
 
 // Open decrypts with the site's secrets; see Secrets.Open.
 func (d *Directory) Open(sealed []byte, purpose string) ([]byte, error) {
-	return d.o.Secrets.Open(sealed, purpose)
+	return d.conf.Load().Secrets.Open(sealed, purpose)
 }

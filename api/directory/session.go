@@ -28,7 +28,7 @@ func (d *Directory) OpenSession(tx *store.Tx, userID int64, cookie bool) (Sessio
 		Key:       RandomHex(sessionKeyLen),
 		UserID:    userID,
 		CreatedAt: tx.Now(),
-		EndsAt:    store.At(tx.Now().Add(d.o.TokenLifetime)),
+		EndsAt:    store.At(tx.Now().Add(d.conf.Load().TokenLifetime)),
 	}
 	var csrf any
 	if cookie {

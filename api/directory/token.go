@@ -92,7 +92,7 @@ func (d *Directory) RefreshToken(tx *store.Tx, raw string) (string, error) {
 		return "", errInvalidToken
 	}
 	s := row.Session
-	s.EndsAt = store.At(tx.Now().Add(d.o.TokenLifetime))
+	s.EndsAt = store.At(tx.Now().Add(d.conf.Load().TokenLifetime))
 	if _, err := tx.Exec(`UPDATE session SET ends_at = max(ends_at, ?) WHERE id = ?`, s.EndsAt, s.ID); err != nil {
 		return "", err
 	}
