@@ -7,6 +7,7 @@ package directory
 
 import (
 	"errors"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,8 +122,10 @@ func (d *Directory) Configure(c Config) error {
 	if c.CookieName == "" {
 		c.CookieName = "sessionid"
 	}
-	if err := d.SetTokenKeys(c.Secrets.TokenKeys); err != nil {
-		return err
+	if !reflect.DeepEqual(d.conf.Load().Secrets.TokenKeys, c.Secrets.TokenKeys) {
+		if err := d.SetTokenKeys(c.Secrets.TokenKeys); err != nil {
+			return err
+		}
 	}
 	d.conf.Store(&c)
 	return nil
