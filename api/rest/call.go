@@ -29,14 +29,13 @@ type Call struct {
 	values values // of the query, once parsed
 	accept accepted
 	body   requestBody
-	window *Range
 
 	status   int
 	location string
 	cookies  []*http.Cookie
-	audited  bool // the audit row is written
-	wrote    bool // a step is committed: the next ones do not depend on the client's patience
-	rows     *rows
+	audited  bool    // the audit row is written
+	wrote    bool    // a step is committed: the next ones do not depend on the client's patience
+	rows     *cursor // of a CSV answer
 }
 
 // Param is a parameter of the path, "" when absent.

@@ -2,9 +2,9 @@ package rest
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // values are the parameters of a query, in order. A name may be there several times.
@@ -23,6 +23,32 @@ func parseQuery(raw string) values {
 		v = append(v, parameterValue{unescape(name), unescape(value)})
 	}
 	return v
+}
+
+// without drops a parameter.
+func (v values) without(name string) values {
+	kept := make(values, 0, len(v)+1)
+	for _, p := range v {
+		if p.name != name {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// encode writes a query, sorted by name; values of one name stay in their order.
+func (v values) encode() string {
+	slices.SortStableFunc(v, func(a, b parameterValue) int { return strings.Compare(a.name, b.name) })
+	var b strings.Builder
+	for i, p := range v {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(p.name))
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(p.value))
+	}
+	return b.String()
 }
 
 func unescape(s string) string {
@@ -101,16 +127,4 @@ func (c *Call) QueryInt(name string, other, least, most int64) (int64, error) {
 		return other, Invalid(name, msgMost(strconv.FormatInt(most, 10)))
 	}
 	return n, nil
-}
-
-// location is the zone of a name, UTC when it is not known.
-func location(name string) *time.Location {
-	if name == "" || name == "Local" {
-		return time.UTC
-	}
-	l, err := time.LoadLocation(name)
-	if err != nil {
-		return time.UTC
-	}
-	return l
 }

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/go-playground/validator/v10"
 	"github.com/nyaruka/phonenumbers"
@@ -22,6 +21,7 @@ var (
 var validate = func() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	for name, fn := range map[string]func(string) bool{
+		"email":    func(s string) bool { return ParseEmail(s) != "" },
 		"slug":     slugPattern.MatchString,
 		"username": usernamePattern.MatchString,
 		"url":      isURL,
@@ -106,14 +106,6 @@ func (f *field) check(v reflect.Value) string {
 func isURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Hostname() != "" && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "ftp" || u.Scheme == "ftps")
-}
-
-func isTimezone(s string) bool {
-	if s == "Local" {
-		return false
-	}
-	_, err := time.LoadLocation(s)
-	return err == nil
 }
 
 // phone reads a phone number, international or national of the United States, and returns it in E.164 (conventions.md 8.2).
