@@ -18,10 +18,10 @@ func Balance(r store.Reader, profile int64, account, unit string) (int64, error)
 	return amount, err
 }
 
-// FundsOf is the cash that a profile holds on the platform, per unit in the order of units; units at 0 are left out. It is
+// Funds is the cash that a profile holds on the platform, per unit in the order of units; units at 0 are left out. It is
 // negative after a dispute about money that was already paid out.
-func FundsOf(r store.Reader, profile int64) ([]Amount, error) {
-	return AccountBalance(r, Selection{Profile: profile, Account: Funds})
+func Funds(r store.Reader, profile int64) ([]Amount, error) {
+	return AccountBalance(r, Selection{Profile: profile, Account: AccountFunds})
 }
 
 // CountEntries is how many entries have an account of a profile on either side, in any unit.

@@ -77,13 +77,19 @@ func pair(dest int64, destAccount string, orig int64, origAccount string, amount
 }
 
 // IsOrder reports whether the entry is an order: a sale, paid or not.
-func (e *Entry) IsOrder() bool { return e.Dest.Account == Payable && e.Orig.Account == Receivable }
+func (e *Entry) IsOrder() bool {
+	return e.Dest.Account == AccountPayable && e.Orig.Account == AccountReceivable
+}
 
 // isPayment reports whether the entry settles a debt by a payment, online or offline.
-func (e *Entry) isPayment() bool { return e.Dest.Account == Receivable && e.Orig.Account == Backlog }
+func (e *Entry) isPayment() bool {
+	return e.Dest.Account == AccountReceivable && e.Orig.Account == AccountBacklog
+}
 
 // isWriteOff reports whether the entry settles a debt by giving it up.
-func (e *Entry) isWriteOff() bool { return e.Dest.Account == Canceled && e.Orig.Account == Receivable }
+func (e *Entry) isWriteOff() bool {
+	return e.Dest.Account == AccountCanceled && e.Orig.Account == AccountReceivable
+}
 
 // isZero reports whether nothing moves.
 func (e *Entry) isZero() bool { return e.Dest.Amount == 0 && e.Orig.Amount == 0 }
@@ -116,9 +122,9 @@ func (e *Entry) check() string {
 		return "does not balance"
 	case len(e.Event) > maxEventLen:
 		return "has an event id that is too long"
-	case e.Dest.Account == Payable && e.Orig.Account != Receivable:
+	case e.Dest.Account == AccountPayable && e.Orig.Account != AccountReceivable:
 		return "debits Payable and is not an order"
-	case (e.Dest.Account == Settled) != (e.Orig.Account == Settled):
+	case (e.Dest.Account == AccountSettled) != (e.Orig.Account == AccountSettled):
 		return "has one side settled"
 	case e.Periods.Valid && (!e.IsOrder() || e.Periods.V < 0):
 		return "counts periods and is not an order"

@@ -85,7 +85,7 @@ func (u UseCharged) Entries() ([]Entry, error) {
 
 // ordered is payer:Payable <- provider:Receivable.
 func ordered(at store.Time, kind, event string, payer, provider int64, amount Amount, descr string) Entry {
-	e := pair(payer, Payable, provider, Receivable, amount)
+	e := pair(payer, AccountPayable, provider, AccountReceivable, amount)
 	e.CreatedAt, e.Kind, e.Event, e.Payer, e.Descr = at, kind, event, payer, descr
 	return e
 }
@@ -109,7 +109,7 @@ func (l SettledLine) Entries() ([]Entry, error) {
 	if l.Amount.Value <= 0 {
 		return nil, contradiction("a settled line of %s", l.Amount)
 	}
-	e := pair(l.Payer, Settled, l.Provider, Settled, l.Amount)
+	e := pair(l.Payer, AccountSettled, l.Provider, AccountSettled, l.Amount)
 	e.CreatedAt, e.Kind, e.Event, e.Descr = l.At, KindSettled, l.Event, BalanceText(l.Plan)
 	return []Entry{e}, nil
 }

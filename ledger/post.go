@@ -198,7 +198,7 @@ func (e *Entry) statementChange() (statementChange, bool) {
 		c.provider, c.paid = e.Dest.Profile, e.Dest.Amount
 	case e.isWriteOff():
 		c.provider, c.paid = e.Orig.Profile, e.Dest.Amount
-	case e.Orig.Account == Payable && e.Event != "":
+	case e.Orig.Account == AccountPayable && e.Event != "":
 		c.payer, c.unit, c.payable = e.Orig.Profile, e.Orig.Unit, -e.Orig.Amount
 	default:
 		return c, false

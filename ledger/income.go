@@ -1,0 +1,321 @@
+package ledger
+
+import (
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// An Ordered is an order as recognition sees it.
+type Ordered struct {
+	At      store.Time
+	Amount  Amount
+	Periods int64 // natural periods bought; 0 for a setup fee
+}
+
+// A Moved is an amount and its date.
+type Moved struct {
+	At     store.Time
+	Amount int64
+}
+
+// Covers are the spans of time that the orders of a subscription pay for, in the order of the orders, which are by date (5.10).
+// A cover begins where the one before ends, or where the plan period that holds the order begins if that is later; it is as
+// long as the periods bought, from boundary to boundary of the calendar. A setup fee covers nothing: its span is empty, at its
+// date.
+func (c Calendar) Covers(orders []Ordered) []Span {
+	covers := make([]Span, len(orders))
+	end := c.Anchor
+	for i, o := range orders {
+		if o.Periods == 0 {
+			covers[i] = Span{o.At, o.At}
+			continue
+		}
+		period, _ := c.PeriodFor(o.At)
+		beg := later(end, period.Start)
+		end = c.Extend(beg, o.Periods)
+		covers[i] = Span{beg, end}
+	}
+	return covers
+}
+
+// months are the steps of recognition that follow the calendar: each month from the anchor, after from and up to until.
+func (c Calendar) months(from, until store.Time) []store.Time {
+	monthly := Calendar{c.Anchor, Monthly}
+	var steps []store.Time
+	for k := max(monthly.index(from), 0) + 1; ; k++ {
+		t := monthly.Boundary(k)
+		if t.After(until.Time) || !t.Before(endOfTime.Time) {
+			return steps
+		}
+		if t.After(from.Time) {
+			steps = append(steps, t)
+		}
+	}
+}
+
+// EventBooks are what the books hold about the income of one event in one unit.
+type EventBooks struct {
+	Event      string
+	Provider   int64
+	Unit       string
+	Canceled   []Moved // write-offs
+	Recognised []Moved // income
+	Backlog    []Moved // payments, and, negative, the income taken from them
+	Payables   []PayerMoved
+}
+
+// A PayerMoved is what moved on a payer's Payable account for one event.
+type PayerMoved struct {
+	Payer int64
+	Moved []Moved
+}
+
+// IncomeRecognised is what a provider has earned by the passing of time on one event of a subscription, up to Until (5.10). It
+// is cumulative: at each step, what is earned by then less what is recognised by then. So the sum over all steps is what was
+// ordered, exactly; a second run writes nothing; and runs that were missed make no difference. See LoadIncome.
+type IncomeRecognised struct {
+	EventBooks
+	Label    string // SubscriptionLabel, or the slug of the use
+	Calendar Calendar
+	Until    store.Time
+	Orders   []Ordered // of the subscription itself, by date, in all units: their covers make the steps
+	// Use says that the event is a use charge: what is earned are Uses, each at the first step after its date.
+	Use  bool
+	Uses []Moved
+}
+
+// Kind is KindIncome.
+func (IncomeRecognised) Kind() string { return KindIncome }
+
+// Entries are those of every step that something is left to recognise at, dated a second before the step. What is paid is
+// taken from the backlog; what is not becomes a receivable. Written-off orders, the newest first, earn nothing more.
+func (i IncomeRecognised) Entries() ([]Entry, error) {
+	covers := i.Calendar.Covers(i.Orders)
+	books := newRecognition(i.EventBooks, i.Label, i.Calendar)
+	if i.Use {
+		uses := newTally(i.Uses)
+		if uses.total <= books.recognised.total {
+			return nil, nil
+		}
+		steps := i.Calendar.months(i.Calendar.Anchor, i.Until)
+		for _, c := range covers {
+			if c.Start.Before(c.End.Time) && !c.End.After(i.Until.Time) {
+				steps = append(steps, c.End)
+			}
+		}
+		previous := i.Calendar.Anchor
+		for _, t := range inOrder(steps) {
+			books.recognise(previous, t, uses.before(t)-books.canceled.before(t), false)
+			previous = t
+		}
+		return books.entries, nil
+	}
+
+	orders := newEarnings(i.Calendar, i.Orders, covers, i.Unit)
+	if orders.total() <= books.recognised.total {
+		return nil, nil
+	}
+	var steps []store.Time
+	for _, c := range covers {
+		if c.Start.Before(c.End.Time) {
+			steps = append(steps, i.Calendar.steps(c, i.Until)...)
+		}
+	}
+	previous := i.Calendar.Anchor
+	for _, t := range inOrder(steps) {
+		earned, beg := orders.at(t, books.canceled.before(t))
+		books.recognise(later(previous, beg), t, earned, true)
+		previous = t
+	}
+	return books.entries, nil
+}
+
+// steps are the instants at which the income of a cover is recognised: each month from the calendar's anchor, whatever its
+// period, and the end of the cover; up to until.
+func (c Calendar) steps(cover Span, until store.Time) []store.Time {
+	steps := c.months(cover.Start, earlier(cover.End, until))
+	if !cover.End.After(until.Time) {
+		steps = append(steps, cover.End)
+	}
+	return steps
+}
+
+func earlier(a, b store.Time) store.Time {
+	if b.Before(a.Time) {
+		return b
+	}
+	return a
+}
+
+// inOrder sorts instants and drops doubles.
+func inOrder(steps []store.Time) []store.Time {
+	slices.SortFunc(steps, func(a, b store.Time) int { return a.Compare(b.Time) })
+	return slices.CompactFunc(steps, func(a, b store.Time) bool { return a.Equal(b.Time) })
+}
+
+// earnings answer how much of the orders of a subscription is earned at an instant. They are asked in the order of time.
+type earnings struct {
+	calendar Calendar
+	orders   []Ordered
+	covers   []Span
+	before   []int64 // amounts of the orders before each, and of all
+	done     int     // orders before this one are earned in full
+}
+
+func newEarnings(c Calendar, orders []Ordered, covers []Span, unit string) *earnings {
+	e := &earnings{calendar: c, orders: slices.Clone(orders), covers: covers, before: make([]int64, len(orders)+1)}
+	for k := range e.orders {
+		o := &e.orders[k]
+		if o.Amount.Unit != unit {
+			o.Amount.Value = 0 // it takes its time, and earns on books of its own
+		}
+		e.before[k+1] = e.before[k] + o.Amount.Value
+	}
+	return e
+}
+
+func (e *earnings) total() int64 { return e.before[len(e.orders)] }
+
+// at is what is earned at t when canceled is written off of the orders so far, and where the cover that ends with t or holds
+// it begins.
+func (e *earnings) at(t store.Time, canceled int64) (earned int64, beg store.Time) {
+	for e.done < len(e.orders) && e.isDone(e.done, t) {
+		e.done++
+	}
+	limit := e.total()
+	if canceled > 0 {
+		last := e.done
+		for k := e.done; k < len(e.orders); k++ {
+			if e.orders[k].At.Before(t.Time) || e.covers[k].Start.Before(t.Time) {
+				last = k + 1
+			}
+		}
+		limit = max(e.before[last]-canceled, 0) // the newest orders lose first
+	}
+	earned = min(e.before[e.done], limit)
+	if e.done > 0 {
+		beg = e.covers[e.done-1].Start
+	}
+	for k := e.done; k < len(e.orders); k++ {
+		amount := min(e.orders[k].Amount.Value, max(limit-e.before[k], 0))
+		switch {
+		case e.isDone(k, t):
+			earned += amount
+		case e.covers[k].Start.Before(t.Time):
+			beg = e.covers[k].Start
+			earned += proportion(amount, e.calendar.Elapsed(beg, t), e.orders[k].Periods)
+		}
+	}
+	return earned, beg
+}
+
+// isDone reports whether order k is earned in full at t.
+func (e *earnings) isDone(k int, t store.Time) bool {
+	if e.orders[k].Periods == 0 {
+		return e.orders[k].At.Before(t.Time)
+	}
+	return !t.Before(e.covers[k].End.Time)
+}
+
+// proportion is ⌊amount × elapsed ÷ periods⌋.
+func proportion(amount int64, elapsed *big.Rat, periods int64) int64 {
+	n := new(big.Int).Mul(big.NewInt(amount), elapsed.Num())
+	return n.Quo(n, new(big.Int).Mul(elapsed.Denom(), big.NewInt(periods))).Int64()
+}
+
+// A tally adds movements up by date. It is asked in the order of time.
+type tally struct {
+	moved      []Moved
+	sum, total int64
+	own        int64 // what this run has added
+}
+
+func newTally(moved []Moved) *tally {
+	t := &tally{moved: slices.Clone(moved)}
+	slices.SortStableFunc(t.moved, func(a, b Moved) int { return a.At.Compare(b.At.Time) })
+	for _, m := range moved {
+		t.total += m.Amount
+	}
+	return t
+}
+
+// before is the sum of what is dated before at, and of what this run has added.
+func (t *tally) before(at store.Time) int64 {
+	for len(t.moved) > 0 && t.moved[0].At.Before(at.Time) {
+		t.sum += t.moved[0].Amount
+		t.moved = t.moved[1:]
+	}
+	return t.sum + t.own
+}
+
+// take takes at most want of what there is at an instant and still is now. That it was there already makes a run that is
+// late write what one in time would have; that it still is keeps the account from being overdrawn.
+func (t *tally) take(at store.Time, want int64) int64 {
+	taken := max(min(want, t.before(at), t.total+t.own), 0)
+	t.own -= taken
+	return taken
+}
+
+// recognition writes the entries of steps, in the order of time.
+type recognition struct {
+	EventBooks
+	label                         string
+	calendar                      Calendar
+	canceled, recognised, backlog *tally
+	payables                      []*tally
+	entries                       []Entry
+}
+
+func newRecognition(books EventBooks, label string, c Calendar) *recognition {
+	r := &recognition{
+		EventBooks: books, label: label, calendar: c,
+		canceled: newTally(books.Canceled), recognised: newTally(books.Recognised), backlog: newTally(books.Backlog),
+	}
+	for _, p := range books.Payables {
+		r.payables = append(r.payables, newTally(p.Moved))
+	}
+	return r
+}
+
+// recognise writes what is earned at t and was not recognised before.
+func (r *recognition) recognise(from, t store.Time, earned int64, periods bool) {
+	x := earned - r.recognised.before(t)
+	if x <= 0 {
+		return
+	}
+	r.recognised.own += x
+	at := store.Time{Time: t.Add(-time.Second)}
+	add := func(descr string, e Entry) {
+		e.Event, e.Descr = r.Event, descr
+		r.entries = append(r.entries, dated(at, KindIncome, e)...)
+	}
+	left := x
+	for i, p := range r.payables {
+		moved := p.take(t, left)
+		left -= moved
+		payer := r.Payables[i].Payer
+		add(balancing, pair(payer, AccountLiability, payer, AccountPayable, Amount{moved, r.Unit}))
+	}
+	text := "Recognize " + r.label + " " + r.calendar.describe(from, t, periods)
+	paid := r.backlog.take(t, x)
+	add(text, pair(r.Provider, AccountBacklog, r.Provider, AccountIncome, Amount{paid, r.Unit}))
+	add(text, pair(r.Provider, AccountReceivable, r.Provider, AccountIncome, Amount{x - paid, r.Unit}))
+}
+
+// describe words a span of recognition: days, the last one included, when it is made of whole periods of a day or longer; else
+// instants, and the number of periods if it is asked for.
+func (c Calendar) describe(from, to store.Time, periods bool) string {
+	elapsed := c.Elapsed(from, to)
+	if elapsed.IsInt() && c.Period >= Weekly {
+		return "from " + from.Format(time.DateOnly) + " to " + to.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	const instant = "2006-01-02 15:04:05-07:00"
+	text := "from " + from.Format(instant) + " to " + to.Format(instant)
+	if periods && !elapsed.IsInt() {
+		text += " (" + elapsed.FloatString(4) + " period)"
+	}
+	return text
+}
