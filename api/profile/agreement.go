@@ -60,14 +60,14 @@ func (s *Service) createAgreement(tx *store.Tx, title, markdown string, updated 
 		a.UpdatedAt = tx.Now()
 	}
 	_, err := tx.Insert(`INSERT INTO agreement (slug, title, text, updated_at) VALUES (?, ?, ?, ?)`, a.Slug, a.Title, markdown, a.UpdatedAt)
-	s.dir.TouchAgreement(tx, a.Slug)
+	s.dir.TouchAgreement(tx)
 	return a, uniqueAgreement(err)
 }
 
 // saveAgreement writes a changed title, text or date; the slug stays. Errors: 400 on "title".
 func (s *Service) saveAgreement(tx *store.Tx, a *Agreement) error {
 	_, err := tx.Exec(`UPDATE agreement SET title = ?, text = ?, updated_at = ? WHERE id = ?`, a.Title, a.markdown, a.UpdatedAt, a.id)
-	s.dir.TouchAgreement(tx, a.Slug)
+	s.dir.TouchAgreement(tx)
 	return uniqueAgreement(err)
 }
 
@@ -88,18 +88,22 @@ func (s *Service) deleteAgreement(tx *store.Tx, a *Agreement) error {
 		return err
 	}
 	if signed {
-		return rest.Fail(409, "This agreement has been signed and cannot be deleted.")
+		return rest.Conflict("This agreement has been signed and cannot be deleted.")
 	}
 	_, err := tx.Exec(`DELETE FROM agreement WHERE id = ?`, a.id)
-	s.dir.TouchAgreement(tx, a.Slug)
+	s.dir.TouchAgreement(tx)
 	return err
 }
 
-// Sign records that a user agrees to the version of now.
-func (s *Service) sign(tx *store.Tx, user int64, a *Agreement) error {
-	_, err := tx.Exec(`INSERT INTO signature (agreement_id, user_id, last_signed) VALUES (?, ?, ?)
-		ON CONFLICT (agreement_id, user_id) DO UPDATE SET last_signed = excluded.last_signed`, a.id, user, tx.Now())
+// Sign records that a user agrees to the version of now of an agreement. Errors: 404.
+func (s *Service) Sign(tx *store.Tx, user int64, slug string) error {
+	a, err := findAgreement(tx, slug)
+	if err != nil {
+		return err
+	}
 	s.dir.TouchUser(tx, user)
+	_, err = tx.Exec(`INSERT INTO signature (agreement_id, user_id, last_signed) VALUES (?, ?, ?)
+		ON CONFLICT (agreement_id, user_id) DO UPDATE SET last_signed = excluded.last_signed`, a.id, user, tx.Now())
 	return err
 }
 

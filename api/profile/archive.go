@@ -59,6 +59,14 @@ func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) erro
 	return err
 }
 
+func (s *Service) deleteProfile(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
+	p, err := findProfile(tx, c.Param("profile"))
+	if err != nil {
+		return rest.None{}, err
+	}
+	return rest.None{}, s.Archive(tx, p.ID, c.User.ID, c.Query.IsBrokerManager())
+}
+
 // mayArchive holds decision 7.
 func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// A New profile.
+// New is what a profile is made of.
 type New struct {
 	Slug            string // "" = derived from FullName (profiles.md 2.7)
 	FullName        string

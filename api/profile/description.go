@@ -56,7 +56,7 @@ func (f *descriptionFields) description(by editor) *RoleDescription {
 	d := &RoleDescription{
 		id: f.id.Int64, CreatedAt: f.created, Slug: f.slug.String, Title: f.title.String, SkipOptIn: f.skip.Bool,
 		ImplicitRole: f.implicit.Bool, OTPRequired: f.otp.Bool, IsGlobal: !f.ownerSlug.Valid,
-		Extra: rest.Extra(f.extra), Editable: by(f.ownerSlug.String),
+		Extra: storedExtra(f.extra), Editable: by(f.ownerSlug.String),
 	}
 	if f.ownerSlug.Valid {
 		d.Profile = &directory.ProfileShort{Slug: f.ownerSlug.String, PrintableName: f.ownerName.String, Type: "organization", CreatedAt: f.ownerCreated}
@@ -109,7 +109,7 @@ var titleTaken = rest.Bad("title", "This title is already taken.")
 
 // createDescription adds a description, a global one when owner is 0. Its slug is derived from the title. Errors: 400 on "title"
 // when that is the slug of a global description, or a word of the API's paths.
-func createDescription(tx *store.Tx, owner int64, in *descriptionInput, extra sql.NullString) (slug string, err error) {
+func createDescription(tx *store.Tx, owner int64, in *descriptionInput) (slug string, err error) {
 	base := directory.Slugify(in.Title.Value)
 	if base == "" {
 		base = directory.SlugSuffix()
@@ -133,16 +133,16 @@ func createDescription(tx *store.Tx, owner int64, in *descriptionInput, extra sq
 		return "", cmp.Or(err, error(titleTaken))
 	}
 	_, err = tx.Exec(`INSERT INTO role_description (created_at, slug, profile_id, title, skip_optin_on_grant, implicit_create_on_none, otp_required, extra)
-		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?)`, tx.Now(), slug, owner, in.Title.Value, in.SkipOptIn.Value, in.ImplicitRole.Value, in.OTPRequired.Value, extra)
+		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?)`, tx.Now(), slug, owner, in.Title.Value, in.SkipOptIn.Value, in.ImplicitRole.Value, in.OTPRequired.Value, extraText(in.Extra.Value))
 	return slug, err
 }
 
 // updateDescription changes what is given.
-func (s *Service) updateDescription(tx *store.Tx, d *RoleDescription, in *descriptionInput, extra sql.NullString) error {
+func (s *Service) updateDescription(tx *store.Tx, d *RoleDescription, in *descriptionInput) error {
 	_, err := tx.Exec(`UPDATE role_description SET title = ?, skip_optin_on_grant = ?, implicit_create_on_none = ?, otp_required = ?,
 		extra = CASE WHEN ? THEN ? ELSE extra END WHERE id = ?`,
 		in.Title.Or(d.Title), in.SkipOptIn.Or(d.SkipOptIn), in.ImplicitRole.Or(d.ImplicitRole), in.OTPRequired.Or(d.OTPRequired),
-		in.Extra.Given, extra, d.id)
+		in.Extra.Given, extraText(in.Extra.Value), d.id)
 	if err == nil && in.OTPRequired.Or(d.OTPRequired) != d.OTPRequired {
 		err = s.touchDescribed(tx, d.id)
 	}

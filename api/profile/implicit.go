@@ -33,7 +33,9 @@ type settlement struct {
 
 type implicitRole struct{ profile, role int64 }
 
-func (d settlement) empty() bool { return d.personal == nil && len(d.grants) == 0 && len(d.accept) == 0 }
+func (d settlement) empty() bool {
+	return d.personal == nil && len(d.grants) == 0 && len(d.accept) == 0
+}
 
 // Settle gives a user what comes by itself: a personal profile where the site or the cart asks for one, roles on profiles with the
 // user's verified e-mail address or domain, invitations that need no answer. It runs before the user's roles are listed and at

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -16,6 +17,7 @@ type Options struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Notices   *notice.Notices
+	Pictures  *rest.Pictures
 	Settings  Settings
 }
 
@@ -55,15 +57,21 @@ type Service struct {
 	store    *store.Store
 	dir      *directory.Directory
 	notices  *notice.Notices
+	pictures *rest.Pictures
 	settings Settings
 	users    Users
 	subs     Subscriptions
 	public   map[string]bool // domains of PublicMail
+
+	activities func(r store.Reader, profile int64) (any, error)
 }
 
-// New returns a service; SetUsers and SetSubscriptions complete it.
-func New(o Options) *Service {
-	s := &Service{store: o.Store, dir: o.Directory, notices: o.Notices, settings: o.Settings, public: map[string]bool{}}
+// NewService returns a service; SetUsers and SetSubscriptions complete it.
+func NewService(o Options) *Service {
+	if o.Pictures == nil {
+		o.Pictures = &rest.Pictures{}
+	}
+	s := &Service{store: o.Store, dir: o.Directory, notices: o.Notices, pictures: o.Pictures, settings: o.Settings, public: map[string]bool{}}
 	for _, domain := range o.Settings.PublicMail {
 		s.public[domain] = true
 	}
@@ -75,6 +83,12 @@ func (s *Service) SetUsers(u Users) { s.users = u }
 
 // SetSubscriptions hands over what profiles ask of subscriptions. It is called once, before the first request.
 func (s *Service) SetSubscriptions(u Subscriptions) { s.subs = u }
+
+// SetActivities hands over the notes about a profile (auth.md 21): a list, as it is printed in the profile. Without, profiles have
+// none.
+func (s *Service) SetActivities(fn func(r store.Reader, profile int64) (any, error)) {
+	s.activities = fn
+}
 
 // Bootstrap is what a new site starts with.
 type Bootstrap struct {

@@ -17,8 +17,8 @@ type Users interface {
 	// UpdateFromProfile copies the name and the e-mail address of a personal profile to its user; "" changes nothing. A new
 	// address is not verified. Errors: 400 on "email" when another user has it.
 	UpdateFromProfile(tx *store.Tx, userID int64, fullName, email string) error
-	// PrepareVerification makes ready, and sends, the key by which a user without a password activates the account (auth.md 7);
-	// reason is the text of the message.
+	// PrepareVerification makes ready the key by which a user without a password activates the account (auth.md 7), so that the
+	// link in the invitation leads there. reason says why.
 	PrepareVerification(tx *store.Tx, userID int64, reason string) (key string, err error)
 }
 

@@ -1,0 +1,66 @@
+package profile
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+type location struct {
+	Location string `json:"location"`
+}
+
+// setPicture keeps the file of the body as the picture of a profile, and of its user where the caller may write that account.
+func (s *Service) setPicture(c *rest.Call, _ *rest.None) (*location, error) {
+	var p *row
+	err := c.Read(func(r store.Reader) (err error) {
+		p, err = writableProfile(r, c.Param("profile"))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	url, err := s.keepPicture(c)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Write(func(tx *store.Tx) error {
+		user, err := attachedUser(tx, p.ID)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`UPDATE profile SET picture = ? WHERE id = ?`, url, p.ID); err != nil {
+			return err
+		}
+		s.dir.TouchProfile(tx, p.ID)
+		if user == 0 || user != c.User.ID && !c.Query.IsBrokerManager() {
+			return nil
+		}
+		s.dir.TouchUser(tx, user)
+		_, err = tx.Exec(`UPDATE contact SET picture = ? WHERE id = (SELECT id FROM contact WHERE user_id = ? ORDER BY created_at, id LIMIT 1)`, url, user)
+		return err
+	})
+	c.Created("")
+	return &location{url}, err
+}
+
+// keepPicture writes the file of the body, which is the same wherever and however often it is written.
+func (s *Service) keepPicture(c *rest.Call) (url string, err error) {
+	header, file, err := c.File("file")
+	if e := new(rest.Error); errors.As(err, &e) && e.Status == http.StatusBadRequest {
+		return "", rest.Bad("detail", "no location or file specified.")
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, s.pictures.Max+1))
+	if err != nil {
+		return "", err
+	}
+	path, err := s.pictures.Keep(content, header.Filename)
+	return c.URL(path), err
+}

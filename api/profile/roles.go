@@ -1,0 +1,428 @@
+package profile
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// A Role as seen from the profile (profiles.md 5.5).
+type Role struct {
+	CreatedAt       store.Time           `json:"created_at"`
+	User            directory.UserDetail `json:"user"`
+	Extra           json.RawMessage      `json:"extra"`
+	GrantKey        *string              `json:"grant_key"` // the invitee's secret: null but for managers of the profile and of the broker
+	RoleDescription *RoleDescription     `json:"role_description"`
+	AcceptURL       *string              `json:"accept_request_api_url"`
+	RemoveURL       string               `json:"remove_api_url"`
+	Detail          string               `json:"detail,omitempty"`
+
+	roleRow
+}
+
+// roleRow is what a list of roles reads of each.
+type roleRow struct {
+	id, user, profile  int64
+	username           string
+	created            store.Time
+	extra, grant, asks sql.NullString
+	description        descriptionFields
+}
+
+const roleColumns = "r.id, r.user_id, r.profile_id, u.username, r.created_at, r.extra, r.grant_key, r.request_key, " + describe
+
+const roleTables = `role r JOIN user u ON u.id = r.user_id
+	LEFT JOIN role_description d ON d.id = r.role_description_id LEFT JOIN profile o ON o.id = d.profile_id`
+
+func (r *roleRow) dest() []any {
+	return append([]any{&r.id, &r.user, &r.profile, &r.username, &r.created, &r.extra, &r.grant, &r.asks}, r.description.dest()...)
+}
+
+// slug is the role's name in URLs.
+func (r *roleRow) slug() string {
+	if !r.description.id.Valid {
+		return Manager
+	}
+	return r.description.slug.String
+}
+
+// pending are the envelope's counts of invitations and requests.
+type pending struct {
+	Invited   int64 `json:"invited_count"`
+	Requested int64 `json:"requested_count"`
+}
+
+// RolePage is a page of roles of a profile.
+type RolePage struct {
+	pending
+	rest.Page[Role]
+}
+
+// notEnded (bind now) and status (bind three flags of wanted) are conditions on a role r.
+const (
+	notEnded = "(r.ends_at IS NULL OR r.ends_at > ?)"
+	status   = "(? AND r.grant_key IS NULL AND r.request_key IS NULL OR ? AND r.grant_key IS NOT NULL OR ? AND r.request_key IS NOT NULL)"
+)
+
+// profileRoles lists the roles of a profile; describedRoles those of a description, and every request whatever it asks for
+// (profiles.md 9.2).
+var (
+	profileRoles = rest.List[Role]{
+		Select: roleColumns, From: roleTables, Key: "r.id",
+		Where: "r.profile_id = ? AND " + notEnded + " AND " + status,
+		Search: rest.Names{
+			"user": {"u.username"}, "user__full_name": {"u.first_name", "u.last_name"}, "user__email": {"u.email"},
+			"role": {"d.slug"}, "role__title": {"d.title"},
+		},
+		Order: profileRoleOrder, Default: []string{"-created_at", "user"}, Dates: "r.created_at", Scan: scanRoles,
+	}
+	describedRoles = rest.List[Role]{
+		Select: roleColumns, From: roleTables, Key: "r.id",
+		Where: "r.profile_id = ? AND " + notEnded + ` AND (r.role_description_id = ? OR r.request_key IS NOT NULL) AND ` + status,
+		Search: rest.Names{
+			"user": {"u.username"}, "user__full_name": {"u.first_name", "u.last_name"}, "user__email": {"u.email"},
+		},
+		Order: profileRoleOrder, Default: []string{"-created_at", "user"}, Dates: "r.created_at", Scan: scanRoles,
+	}
+	profileRoleOrder = rest.Names{
+		"user": {"u.username"}, "user__full_name": {"u.first_name", "u.last_name"}, "role__title": {"d.title"},
+		"profile__full_name": {"r.profile_id"}, // one profile: all the same
+		"grant_key":          {"r.grant_key"}, "request_key": {"r.request_key"}, "created_at": {"r.created_at"},
+	}
+)
+
+func scanRoles(rows *sql.Rows, role *Role) error { return rows.Scan(role.dest()...) }
+
+// wanted are the states that role_status asks for: active, invited, requested; all without a known one.
+func wanted(c *rest.Call) (active, invited, requested bool) {
+	for _, word := range strings.Split(c.QueryString("role_status"), ",") {
+		switch strings.TrimSpace(word) {
+		case "active":
+			active = true
+		case "invited":
+			invited = true
+		case "requested":
+			requested = true
+		}
+	}
+	if !active && !invited && !requested {
+		return true, true, true
+	}
+	return active, invited, requested
+}
+
+func (s *Service) listRoles(c *rest.Call, r store.Reader) (RolePage, error) {
+	return s.rolePage(c, r, false)
+}
+
+func (s *Service) listRolesOf(c *rest.Call, r store.Reader) (RolePage, error) {
+	return s.rolePage(c, r, true)
+}
+
+func (s *Service) rolePage(c *rest.Call, r store.Reader, described bool) (page RolePage, err error) {
+	p, err := findProfile(r, c.Param("profile"))
+	if err != nil {
+		return page, err
+	}
+	active, invited, requested := wanted(c)
+	if described {
+		var d *RoleDescription
+		if d, err = grantable(r, p.ID, c.Param("role"), s.editor(c)); err != nil {
+			return page, err
+		}
+		err = r.QueryRow(`SELECT count(CASE WHEN r.role_description_id = ? THEN r.grant_key END), count(r.request_key) FROM role r
+			WHERE r.profile_id = ? AND `+notEnded, d.id, p.ID, r.Now()).Scan(&page.Invited, &page.Requested)
+		if err != nil {
+			return page, err
+		}
+		page.Page, err = describedRoles.Page(c, r, p.ID, r.Now(), d.id, active, invited, requested)
+	} else {
+		err = r.QueryRow(`SELECT count(r.grant_key), count(r.request_key) FROM role r WHERE r.profile_id = ? AND `+notEnded, p.ID, r.Now()).
+			Scan(&page.Invited, &page.Requested)
+		if err != nil {
+			return page, err
+		}
+		page.Page, err = profileRoles.Page(c, r, p.ID, r.Now(), active, invited, requested)
+	}
+	if err != nil {
+		return page, err
+	}
+	return page, s.fillRoles(c, r, p, page.Results)
+}
+
+// fillRoles completes rows read from the database, of one profile.
+func (s *Service) fillRoles(c *rest.Call, r store.Reader, p *row, roles []Role) error {
+	return s.completeRoles(c, r, roles, func(int64) string { return p.Slug })
+}
+
+// RolesByID returns roles, of any profiles, as seen from their profiles.
+func (s *Service) RolesByID(c *rest.Call, r store.Reader, ids []int64) (map[int64]Role, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.Query(`SELECT `+roleColumns+` FROM `+roleTables+` WHERE r.id IN (SELECT value FROM json_each(?))`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var roles []Role
+	var owners []int64
+	for rows.Next() {
+		var role Role
+		if err := scanRoles(rows, &role); err != nil {
+			return nil, err
+		}
+		roles, owners = append(roles, role), append(owners, role.profile)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	profiles, err := s.dir.Profiles(r, owners)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[int64]Role, len(roles))
+	err = s.completeRoles(c, r, roles, func(profile int64) string { return profiles[profile].Slug })
+	for _, role := range roles {
+		byID[role.id] = role
+	}
+	return byID, err
+}
+
+// completeRoles completes rows read from the database; slug is that of a profile.
+func (s *Service) completeRoles(c *rest.Call, r store.Reader, roles []Role, slug func(profile int64) string) error {
+	ids := make([]int64, len(roles))
+	for i := range roles {
+		ids[i] = roles[i].user
+	}
+	users, err := s.dir.UserDetails(r, ids)
+	if err != nil {
+		return err
+	}
+	edits := s.editor(c)
+	for i := range roles {
+		role, owner := &roles[i], slug(roles[i].profile)
+		role.CreatedAt, role.Extra, role.User = role.created, storedExtra(role.extra), users[role.user]
+		role.RoleDescription = role.description.description(edits)
+		if role.grant.Valid && c.Query.ManagerOf(owner, s.dir.Broker()) {
+			role.GrantKey = &role.grant.String
+		}
+		base := c.URL("/api/profile/" + owner + "/roles/" + role.slug())
+		if role.asks.Valid {
+			role.AcceptURL = &base
+		}
+		role.RemoveURL = base + "/" + url.PathEscape(role.username)
+	}
+	return nil
+}
+
+// editor tells which descriptions the caller may edit.
+func (s *Service) editor(c *rest.Call) editor {
+	broker := c.Query.IsBrokerManager()
+	return func(owner string) bool { return broker || owner != "" && c.Query.ManagerOf(owner) }
+}
+
+// readRole returns the role of a row.
+func (s *Service) readRole(c *rest.Call, r store.Reader, p *row, id int64) (*Role, error) {
+	var role [1]Role
+	if err := r.QueryRow(`SELECT `+roleColumns+` FROM `+roleTables+` WHERE r.id = ?`, id).Scan(role[0].dest()...); err != nil {
+		return nil, err
+	}
+	return &role[0], s.fillRoles(c, r, p, role[:])
+}
+
+// grantInput is the body of POST /api/profile/{profile}/roles/{role} (profiles.md 9.3).
+type grantInput struct {
+	Slug     rest.Opt[string]          `json:"slug"`
+	Email    rest.Opt[string]          `json:"email" validate:"max=254,email"`
+	FullName rest.Opt[string]          `json:"full_name" validate:"max=100"`
+	Message  rest.Opt[string]          `json:"message" in:"blank" validate:"max=255"`
+	Extra    rest.Opt[json.RawMessage] `json:"extra" in:"null"`
+}
+
+// grantRole gives a role to a user who is named, answers a request, or invites somebody who is not on the site yet.
+func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, error) {
+	p, err := writableProfile(tx, c.Param("profile"))
+	if err != nil {
+		return nil, err
+	}
+	d, err := grantable(tx, p.ID, c.Param("role"), s.editor(c))
+	if err != nil {
+		return nil, err
+	}
+	force, err := c.QueryBool("force", false)
+	if err != nil {
+		return nil, err
+	}
+	user, invited, err := s.grantee(tx, in, force)
+	if err != nil {
+		return nil, err
+	}
+	id, created, err := s.GrantRole(tx, Grant{
+		Profile: p.ID, User: user, Role: d.id, Invited: invited, Broker: c.Query.IsBrokerManager(), Extra: extraText(in.Extra.Value).String,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.tellGrant(c, tx, id, in.Message.Value); err != nil {
+		return nil, err
+	}
+	if created {
+		c.Created("")
+	}
+	return s.readRole(c, tx, p, id)
+}
+
+// grantee finds the user that a body names, or makes one (force).
+func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, invited bool, err error) {
+	slug, email := in.Slug.Value, in.Email.Value
+	if runes := []rune(slug); len(runes) > 150 {
+		slug = string(runes[:150])
+	}
+	if slug == "" && email == "" && !force {
+		return 0, false, rest.Bad("detail", "One of slug or email is required.")
+	}
+	if slug != "" {
+		id, err = findUser(tx, slug)
+		if err == nil || !errors.As(err, new(*rest.Error)) {
+			return id, false, err
+		}
+	}
+	if email != "" {
+		err = tx.QueryRow(`SELECT id FROM user WHERE email = ? AND is_active = 1`, email).Scan(&id)
+		if err == nil || !errors.Is(err, store.ErrNotFound) {
+			return id, false, err
+		}
+	}
+	if !force {
+		var missing []string
+		if slug != "" {
+			missing = append(missing, "username "+slug)
+		}
+		if email != "" {
+			missing = append(missing, "email "+email)
+		}
+		return 0, false, rest.Fail(http.StatusNotFound, "Cannot find "+strings.Join(missing, " or "))
+	}
+	if email == "" {
+		return 0, false, emailRequired
+	}
+	id, _, err = s.users.InviteUser(tx, email, in.FullName.Value)
+	return id, true, err
+}
+
+// tellGrant emits role_grant_created for a row. Who has no password is asked to create an account first.
+func (s *Service) tellGrant(c *rest.Call, tx *store.Tx, id int64, message string) error {
+	e := notice.RoleGrantCreated{OriginatedBy: notice.ByUser(c.User.ID), Detail: message}
+	var name string
+	var password bool
+	err := tx.QueryRow(`SELECT r.profile_id, r.user_id, coalesce(r.grant_key, ''), d.slug, d.title, CASE p.full_name WHEN '' THEN p.slug ELSE p.full_name END,
+		substr(u.password, 1, 1) NOT IN ('', '!')
+		FROM role r JOIN role_description d ON d.id = r.role_description_id JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id WHERE r.id = ?`, id).
+		Scan(&e.Profile.ID, &e.User.ID, &e.GrantKey, &e.RoleDescription.Slug, &e.RoleDescription.Title, &name, &password)
+	if err != nil {
+		return err
+	}
+	if !password {
+		reason := "You have been invited to create an account to join " + name + "."
+		if _, err := s.users.PrepareVerification(tx, e.User.ID, reason); err != nil {
+			return err
+		}
+		e.Detail = strings.TrimSpace(reason + "\n\n" + message)
+	}
+	return s.notices.Emit(tx, &e)
+}
+
+// pathRole finds the row that a path /roles/{role}/{user} names. Errors: 404.
+func (s *Service) pathRole(c *rest.Call, r store.Reader) (*row, *role, error) {
+	p, err := findProfile(r, c.Param("profile"))
+	if err != nil {
+		return nil, nil, err
+	}
+	user, err := findUser(r, c.Param("user"))
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := grantable(r, p.ID, c.Param("role"), s.editor(c))
+	if err != nil {
+		return nil, nil, err
+	}
+	has, err := findRole(r, p.ID, user)
+	if err == nil && (has == nil || has.Description.Int64 != d.id) {
+		err = rest.NotFound("Role")
+	}
+	return p, has, err
+}
+
+func (s *Service) getRole(c *rest.Call, r store.Reader) (*Role, error) {
+	p, has, err := s.pathRole(c, r)
+	if err != nil {
+		return nil, err
+	}
+	return s.readRole(c, r, p, has.ID)
+}
+
+// resendGrant tells a user again about its role.
+func (s *Service) resendGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (*Role, error) {
+	p, has, err := s.pathRole(c, tx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.tellGrant(c, tx, has.ID, ""); err != nil {
+		return nil, err
+	}
+	role, err := s.readRole(c, tx, p, has.ID)
+	if err == nil {
+		role.Detail = "Invite for " + role.username + " has been sent"
+	}
+	return role, err
+}
+
+// extraInput is the body of PUT /api/profile/{profile}/roles/{role}/{user}.
+type extraInput struct {
+	Extra rest.Opt[json.RawMessage] `json:"extra" in:"null"`
+}
+
+func (s *Service) updateRole(c *rest.Call, tx *store.Tx, in *extraInput) (*Role, error) {
+	p, has, err := s.pathRole(c, tx)
+	if err != nil {
+		return nil, err
+	}
+	if in.Extra.Given {
+		if _, err := tx.Exec(`UPDATE role SET extra = ? WHERE id = ?`, extraText(in.Extra.Value), has.ID); err != nil {
+			return nil, err
+		}
+	}
+	return s.readRole(c, tx, p, has.ID)
+}
+
+// revokeRole removes what a user has on the profile, whatever {role} says: this is how a request is denied too.
+func (s *Service) revokeRole(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
+	p, err := findProfile(tx, c.Param("profile"))
+	if err != nil {
+		return rest.None{}, err
+	}
+	user, err := findUser(tx, c.Param("user"))
+	if err != nil {
+		return rest.None{}, err
+	}
+	return rest.None{}, s.removeRole(tx, p.ID, user, c.Query.IsBrokerManager())
+}
+
+// writableProfile is findProfile without the archived ones.
+func writableProfile(r store.Reader, slug string) (*row, error) {
+	p, err := findProfile(r, slug)
+	if err == nil && !p.Active {
+		err = rest.Bad("detail", "An archived profile cannot be changed.")
+	}
+	return p, err
+}

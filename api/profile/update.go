@@ -1,0 +1,149 @@
+package profile
+
+import (
+	"encoding/json"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// updateInput is the body of PUT and PATCH /api/profile/{profile} (profiles.md 6.2). PATCH requires nothing.
+type updateInput struct {
+	FullName        rest.Opt[string]          `json:"full_name" in:"required" validate:"max=100"`
+	Slug            rest.Opt[string]          `json:"slug" validate:"max=50,slug"`
+	Email           rest.Opt[string]          `json:"email" validate:"max=254,email"`
+	Phone           rest.Opt[string]          `json:"phone" in:"blank" validate:"phone"`
+	StreetAddress   rest.Opt[string]          `json:"street_address" in:"blank" validate:"max=150"`
+	Locality        rest.Opt[string]          `json:"locality" in:"blank" validate:"max=50"`
+	Region          rest.Opt[string]          `json:"region" in:"blank" validate:"max=50"`
+	PostalCode      rest.Opt[string]          `json:"postal_code" in:"blank" validate:"max=50"`
+	Country         rest.Opt[string]          `json:"country" in:"blank" validate:"country"`
+	DefaultTimezone rest.Opt[string]          `json:"default_timezone" validate:"max=100,timezone"`
+	Picture         rest.Opt[string]          `json:"picture" in:"null,blank" validate:"max=2083,url"`
+	NoImplicitRole  rest.Opt[bool]            `json:"no_implicit_role"`
+	IsProvider      rest.Opt[bool]            `json:"is_provider"`
+	IsBulkBuyer     rest.Opt[bool]            `json:"is_bulk_buyer"`
+	Extra           rest.Opt[json.RawMessage] `json:"extra" in:"null"`
+}
+
+func (s *Service) updateProfile(c *rest.Call, tx *store.Tx, in *updateInput) (*Detail, error) {
+	p, err := writableProfile(tx, c.Param("profile"))
+	if err != nil {
+		return nil, err
+	}
+	before, err := s.dir.ProfileDetail(tx, p.ID, false)
+	if err != nil {
+		return nil, err
+	}
+	broker := c.Query.IsBrokerManager()
+	if !broker {
+		in.IsProvider.Given, in.IsBulkBuyer.Given = false, false
+	}
+	if err := s.updateUser(c, tx, p, before, in, broker); err != nil {
+		return nil, err
+	}
+	if err := saveProfile(tx, p.ID, before, in); err != nil {
+		return nil, err
+	}
+	s.dir.TouchProfile(tx, p.ID)
+	after, err := s.dir.ProfileDetail(tx, p.ID, false)
+	if err != nil {
+		return nil, err
+	}
+	if changes := notice.ProfileChanges(before, after); len(changes) > 0 {
+		err = s.notices.Emit(tx, &notice.ProfileUpdated{Profile: notice.Profile{ID: p.ID}, OriginatedBy: notice.ByUser(c.User.ID), Changes: changes})
+		if err != nil {
+			return nil, err
+		}
+	}
+	d, err := s.detail(c, tx, p.ID)
+	if err == nil {
+		d.Message = "Profile was updated."
+	}
+	return d, err
+}
+
+func saveProfile(tx *store.Tx, id int64, before directory.ProfileDetail, in *updateInput) error {
+	picture := before.Picture
+	if in.Picture.Given {
+		picture = nil
+		if in.Picture.Value != "" {
+			picture = &in.Picture.Value
+		}
+	}
+	_, err := tx.Exec(`UPDATE profile SET slug = ?, full_name = ?, email = ?, phone = ?, street_address = ?, locality = ?, region = ?, postal_code = ?,
+		country = ?, default_timezone = ?, picture = ?, no_implicit_role = ?, is_provider = ?, is_bulk_buyer = ?,
+		extra = CASE WHEN ? THEN ? ELSE extra END WHERE id = ?`,
+		in.Slug.Or(before.Slug), in.FullName.Or(before.FullName), in.Email.Or(before.Email), in.Phone.Or(before.Phone),
+		in.StreetAddress.Or(before.StreetAddress), in.Locality.Or(before.Locality), in.Region.Or(before.Region), in.PostalCode.Or(before.PostalCode),
+		in.Country.Or(before.Country), in.DefaultTimezone.Or(before.DefaultTimezone), picture, in.NoImplicitRole.Or(before.NoImplicitRole),
+		in.IsProvider.Or(before.IsProvider), in.IsBulkBuyer.Or(before.IsBulkBuyer), in.Extra.Given, extraText(in.Extra.Value), id)
+	return err
+}
+
+// updateUser carries over to the user of a personal profile what changes of its name, e-mail address and slug (profiles.md 1.1,
+// 6.3), as far as the caller may write that user's account: the user itself and the broker (decision 29). Of a value that
+// somebody else wrote earlier nothing is carried over, or it would take the account over at the user's own next write.
+func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before directory.ProfileDetail, in *updateInput, broker bool) error {
+	user, err := attachedUser(tx, p.ID)
+	if err != nil {
+		return err
+	}
+	mine := user == 0 || broker || c.User.ID == user
+	if slug := in.Slug.Or(p.Slug); slug != p.Slug {
+		switch {
+		case p.Slug == s.dir.Broker():
+			return rest.Invalid("slug", "The broker profile cannot be renamed.")
+		case p.ID == processorID:
+			return rest.Invalid("slug", "The profile of the payment processor cannot be renamed.")
+		case !mine:
+			return rest.Invalid("slug", "Only its user can rename a personal profile.")
+		}
+		if err := nameFree(tx, slug, user, p.ID); err != nil {
+			return err
+		}
+		if user != 0 {
+			if err := s.users.RenameUser(tx, user, slug); err != nil {
+				return err
+			}
+		}
+	}
+	if user == 0 || !mine {
+		return nil
+	}
+	var name, email string
+	if n := in.FullName.Or(before.FullName); n != before.FullName {
+		name = n
+	}
+	if e := in.Email.Or(before.Email); e != before.Email {
+		email = e
+		if err := emailFree(tx, email, user); err != nil {
+			return err
+		}
+	}
+	if name == "" && email == "" {
+		return nil
+	}
+	s.dir.TouchUser(tx, user)
+	return s.users.UpdateFromProfile(tx, user, name, email)
+}
+
+// Personal returns the personal profile of a user, 0 when there is none.
+func Personal(r store.Reader, user int64) (profile int64, err error) {
+	ids, err := column(r, `SELECT p.id FROM user u JOIN profile p ON p.slug = u.username JOIN role r ON r.profile_id = p.id AND r.user_id = u.id
+		WHERE u.id = ?`, user)
+	if len(ids) > 0 {
+		profile = ids[0]
+	}
+	return profile, err
+}
+
+// RenameProfile gives a profile another slug, which the caller has checked. The user of a personal profile is renamed by the
+// caller as well.
+func (s *Service) RenameProfile(tx *store.Tx, profile int64, slug string) error {
+	_, err := tx.Exec(`UPDATE profile SET slug = ? WHERE id = ?`, slug, profile)
+	s.dir.TouchProfile(tx, profile)
+	return err
+}
