@@ -30,7 +30,7 @@ func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) erro
 	}
 	if user != 0 {
 		if !broker {
-			if err := LastManagerElsewhere(tx, user, profile); err != nil {
+			if err := s.LastManagerElsewhere(tx, user, profile); err != nil {
 				return err
 			}
 		}
@@ -93,7 +93,7 @@ func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
 
 // LastManagerElsewhere fails with 400 when a user is the last active manager of an active profile other than except
 // (decision 39).
-func LastManagerElsewhere(r store.Reader, user, except int64) error {
+func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64) error {
 	var name string
 	err := r.QueryRow(`SELECT coalesce(min(p.slug), '') FROM role mine JOIN profile p ON p.id = mine.profile_id
 		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND mine.request_key IS NULL AND mine.grant_key IS NULL

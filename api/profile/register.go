@@ -116,7 +116,7 @@ type converted struct {
 
 // convert gives the personal profile of a user another name and slug, so that it is an organization which the user manages.
 func (s *Service) convert(tx *store.Tx, user int64, in *newInput) (*converted, error) {
-	id, err := Personal(tx, user)
+	id, err := s.Personal(tx, user)
 	if err != nil {
 		return nil, err
 	}

@@ -334,7 +334,9 @@ func (s *Service) tellGrant(c *rest.Call, tx *store.Tx, id int64, message string
 	}
 	if !password {
 		reason := "You have been invited to create an account to join " + name + "."
-		if _, err := s.users.PrepareVerification(tx, e.User.ID, reason); err != nil {
+		// Refused when a key was sent a moment ago, which is as good.
+		_, err := s.users.PrepareVerification(tx, e.User.ID, reason)
+		if late := new(rest.Error); err != nil && !(errors.As(err, &late) && late.Status == http.StatusTooManyRequests) {
 			return err
 		}
 		e.Detail = strings.TrimSpace(reason + "\n\n" + message)

@@ -131,7 +131,7 @@ func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before director
 }
 
 // Personal returns the personal profile of a user, 0 when there is none.
-func Personal(r store.Reader, user int64) (profile int64, err error) {
+func (s *Service) Personal(r store.Reader, user int64) (profile int64, err error) {
 	ids, err := column(r, `SELECT p.id FROM user u JOIN profile p ON p.slug = u.username JOIN role r ON r.profile_id = p.id AND r.user_id = u.id
 		WHERE u.id = ?`, user)
 	if len(ids) > 0 {
