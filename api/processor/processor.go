@@ -1,0 +1,152 @@
+// Package processor is how payments leave the house: the interface of payment processors (ledger.md 7) and the built-in sandbox.
+// A processor knows nothing of the ledger: it moves money and says what became of it. No call is made inside a transaction.
+package processor
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// A Profile is what a processor is told about a payer, a provider or the broker.
+type Profile struct {
+	Slug, FullName, Email string
+	CardKey               string // the processor's name of a saved customer
+	DepositKey            string // of a connected account
+}
+
+// Processor takes payments. Errors are *CardError, *SetupError, or anything else for a processor that cannot be reached.
+type Processor interface {
+	// Name is the processor's word in the Caddyfile: "sandbox", "stripe".
+	Name() string
+	// Configured reports whether the processor has the keys it needs.
+	Configured() bool
+	// PaymentContext is what a browser needs to authenticate a payment, or to save a card when there is no amount. It may create
+	// the customer at the processor.
+	PaymentContext(ctx context.Context, p PaymentContext) (map[string]string, error)
+	// CreatePayment charges a token or a saved card. It does not succeed unless the processor has a charge, which may still be
+	// pending. The same idempotency key gives the same charge.
+	CreatePayment(ctx context.Context, p Payment) (Receipt, error)
+	// RetrieveCharge asks what became of a charge. It changes nothing.
+	RetrieveCharge(ctx context.Context, key string) (Status, error)
+	// Distribution says how a charge was split: to the provider, the processor's fee, the broker's fee.
+	Distribution(ctx context.Context, key string, d DistributionOf) (Distribution, error)
+	// Refund gives money back; brokerAmount is the broker's part of amount, in 1/100 of the charge's unit.
+	Refund(ctx context.Context, key string, amount, brokerAmount int64, idempotencyKey string) error
+	// SaveCard keeps a card for later and returns the customer it belongs to.
+	SaveCard(ctx context.Context, subscriber Profile, token string) (Card, string, error)
+	// Card is the card on file, nil for none.
+	Card(ctx context.Context, subscriber Profile) (*Card, error)
+	// DeleteCard forgets the card on file; it succeeds when there is none.
+	DeleteCard(ctx context.Context, subscriber Profile) error
+	// DisputeFee is what a dispute costs, in 1/100 of the unit.
+	DisputeFee(amount int64) int64
+	// ParseWebhook verifies and reads what the processor posts.
+	ParseWebhook(h http.Header, body []byte, now time.Time) (Event, error)
+}
+
+// PaymentContext asks for what a browser needs. Amount is nil to save a card, in 1/100 of Unit otherwise.
+type PaymentContext struct {
+	Subscriber, Provider, Broker Profile
+	Amount                       *int64
+	Unit                         string
+	BrokerFee                    int64
+}
+
+// Payment is a payment to be made. Amount and BrokerFee are in 1/100 of Unit.
+type Payment struct {
+	Amount, BrokerFee            int64
+	Unit                         string
+	Token                        string // one-time, "" to charge the card on file
+	Subscriber, Provider, Broker Profile
+	Description                  string
+	StatementDescriptor          string // at most 15 characters
+	IdempotencyKey               string
+}
+
+// Receipt is a payment that the processor has taken.
+type Receipt struct {
+	Key       string
+	CreatedAt time.Time
+	Last4     string
+	ExpDate   time.Time // day, UTC
+	CardName  string
+}
+
+// State is what became of a charge.
+type State uint8
+
+// States of a charge.
+const (
+	Pending State = iota
+	Succeeded
+	Failed
+	DisputeOpened
+	DisputeWon
+	DisputeLost
+)
+
+// Status is a charge as the processor sees it.
+type Status struct {
+	State    State
+	Receipt  Receipt
+	Refunded int64 // in 1/100 of the unit, so far
+	Failure  string
+}
+
+// DistributionOf says which distribution is asked for. Amounts are in 1/100 of the charge's unit.
+type DistributionOf struct {
+	Amount, Refunded, BrokerFee int64
+	Unit                        string
+}
+
+// Distribution is how an amount was split, in 1/100 of Unit.
+type Distribution struct {
+	Provider, Processor, Broker int64
+	Unit                        string
+}
+
+// Card is a card on file.
+type Card struct {
+	Last4    string // "***-4242"
+	ExpDate  string // "MM/YYYY"
+	CardName string
+}
+
+// EventKind is what a webhook tells.
+type EventKind uint8
+
+// Kinds of events.
+const (
+	OtherEvent EventKind = iota
+	ChargeSucceeded
+	ChargeFailed
+	ChargeCaptured
+	ChargeRefunded
+	DisputeCreated
+	DisputeUpdated
+	DisputeClosed
+)
+
+// Event is what a processor posts.
+type Event struct {
+	ID        string
+	Kind      EventKind
+	ChargeKey string
+	Status    Status
+	CreatedAt time.Time
+}
+
+// A CardError is a card that was refused. Its text may be shown to the payer.
+type CardError struct {
+	Code      string // "card_declined", "card_absent", "authentication_required", …
+	Detail    string
+	ChargeKey string
+}
+
+func (e *CardError) Error() string { return e.Detail }
+
+// A SetupError is an account at the processor that is not ready. Its text may be shown.
+type SetupError struct{ Detail string }
+
+func (e *SetupError) Error() string { return e.Detail }

@@ -1,0 +1,60 @@
+# Tollgate: `make -f xcaddy.mk run` builds Caddy with this module and runs Caddyfile.example on http://localhost:8080.
+# Needs Go and a C compiler (SQLite is C); everything else comes as Go modules.
+
+MODULE   := github.com/caddy-tollgate/tollgate
+CADDY    := v2.11.9
+PACKAGES := ./...
+GO       := go
+
+# xcaddy builds without cgo unless told otherwise, and SQLite would then be the slower pure-Go one.
+export CGO_ENABLED := 1
+
+.PHONY: help build run test check lint bench fuzz soak clean
+
+help:
+	@echo "make -f xcaddy.mk build | run | test | check | lint | bench | fuzz | soak | clean"
+
+# The version after the @ only keeps xcaddy from asking a registry for a module that is taken from this folder.
+build:
+	$(GO) tool xcaddy build $(CADDY) --with $(MODULE)@v0.0.0=. --output ./caddy
+
+# Listens on the loopback addresses: on IPv4 alone where the machine has no IPv6.
+run: build
+	@if [ -e /proc/net/if_inet6 ] && ! grep -q '^0\{31\}1 ' /proc/net/if_inet6 || [ -d /proc/net -a ! -e /proc/net/if_inet6 ]; \
+	then export TOLLGATE_BIND=127.0.0.1; fi; exec ./caddy run --config Caddyfile.example --adapter caddyfile
+
+lint:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+
+# Formatting, vet, static analysis, and the whole suite (floors included) with the race detector.
+test: lint
+	$(GO) test -race -timeout 10m $(PACKAGES)
+
+# The longer shares: more kills, more histories, every fuzz target for a while, the build without cgo.
+check:
+	CGO_ENABLED=0 $(GO) test ./store/...
+	TOLLGATE_KILLS=150 $(GO) test -count=1 -run 'Kill|Crash' -timeout 10m ./store/... ./caddymodule/...
+	TOLLGATE_HISTORIES=3000 TOLLGATE_OPERATIONS=20000 $(GO) test -count=1 -timeout 15m ./ledger/...
+	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=30s
+
+FUZZTIME := 10m
+fuzz:
+	@set -e; for pkg in $$($(GO) list $(PACKAGES)); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; done
+
+# Prints comparisons, each made inside one run.
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)
+
+# Hours of the random tests.
+soak:
+	TOLLGATE_KILLS=2000 $(GO) test -count=1 -run 'Kill|Crash' -timeout 4h ./store/... ./caddymodule/...
+	TOLLGATE_HISTORIES=100000 TOLLGATE_OPERATIONS=1000000 $(GO) test -count=1 -timeout 8h ./ledger/...
+	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=10m
+
+clean:
+	rm -f ./caddy
