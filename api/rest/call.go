@@ -27,15 +27,22 @@ type Call struct {
 	sent     bool // the answer has begun
 
 	values values // of the query, once parsed
+	local  *time.Location
 	accept accepted
 	body   requestBody
 
-	status   int
-	location string
+	outcome
 	cookies  []*http.Cookie
 	audited  bool    // the audit row is written
 	wrote    bool    // a step is committed: the next ones do not depend on the client's patience
+	replayed bool    // answered from an idempotency key
 	rows     *cursor // of a CSV answer
+}
+
+// outcome is what an operation says about the answer to its success.
+type outcome struct {
+	status   int
+	location string
 }
 
 // Param is a parameter of the path, "" when absent.
@@ -107,6 +114,7 @@ func (c *Call) Zone(profileTimezone string) *time.Location {
 
 // Read runs fn on one snapshot.
 func (c *Call) Read(fn func(r store.Reader) error) error {
+	c.zone() // asks the directory, which reads by itself
 	return c.service.Store.Read(c.r.Context(), func(r store.Reader) error {
 		c.Now = r.Now()
 		c.Query.Now = c.Now.Time

@@ -108,11 +108,7 @@ func (c *Call) send(a answer) {
 	if a.replayed {
 		h.Set("Idempotency-Replayed", "true")
 	}
-	if a.status < http.StatusBadRequest {
-		for _, cookie := range c.cookies {
-			http.SetCookie(c.w, cookie)
-		}
-	}
+	c.sendCookies(a.status < http.StatusBadRequest)
 	if a.status != http.StatusNoContent {
 		h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
@@ -122,6 +118,19 @@ func (c *Call) send(a answer) {
 	}
 	if a.buffer != nil && a.buffer.Cap() <= maxPooled {
 		buffers.Put(a.buffer)
+	}
+}
+
+// sendCookies sends the cookies of a success, and takes back a session cookie that opens nothing.
+func (c *Call) sendCookies(succeeded bool) {
+	if c.DeadCookie {
+		http.SetCookie(c.w, c.service.Directory.EndedCookie())
+	}
+	if !succeeded {
+		return
+	}
+	for _, cookie := range c.cookies {
+		http.SetCookie(c.w, cookie)
 	}
 }
 

@@ -15,11 +15,12 @@ type Endpoint struct {
 	Path      string // as in the contract: "/api/profile/{profile}/plans/{plan}"
 	Condition accessrules.Condition
 	In, Out   reflect.Type // of the body and of the answer; None for nothing
-	Keyed     bool         // honours Idempotency-Key and ?dry_run (WithKey)
-	List      bool         // answers CSV too
+	Keyed     bool         // honours Idempotency-Key and ?dry_run (option Keyed)
+	List      bool         // answers CSV too: made of lists and tables by themselves
 	Doc       string       // one line for the API's own description
 
 	run  func(*Call) (any, error)
+	read func(*Call, store.Reader) (any, error) // of Get: run without its snapshot
 	find func(*Call, store.Reader) error
 	opts options
 }
@@ -29,14 +30,16 @@ type None struct{}
 
 // Get is an endpoint that reads: fn runs on one snapshot. HEAD comes with it.
 func Get[Out any](path string, c accessrules.Condition, fn func(c *Call, r store.Reader) (Out, error), opts ...Option) Endpoint {
-	return endpoint(http.MethodGet, path, c, typeOf[None](), typeOf[Out](), func(call *Call) (any, error) {
-		var out Out
-		err := call.Read(func(r store.Reader) (err error) {
-			out, err = fn(call, r)
+	read := func(call *Call, r store.Reader) (any, error) { return fn(call, r) }
+	e := endpoint(http.MethodGet, path, c, typeOf[None](), typeOf[Out](), func(call *Call) (out any, err error) {
+		err = call.Read(func(r store.Reader) (err error) {
+			out, err = read(call, r)
 			return err
 		})
 		return out, err
 	}, opts)
+	e.read = read
+	return e
 }
 
 // Post is an endpoint that writes: fn runs in one transaction of the runner (idempotency key, audit, dry run, commit). It may be
@@ -68,7 +71,7 @@ func Act[In, Out any](method, path string, c accessrules.Condition, fn func(c *C
 		if err != nil {
 			return nil, err
 		}
-		return fn(call, in)
+		return call.act(func() (any, error) { return fn(call, in) })
 	}, opts)
 }
 
@@ -78,12 +81,7 @@ func write[In, Out any](method, path string, c accessrules.Condition, fn func(*C
 		if err != nil {
 			return nil, err
 		}
-		var out Out
-		err = call.Write(func(tx *store.Tx) (err error) {
-			out, err = fn(call, tx, in)
-			return err
-		})
-		return out, err
+		return call.operate(func(tx *store.Tx) (any, error) { return fn(call, tx, in) })
 	}, opts)
 }
 
@@ -106,10 +104,11 @@ type options struct {
 func Find(fn func(c *Call, r store.Reader) error) Option { return func(o *options) { o.find = fn } }
 
 // Keyed honours Idempotency-Key and ?dry_run=true: same key and body, same answer; same key with another body, or still in
-// flight: 409.
+// flight: 409. It is not for endpoints whose answer is a secret, which would be kept with the key, nor for cookies, which are not.
 func Keyed() Option { return func(o *options) { o.keyed = true } }
 
-// Listed answers Accept: text/csv and ?format=csv as well (conventions.md 7.8).
+// Listed answers Accept: text/csv and ?format=csv as well (conventions.md 7.8). Endpoints whose answer is a Page, a Found, a struct
+// that embeds one, or a Tabular need not say so.
 func Listed() Option { return func(o *options) { o.list = true } }
 
 // File takes a multipart body with files of at most n bytes in all.
@@ -126,6 +125,6 @@ func endpoint(method, path string, c accessrules.Condition, in, out reflect.Type
 	for _, opt := range opts {
 		opt(&e.opts)
 	}
-	e.Keyed, e.List, e.Doc, e.find = e.opts.keyed, e.opts.list, e.opts.doc, e.opts.find
+	e.Keyed, e.List, e.Doc, e.find = e.opts.keyed, e.opts.list || isTable(out), e.opts.doc, e.opts.find
 	return e
 }

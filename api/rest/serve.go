@@ -68,6 +68,9 @@ func (s *Service) serve(c *Call) error {
 		return Fail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", c.r.Method))
 	}
 	c.endpoint = e
+	if c.accept.csv {
+		return c.sendCSV()
+	}
 	out, err := e.run(c)
 	if err != nil {
 		return err

@@ -60,10 +60,20 @@ func printTime(t time.Time) *string {
 
 // zone is the zone of this request: the parameter timezone, else that of the profile in the path, else UTC.
 func (c *Call) zone() *time.Location {
-	if slug := c.Param("profile"); slug != "" && c.QueryString("timezone") == "" {
-		if p, err := c.service.Directory.Profile(slug); err == nil && p != nil {
-			return c.Zone(p.Timezone)
-		}
+	if c.local == nil {
+		c.local = c.Zone(c.profileTimezone())
 	}
-	return c.Zone("")
+	return c.local
+}
+
+func (c *Call) profileTimezone() string {
+	slug := c.Param("profile")
+	if slug == "" || c.QueryString("timezone") != "" {
+		return ""
+	}
+	p, err := c.service.Directory.Profile(slug)
+	if err != nil || p == nil {
+		return ""
+	}
+	return p.Timezone
 }

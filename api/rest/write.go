@@ -8,11 +8,13 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
+// The runner of writes: everything that an endpoint changes goes through here.
+
 // errDryRun undoes a transaction that did what it should.
 var errDryRun = errors.New("dry run")
 
-// DryRun reports whether the caller wants to know what would happen (?dry_run=true): Write undoes everything, and an Act leaves
-// out its steps outside.
+// DryRun reports whether the caller wants to know what would happen (?dry_run=true on an endpoint that is Keyed): the answer is
+// made as always and every Write is undone. An Act leaves out its steps outside.
 func (c *Call) DryRun() bool {
 	if !c.endpoint.Keyed {
 		return false
@@ -21,38 +23,73 @@ func (c *Call) DryRun() bool {
 	return dry
 }
 
-// Write is the runner of writes: fn in one transaction of the caller, with the audit row.
+// Write runs fn in one transaction in the caller's name, and adds the audit row to it. fn may be run twice, see
+// store.Store.Write; what it tells the call about the answer counts once. An Act may Write several times: once the first is
+// committed, the next ones run even if the client has gone away.
 func (c *Call) Write(fn func(tx *store.Tx) error) error {
 	ctx := c.r.Context()
 	if c.wrote {
 		ctx = context.WithoutCancel(ctx)
 	}
-	status, location, cookies := c.status, c.location, len(c.cookies)
+	before, cookies := c.outcome, len(c.cookies)
+	dry := c.DryRun()
 	err := c.service.Store.Write(ctx, func(tx *store.Tx) error {
-		c.status, c.location, c.cookies = status, location, c.cookies[:cookies]
+		c.outcome, c.cookies = before, c.cookies[:cookies]
 		c.Now = tx.Now()
 		c.Query.Now = c.Now.Time
 		tx.Actor = c.actor()
 		if err := fn(tx); err != nil {
 			return err
 		}
-		if !c.endpoint.opts.noAudit && !c.audited {
+		if !c.audited && !c.replayed && !c.endpoint.opts.noAudit {
 			if err := tx.Audit(c.endpoint.Method+" "+c.endpoint.Path, c.subject(), ""); err != nil {
 				return err
 			}
 		}
-		if c.DryRun() {
+		if dry {
 			return errDryRun
 		}
 		return nil
 	})
-	if errors.Is(err, errDryRun) {
+	switch {
+	case err == nil:
+		c.wrote, c.audited = true, true
+	case errors.Is(err, errDryRun):
 		return nil
 	}
-	if err == nil {
-		c.wrote, c.audited = true, true
-	}
 	return err
+}
+
+// operate is Write for an operation that is one transaction: with an Idempotency-Key the answer is kept in it.
+func (c *Call) operate(fn func(tx *store.Tx) (any, error)) (out any, err error) {
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return nil, err
+	}
+	err = c.Write(func(tx *store.Tx) error {
+		if key == nil {
+			out, err = fn(tx)
+			return err
+		}
+		kept, err := key.find(tx)
+		if err != nil {
+			return err
+		}
+		if c.replayed = kept != nil; c.replayed {
+			out = *kept
+			return nil
+		}
+		if out, err = fn(tx); err != nil {
+			return err
+		}
+		a, err := c.answer(out)
+		if err != nil {
+			return err
+		}
+		out = a
+		return key.keep(tx, a)
+	})
+	return out, err
 }
 
 func (c *Call) actor() string {
