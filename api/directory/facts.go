@@ -417,11 +417,10 @@ func readManagers(r store.Reader, profiles map[int64]*profile) error {
 }
 
 // readSubscriptions reads what profiles are subscribed to, opted in on both sides. A subscription is locked while anything that
-// was ordered on it is not paid, whoever pays (decision 35): orders on it bear the event sub_<id>/…, and '0' follows '/'.
+// was ordered on it is not paid, whoever pays (decision 35).
 func readSubscriptions(r store.Reader, profiles map[int64]*profile, ids []int64) error {
 	rows, err := r.Query(`SELECT subscription.profile_id, subscription.id, plan.id, plan.slug, owner.id, owner.slug, ends_at,
-		EXISTS (SELECT 1 FROM statement WHERE event_id >= 'sub_' || subscription.id || '/'
-			AND event_id < 'sub_' || subscription.id || '0' AND due > paid)
+		EXISTS (SELECT 1 FROM statement WHERE subscription_id = subscription.id AND due > paid)
 		FROM subscription JOIN plan ON plan.id = plan_id JOIN profile owner ON owner.id = plan.profile_id
 		WHERE subscription.profile_id IN (SELECT value FROM json_each(?)) AND grant_key IS NULL AND request_key IS NULL
 		ORDER BY subscription.profile_id, ends_at, subscription.id`, list(ids))
