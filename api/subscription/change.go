@@ -1,0 +1,110 @@
+package subscription
+
+import (
+	"encoding/json"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Change is what is asked of a subscription (subscriptions.md 6.3, 7.4). PATCH requires nothing.
+type Change struct {
+	EndsAt      rest.Opt[store.Time]      `json:"ends_at" in:"required"`
+	AutoRenew   rest.Opt[bool]            `json:"auto_renew"`
+	Description rest.Opt[string]          `json:"description" in:"null,blank"`
+	Extra       rest.Opt[json.RawMessage] `json:"extra" in:"null"`
+}
+
+// Update changes a subscription. The end and the description are the provider's and the broker's: as anybody else, which seller
+// false says, they are silently kept (decision 16). Nothing is ordered.
+func (s *Service) Update(tx *store.Tx, sub *Subscription, in *Change, seller bool) (*Subscription, error) {
+	n := *sub
+	n.AutoRenew = in.AutoRenew.Or(n.AutoRenew)
+	if in.Extra.Given {
+		n.Extra = directory.ExtraText(in.Extra.Value)
+	}
+	if seller {
+		n.EndsAt = in.EndsAt.Or(n.EndsAt)
+		if in.Description.Given {
+			n.Description = optional(in.Description)
+		}
+	}
+	_, err := tx.Exec(`UPDATE subscription SET ends_at = ?, auto_renew = ?, description = ?, extra = ? WHERE id = ?`,
+		n.EndsAt, n.AutoRenew, n.Description, n.Extra, n.ID)
+	s.touch(tx, &n)
+	return &n, err
+}
+
+// Unsubscribe ends now whatever a profile has of a plan: a subscription, a grant or a request (subscriptions.md 6.3). What was
+// ordered stays due; the lines of a request are dropped. Nothing to end is no error.
+func (s *Service) Unsubscribe(tx *store.Tx, profileID, planID int64) error {
+	return s.end(tx, profileID, `SELECT id FROM subscription WHERE profile_id = ? AND plan_id = ? AND ends_at > ?`, profileID, planID, tx.Now())
+}
+
+// end ends subscriptions now.
+func (s *Service) end(tx *store.Tx, profileID int64, query string, args ...any) error {
+	ids, err := identifiers(tx, query, args...)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE subscription SET ends_at = ?, auto_renew = 0 WHERE id IN (SELECT value FROM json_each(?))`, tx.Now(), list(ids))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM subscription_request WHERE subscription_id IN (SELECT value FROM json_each(?))`, list(ids))
+	s.dir.TouchSubscription(tx, ids...)
+	s.dir.TouchProfile(tx, profileID)
+	return err
+}
+
+// CurrentSubscribers counts the valid subscriptions to the plans of a profile that end after now.
+func (s *Service) CurrentSubscribers(r store.Reader, profileID int64) (n int64, err error) {
+	err = r.QueryRow(`SELECT count(*) FROM subscription WHERE plan_id IN (SELECT id FROM plan WHERE profile_id = ?)
+		AND ends_at > ? AND grant_key IS NULL AND request_key IS NULL`, profileID, r.Now()).Scan(&n)
+	return n, err
+}
+
+// EndAll ends every subscription of a profile now, and what is pending on its plans, turns renewals off and makes its plans
+// inactive: the profile is archived (profiles.md 6.4).
+func (s *Service) EndAll(tx *store.Tx, profileID int64) error {
+	own := `SELECT id FROM subscription WHERE profile_id = ? AND ends_at > ?`
+	if err := s.end(tx, profileID, own, profileID, tx.Now()); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE subscription SET auto_renew = 0 WHERE profile_id = ? AND auto_renew = 1`, profileID); err != nil {
+		return err
+	}
+	pending := `SELECT id FROM subscription WHERE plan_id IN (SELECT id FROM plan WHERE profile_id = ?)
+		AND ends_at > ? AND (grant_key IS NOT NULL OR request_key IS NOT NULL)`
+	if err := s.end(tx, profileID, pending, profileID, tx.Now()); err != nil {
+		return err
+	}
+	plans, err := identifiers(tx, `SELECT id FROM plan WHERE profile_id = ?`, profileID)
+	if err != nil || len(plans) == 0 {
+		return err
+	}
+	s.dir.TouchPlan(tx, plans...)
+	_, err = tx.Exec(`UPDATE plan SET is_active = 0 WHERE profile_id = ?`, profileID)
+	return err
+}
+
+// Active lists the valid subscriptions of a profile that end after now, by end date.
+func (s *Service) Active(r store.Reader, profileID int64) ([]profile.Subscription, error) {
+	subs := []profile.Subscription{}
+	rows, err := r.Query(`SELECT s.created_at, s.ends_at, s.auto_renew, plan.slug, plan.title FROM subscription s JOIN plan ON plan.id = s.plan_id
+		WHERE s.profile_id = ? AND s.ends_at > ? AND s.grant_key IS NULL AND s.request_key IS NULL ORDER BY s.ends_at, s.id`, profileID, r.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sub profile.Subscription
+		if err := rows.Scan(&sub.CreatedAt, &sub.EndsAt, &sub.AutoRenew, &sub.Plan.Slug, &sub.Plan.Title); err != nil {
+			return nil, err
+		}
+		subs = append(subs, sub)
+	}
+	return subs, rows.Err()
+}

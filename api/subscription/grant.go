@@ -1,0 +1,239 @@
+package subscription
+
+import (
+	"cmp"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// A Grant subscribes profiles to a plan, by its provider (subscriptions.md 7.3). The first period is free: nothing is ordered.
+type Grant struct {
+	Plan    *Plan
+	To      Grantee
+	Force   bool   // make the profile when there is none; an e-mail address without a slug that exists does as well
+	Message string // goes out with the invitation
+	By      int64  // user, 0 = none
+}
+
+// A Grantee is a profile by its slug, or all those with an e-mail address, or one that is yet to be made.
+type Grantee struct {
+	Slug     string `json:"slug" in:"blank" validate:"max=50,slug"`
+	Email    string `json:"email" in:"blank" validate:"max=254,email"`
+	FullName string `json:"full_name" in:"blank" validate:"max=100"`
+	Type     string `json:"type" in:"blank"` // personal or organization
+
+	Phone           string          `json:"phone" in:"blank" validate:"phone"`
+	StreetAddress   string          `json:"street_address" in:"blank" validate:"max=150"`
+	Locality        string          `json:"locality" in:"blank" validate:"max=50"`
+	Region          string          `json:"region" in:"blank" validate:"max=50"`
+	PostalCode      string          `json:"postal_code" in:"blank" validate:"max=50"`
+	Country         string          `json:"country" in:"blank" validate:"country"`
+	DefaultTimezone string          `json:"default_timezone" in:"blank" validate:"timezone"`
+	Extra           json.RawMessage `json:"extra" in:"null"`
+}
+
+// Types of profiles that a grant makes.
+const (
+	personal     = "personal"
+	organization = "organization"
+)
+
+// check is what the fields of a grantee cannot say each for itself.
+func (g *Grantee) check() error {
+	if g.Slug != "" {
+		return nil
+	}
+	if g.FullName == "" || g.Email == "" || g.Type == "" {
+		return inProfile(rest.Invalid("detail", "One of slug or (full_name, email, type) should be present"))
+	}
+	if g.Type != personal && g.Type != organization {
+		return inProfile(rest.Invalid("type", "type must be one of 'personal' or 'organization'."))
+	}
+	return nil
+}
+
+// inProfile nests the fields of an error in the object they are in.
+func inProfile(err error) error {
+	var e *rest.Error
+	if errors.As(err, &e) && e.Status == http.StatusBadRequest {
+		return &rest.Error{Status: e.Status, Body: rest.Fields{{Name: "profile", Value: e.Body}}, Err: e.Err}
+	}
+	return err
+}
+
+// Grant subscribes the grantee, and tells the subscription of the first profile and whether any is new. Rows that end later than
+// now are reused, whatever their opt-in; the invitation goes out again. A new one waits for the subscriber to accept, unless the
+// plan skips that and may (decision 32). Errors: 404 when there is no such profile and none is to be made, 400.
+func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool, err error) {
+	if err := g.To.check(); err != nil {
+		return nil, false, err
+	}
+	made := false
+	targets, err := grantees(tx, g.To)
+	if err == nil && len(targets) == 0 {
+		made = true
+		targets, err = s.makeGrantee(tx, g)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	for i, id := range targets {
+		granted, isNew, err := s.grantTo(tx, g, id, made)
+		if err != nil {
+			return nil, false, err
+		}
+		if i == 0 {
+			sub = granted
+		}
+		created = created || isNew
+	}
+	return sub, created, nil
+}
+
+// grantees are the active profiles that a grantee names.
+func grantees(r store.Reader, g Grantee) ([]int64, error) {
+	if g.Slug == "" {
+		return identifiers(r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 ORDER BY id`, g.Email)
+	}
+	var id int64
+	var exact string
+	err := r.QueryRow(`SELECT id, slug FROM profile WHERE slug = ? AND is_active = 1`, g.Slug).Scan(&id, &exact)
+	if errors.Is(err, store.ErrNotFound) || err == nil && exact != g.Slug {
+		return nil, nil
+	}
+	return []int64{id}, err
+}
+
+// makeGrantee makes the profile of a grantee who has none: the personal profile of a user who exists, or a new one, with a user
+// when it is personal.
+func (s *Service) makeGrantee(tx *store.Tx, g Grant) ([]int64, error) {
+	to := g.To
+	u, err := userOf(tx, to)
+	if err != nil {
+		return nil, err
+	}
+	own := to.Type == personal && u != nil
+	switch {
+	case own:
+	case !g.Force && to.Email == "":
+		return nil, rest.Fail(http.StatusNotFound, "Profile "+to.Slug+" does not exist.")
+	case to.Email == "":
+		return nil, rest.Bad("email", "We cannot invite an organization without an e-mail address.")
+	case to.FullName == "":
+		return nil, inProfile(rest.Invalid("full_name", "This field is required."))
+	}
+	n := profile.New{Slug: to.Slug, FullName: to.FullName, Email: to.Email, Phone: to.Phone, StreetAddress: to.StreetAddress, Locality: to.Locality,
+		Region: to.Region, PostalCode: to.PostalCode, Country: to.Country, DefaultTimezone: to.DefaultTimezone, CreatedBy: g.By}
+	if text := directory.ExtraText(to.Extra); text != nil {
+		n.Extra = *text
+	}
+	switch {
+	case own:
+		n.Slug, n.Personal, n.Manager = u.username, true, u.id
+		n.FullName, n.Email = cmp.Or(n.FullName, u.fullName), cmp.Or(n.Email, u.email)
+	case to.Type == personal:
+		if n.Slug == "" {
+			if n.Slug, err = directory.ProfileSlug(tx, n.FullName, n.Email); err != nil {
+				return nil, err
+			}
+		}
+		n.Personal = true
+		if n.Manager, err = s.users.NewUser(tx, n.Slug, n.Email, n.FullName); err != nil {
+			return nil, inProfile(err)
+		}
+	case u != nil:
+		n.Manager = u.id
+	}
+	id, err := s.profiles.Create(tx, n)
+	return []int64{id}, inProfile(err)
+}
+
+// user is what a grant asks of one.
+type user struct {
+	id                        int64
+	username, email, fullName string
+}
+
+// userOf is the active user who has the name or the address of a grantee, nil for none.
+func userOf(r store.Reader, g Grantee) (*user, error) {
+	var u user
+	err := r.QueryRow(`SELECT id, username, coalesce(email, ''), trim(first_name || ' ' || last_name) FROM user
+		WHERE id = coalesce((SELECT id FROM user WHERE username = nullif(?, '')), (SELECT id FROM user WHERE email = nullif(?, ''))) AND is_active = 1`,
+		g.Slug, g.Email).Scan(&u.id, &u.username, &u.email, &u.fullName)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &u, err
+}
+
+// grantTo subscribes a profile. made says that this very call made the profile.
+func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (sub *Subscription, created bool, err error) {
+	now, p := tx.Now(), g.Plan
+	sub, err = one(tx, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at >= ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, p.ID, now)
+	if err != nil {
+		return nil, false, err
+	}
+	if sub == nil {
+		atOnce, err := s.skipsOptIn(tx, p, profileID, made)
+		if err != nil {
+			return nil, false, err
+		}
+		n := Subscription{ProfileID: profileID, PlanID: p.ID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, p.PeriodLength), AutoRenew: p.RenewalType == AutoRenew}
+		if !atOnce {
+			key := directory.NewKey()
+			n.GrantKey = &key
+		}
+		if sub, err = s.insert(tx, n); err != nil {
+			return nil, false, err
+		}
+		created = true
+	}
+	if sub.GrantKey != nil {
+		err = s.notices.Emit(tx, &notice.SubscriptionGrantCreated{Profile: notice.Profile{ID: profileID}, OriginatedBy: notice.ByUser(g.By),
+			Provider: notice.Profile{ID: p.ProfileID}, Plan: notice.Plan(sub.Plan), Detail: g.Message, GrantKey: *sub.GrantKey})
+	}
+	return sub, created, err
+}
+
+// skipsOptIn reports whether a grant takes effect at once: the plan says so, and the provider is trusted or the subscriber is
+// nobody who could be spied on (decision 32).
+func (s *Service) skipsOptIn(r store.Reader, p *Plan, profileID int64, made bool) (bool, error) {
+	if !p.SkipOptinOnGrant || made || p.Provider.Slug == s.dir.Broker() {
+		return p.SkipOptinOnGrant, nil
+	}
+	return exists(r, `SELECT 1 FROM profile WHERE id = ? AND is_provider = 1
+		UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM role JOIN role_description d ON d.id = role.role_description_id JOIN user u ON u.id = role.user_id
+			WHERE role.profile_id = ? AND d.slug = 'manager' AND role.request_key IS NULL AND role.grant_key IS NULL AND (role.ends_at IS NULL OR role.ends_at > ?)
+				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, p.ProfileID, profileID, r.Now())
+}
+
+// AcceptGrant accepts a grant in the name of its subscriber (subscriptions.md 6.4). The key is used up. Errors: 404.
+func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64) (*Subscription, error) {
+	sub, err := one(tx, selectSubscription+` WHERE s.grant_key = ?`, key)
+	if err != nil {
+		return nil, err
+	}
+	if sub == nil || sub.Subscriber != subscriber {
+		return nil, rest.NotFound("Subscription")
+	}
+	return sub, s.accept(tx, sub, by)
+}
+
+// accept clears the grant key of a subscription and tells the provider.
+func (s *Service) accept(tx *store.Tx, sub *Subscription, by int64) error {
+	sub.GrantKey = nil
+	if _, err := tx.Exec(`UPDATE subscription SET grant_key = NULL WHERE id = ?`, sub.ID); err != nil {
+		return err
+	}
+	s.touch(tx, sub)
+	return s.notices.Emit(tx, &notice.SubscriptionGrantAccepted{Profile: notice.Profile{ID: sub.ProviderID}, OriginatedBy: notice.ByUser(by),
+		Plan: notice.Plan(sub.Plan), Subscriber: notice.Profile{ID: sub.ProfileID}})
+}

@@ -1,0 +1,88 @@
+package subscription
+
+import (
+	"database/sql"
+	"math"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+)
+
+// Lists of subscriptions (subscriptions.md 5): of a subscriber, of a provider, of a plan; active, churned or all.
+
+// A window is which subscriptions a list shows, by time. Every bound is always bound: start and end of time stand for none.
+type window struct{ createdFrom, createdBefore, endsFrom, endsBefore int64 }
+
+const windowWhere = ` AND s.created_at >= ? AND s.created_at < ? AND s.ends_at >= ? AND s.ends_at < ?`
+
+func (w window) args(first ...any) []any {
+	return append(first, w.createdFrom, w.createdBefore, w.endsFrom, w.endsBefore)
+}
+
+// always is the window of everything.
+var always = window{math.MinInt64, math.MaxInt64, math.MinInt64, math.MaxInt64}
+
+// active is what runs now; ends_at is ignored.
+func active(c *rest.Call, r rest.Range) window {
+	w := always
+	w.createdBefore, w.endsFrom = c.Now.UnixMicro(), c.Now.UnixMicro()
+	if !r.Start.IsZero() {
+		w.createdFrom = r.Start.UnixMicro()
+	}
+	return w
+}
+
+// churned is what has ended by ends_at, which is never later than now.
+func churned(c *rest.Call, r rest.Range) window {
+	w := always
+	w.endsBefore = c.Now.UnixMicro()
+	if !r.End.IsZero() {
+		w.endsBefore = min(w.endsBefore, r.End.UnixMicro())
+	}
+	if !r.Start.IsZero() {
+		w.endsFrom = r.Start.UnixMicro()
+	}
+	return w
+}
+
+// all is what ran at some time between start_at and ends_at.
+func all(_ *rest.Call, r rest.Range) window {
+	w := always
+	if !r.End.IsZero() {
+		w.createdBefore = r.End.UnixMicro()
+	}
+	if !r.Start.IsZero() {
+		w.endsFrom = r.Start.UnixMicro()
+	}
+	return w
+}
+
+func subscriptionList(where string) *rest.List[Subscription] {
+	names := rest.Names{
+		"profile":                 {"p.slug"},
+		"profile__full_name":      {"p.full_name"},
+		"profile__email":          {"p.email"},
+		"profile__phone":          {"p.phone"},
+		"profile__street_address": {"p.street_address"},
+		"profile__locality":       {"p.locality"},
+		"profile__region":         {"p.region"},
+		"profile__postal_code":    {"p.postal_code"},
+		"profile__country":        {"p.country"},
+		"plan":                    {"plan.slug"},
+		"plan__title":             {"plan.title"},
+	}
+	order := rest.Names{"created_at": {"s.created_at"}, "ends_at": {"s.ends_at"}}
+	for name, columns := range names {
+		order[name] = columns
+	}
+	return &rest.List[Subscription]{
+		Select: subscriptionColumns, From: subscriptionTables, Where: where + windowWhere, Key: "s.id",
+		Search: names, Order: order, Default: []string{"ends_at"},
+		Scan: func(rows *sql.Rows, s *Subscription) error { return scanSubscription(rows, s) },
+	}
+}
+
+var (
+	bySubscriber = subscriptionList(`s.profile_id = ?`)
+	byProvider   = subscriptionList(`plan.profile_id = ? AND p.is_active = 1`)
+	byPlan       = subscriptionList(`s.plan_id = ? AND p.is_active = 1`)
+)

@@ -1,0 +1,114 @@
+package subscription
+
+import (
+	"database/sql"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Lists of plans (subscriptions.md 4.1, 4.2).
+
+func planList(where string, byDefault ...string) *rest.List[Plan] {
+	return &rest.List[Plan]{
+		Select: planColumns, From: planTables, Where: where, Key: "plan.id",
+		Search: rest.Names{"slug": {"plan.slug"}, "title": {"plan.title"}, "profile": {"p.slug"}},
+		Order: rest.Names{"title": {"plan.title"}, "period_amount": {"plan.period_amount"}, "is_active": {"plan.is_active"},
+			"created_at": {"plan.created_at"}},
+		Default: byDefault, Dates: "plan.created_at", EndsNow: true,
+		Scan: func(rows *sql.Rows, p *Plan) error { return scanPlan(rows, p) },
+	}
+}
+
+var (
+	activePlans    = planList(`plan.is_active = 1`, "plan.is_not_priced", "period_amount")
+	plansOfProfile = planList(`plan.profile_id = ?`, "plan.is_not_priced", "period_amount")
+)
+
+func (s *Service) listPlans(c *rest.Call, r store.Reader) (rest.Page[Plan], error) {
+	owner, err := profileID(r, c.Param("profile"))
+	if err != nil {
+		return rest.Page[Plan]{}, err
+	}
+	args := []any{owner}
+	if active := c.QueryStrings("active"); len(active) > 0 {
+		wanted, err := c.QueryBool("active", false)
+		if err != nil {
+			return rest.Page[Plan]{}, err
+		}
+		args = append(args, rest.Where("plan.is_active = ?", wanted))
+	}
+	page, err := plansOfProfile.Page(c, r, args...)
+	if err != nil {
+		return page, err
+	}
+	return page, s.complete(r, page.Results)
+}
+
+func (s *Service) listPricing(c *rest.Call, r store.Reader) (rest.Page[Plan], error) {
+	page, err := activePlans.Page(c, r)
+	if err != nil {
+		return page, err
+	}
+	if err := s.complete(r, page.Results); err != nil {
+		return page, err
+	}
+	return page, s.priceFor(r, CartOf(c), page.Results)
+}
+
+// priceFor shows plans as the owner of a cart sees them: which are in the cart, and what a step of each costs with the coupon of
+// its item, else with one that the cart holds (subscriptions.md 4.1).
+func (s *Service) priceFor(r store.Reader, cart Cart, plans []Plan) error {
+	held, err := s.held(r, cart)
+	if err != nil || len(held.plans) == 0 {
+		return err
+	}
+	for i := range plans {
+		p := &plans[i]
+		var own int64
+		own, p.IsCartItem = held.plans[p.ID]
+		var best *Coupon
+		for j := range held.coupons {
+			if coupon := &held.coupons[j]; coupon.AppliesTo(p, r.Now()) {
+				if best == nil || coupon.ID == own {
+					best = coupon
+				}
+			}
+		}
+		if best != nil {
+			p.DiscountedPeriodAmount = p.Terms().Step(best.Discount)
+		}
+	}
+	return nil
+}
+
+// held is what a cart holds.
+type held struct {
+	plans   map[int64]int64 // plans, and the coupon of each, 0 for none
+	coupons []Coupon        // of its items, and those of the code that succeeded last
+}
+
+func (s *Service) held(r store.Reader, cart Cart) (held, error) {
+	h := held{plans: map[int64]int64{}}
+	where, arg := cart.where()
+	if arg == nil {
+		return h, nil
+	}
+	err := each(r, func(rows *sql.Rows) error {
+		var plan, coupon int64
+		err := rows.Scan(&plan, &coupon)
+		h.plans[plan] = max(h.plans[plan], coupon)
+		return err
+	}, `SELECT plan_id, coalesce(coupon_id, 0) FROM cart_item WHERE plan_id IS NOT NULL AND recorded = 0 AND `+where, arg)
+	if err != nil || len(h.plans) == 0 {
+		return h, err
+	}
+	redeemed := `SELECT redeemed FROM cart WHERE redeemed IS NOT NULL AND ` + where
+	return h, each(r, func(rows *sql.Rows) error {
+		var c Coupon
+		err := scanCoupon(rows, &c)
+		h.coupons = append(h.coupons, c)
+		return err
+	}, selectCoupon+` WHERE coupon.id IN (SELECT coupon_id FROM cart_item WHERE recorded = 0 AND `+where+
+		` UNION SELECT id FROM coupon WHERE code IN (`+redeemed+`)) ORDER BY coupon.id`, arg, arg)
+}

@@ -1,0 +1,72 @@
+package subscription
+
+import (
+	"crypto/sha256"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// A Cart is whose cart it is (subscriptions.md 9.1): a user's, or an anonymous visitor's.
+type Cart struct {
+	User      int64
+	Anonymous []byte // hash of the cart cookie, when User is 0; nil for a visitor without a cart
+}
+
+// CartCookie is the name of the cookie that keeps the cart of an anonymous visitor.
+const CartCookie = "cart"
+
+// CartOf is the cart of the caller.
+func CartOf(c *rest.Call) Cart {
+	if c.User != nil {
+		return Cart{User: c.User.ID}
+	}
+	if cookie := c.Cookie(CartCookie); cookie != "" {
+		return Cart{Anonymous: CartHash(cookie)}
+	}
+	return Cart{}
+}
+
+// CartHash is the stored form of the value of the cart cookie.
+func CartHash(cookie string) []byte {
+	sum := sha256.Sum256([]byte(cookie))
+	return sum[:]
+}
+
+// Redeem puts a coupon on the open items of a cart that it lowers, in the place of another one, and remembers the code for items
+// that come later (subscriptions.md 8.6). It tells on how many. The coupon is used up when the order is executed, not here.
+func (s *Service) Redeem(tx *store.Tx, cart Cart, code string) (int64, error) {
+	const redeem = `UPDATE cart_item SET coupon_id = coupon.id FROM plan JOIN coupon ON ` + couponApplies + `
+		WHERE coupon.code = ? AND plan.id = cart_item.plan_id AND cart_item.recorded = 0`
+	now := tx.Now()
+	if cart.User != 0 {
+		n, err := tx.Exec(redeem+` AND cart_item.user_id = ?`, now, code, cart.User)
+		if err != nil || n == 0 {
+			return 0, err
+		}
+		_, err = tx.Exec(`INSERT INTO cart (user_id, redeemed, updated_at) VALUES (?, ?, ?)
+			ON CONFLICT (user_id) DO UPDATE SET redeemed = excluded.redeemed, updated_at = excluded.updated_at`, cart.User, code, now)
+		return n, err
+	}
+	if cart.Anonymous == nil {
+		return 0, nil
+	}
+	n, err := tx.Exec(redeem+` AND cart_item.anonymous_id = ? AND cart_item.user_id IS NULL`, now, code, cart.Anonymous)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	_, err = tx.Exec(`INSERT INTO cart (anonymous_id, redeemed, updated_at) VALUES (?, ?, ?)
+		ON CONFLICT (anonymous_id) DO UPDATE SET redeemed = excluded.redeemed, updated_at = excluded.updated_at`, cart.Anonymous, code, now)
+	return n, err
+}
+
+// where is the condition on cart_item, or cart, of a cart's rows, and what it binds; nil for a visitor without a cart.
+func (c Cart) where() (condition string, arg any) {
+	switch {
+	case c.User != 0:
+		return `user_id = ?`, c.User
+	case c.Anonymous != nil:
+		return `anonymous_id = ? AND user_id IS NULL`, c.Anonymous
+	}
+	return "", nil
+}

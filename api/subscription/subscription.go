@@ -1,0 +1,111 @@
+package subscription
+
+import (
+	"database/sql"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/ledger"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// A Subscription of a profile to a plan (subscriptions.md 2.4). It is valid when neither key is set.
+type Subscription struct {
+	ID          int64
+	ProfileID   int64 // the subscriber
+	PlanID      int64
+	CreatedAt   store.Time // start of the first period, and anchor of all
+	EndsAt      store.Time // end of what is granted so far, exclusive
+	AutoRenew   bool
+	Description *string // the provider's note
+	GrantKey    *string // set while the subscriber has not accepted the provider's grant
+	RequestKey  *string // set while the provider has not accepted the subscriber's request
+	Extra       *string
+
+	Subscriber string // slug
+	Plan       profile.Plan
+	ProviderID int64
+	Provider   string // slug
+}
+
+// Valid reports whether both sides have agreed to the subscription.
+func (s *Subscription) Valid() bool { return s.GrantKey == nil && s.RequestKey == nil }
+
+// EventID names the subscription in the ledger (subscriptions.md 2.9).
+func (s *Subscription) EventID() string { return ledger.SubEvent(s.ID) }
+
+// The columns and tables that scanSubscription reads.
+const (
+	subscriptionColumns = `s.id, s.profile_id, s.plan_id, s.created_at, s.ends_at, s.auto_renew, s.description, s.grant_key, s.request_key, s.extra,
+		p.slug, plan.slug, plan.title, plan.profile_id, o.slug`
+	subscriptionTables = `subscription s JOIN profile p ON p.id = s.profile_id JOIN plan ON plan.id = s.plan_id JOIN profile o ON o.id = plan.profile_id`
+	selectSubscription = `SELECT ` + subscriptionColumns + ` FROM ` + subscriptionTables
+)
+
+func scanSubscription(row scanner, s *Subscription) error {
+	return row.Scan(&s.ID, &s.ProfileID, &s.PlanID, &s.CreatedAt, &s.EndsAt, &s.AutoRenew, &s.Description, &s.GrantKey, &s.RequestKey, &s.Extra,
+		&s.Subscriber, &s.Plan.Slug, &s.Plan.Title, &s.ProviderID, &s.Provider)
+}
+
+// one reads a subscription, nil when there is none.
+func one(r store.Reader, query string, args ...any) (*Subscription, error) {
+	var s Subscription
+	err := scanSubscription(r.QueryRow(query, args...), &s)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &s, err
+}
+
+// ByID reads a subscription, nil when there is none.
+func (s *Service) ByID(r store.Reader, id int64) (*Subscription, error) {
+	return one(r, selectSubscription+` WHERE s.id = ?`, id)
+}
+
+// Current is the subscription of a profile to a plan that ends after now, whatever its opt-in, nil when there is none: what
+// buying again extends. There is at most one; of several made elsewhere it is the one that ends first (subscriptions.md 6.3).
+func (s *Service) Current(r store.Reader, profileID, planID int64) (*Subscription, error) {
+	return one(r, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, planID, r.Now())
+}
+
+// currentOf is Current by slugs. Errors: 404.
+func currentOf(r store.Reader, subscriber, plan string) (*Subscription, error) {
+	sub, err := one(r, selectSubscription+` WHERE p.slug = ? AND plan.slug = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`, subscriber, plan, r.Now())
+	if err == nil && (sub == nil || sub.Subscriber != subscriber || sub.Plan.Slug != plan) {
+		err = rest.Fail(http.StatusNotFound, "cannot find active subscription to "+plan+" for "+subscriber)
+	}
+	return sub, err
+}
+
+// insert stores a new subscription. A profile that was never billed is billed a month later for the first time.
+func (s *Service) insert(tx *store.Tx, n Subscription) (*Subscription, error) {
+	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, created_at, ends_at, auto_renew, grant_key, request_key) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		n.ProfileID, n.PlanID, n.CreatedAt, n.EndsAt, n.AutoRenew, n.GrantKey, n.RequestKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := startBilling(tx, n.ProfileID, n.CreatedAt); err != nil {
+		return nil, err
+	}
+	sub, err := s.ByID(tx, id)
+	if err == nil {
+		s.touch(tx, sub)
+	}
+	return sub, err
+}
+
+// startBilling dates the first automatic charge of a profile (subscriptions.md 2.4).
+func startBilling(tx *store.Tx, profileID int64, createdAt store.Time) error {
+	_, err := tx.Exec(`UPDATE profile SET billing_start = ? WHERE id = ? AND billing_start IS NULL`,
+		ledger.Monthly.Add(createdAt, 1).Format(time.DateOnly), profileID)
+	return err
+}
+
+// touch makes the change of a subscription visible on the next request.
+func (s *Service) touch(tx *store.Tx, sub *Subscription) {
+	s.dir.TouchSubscription(tx, sub.ID)
+	s.dir.TouchProfile(tx, sub.ProfileID)
+}
