@@ -1,0 +1,339 @@
+package auth
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// /api/users/{user} and /api/contacts/{user} name an active user, or else a contact (auth.md 15).
+
+// subject returns the active user of a name with its contact of that slug, or else the contact alone. Errors: 404.
+func subject(r store.Reader, name string) (u *user, c *contact, err error) {
+	if u, err = activeUser(r, name); err != nil {
+		return nil, nil, err
+	}
+	if c, err = contactBySlug(r, name); err != nil {
+		return nil, nil, err
+	}
+	if u == nil && c != nil && c.User != 0 {
+		// A contact under another name than its user's.
+		if owner, err := userByID(r, c.User); err != nil {
+			return nil, nil, err
+		} else if owner != nil && owner.Active {
+			u = owner
+		}
+	}
+	if u == nil && c == nil {
+		return nil, nil, rest.NotFound("User")
+	}
+	if u != nil && c != nil && c.User != u.ID {
+		c = nil // nobody's, or somebody else's, that happens to have the name
+	}
+	return u, c, nil
+}
+
+// detail is a user, or a contact that is nobody's.
+func (s *Service) detail(r store.Reader, u *user, c *contact) (directory.UserDetail, error) {
+	if u == nil {
+		return c.detail(), nil
+	}
+	return s.dir.UserDetail(r, u.ID)
+}
+
+// findAccount is the 404 that comes before a 400 (conventions.md 9.3).
+func findAccount(c *rest.Call, r store.Reader) error {
+	_, _, err := subject(r, c.Param("user"))
+	return err
+}
+
+// readAccount is GET /api/users/{user}.
+func (s *Service) readAccount(c *rest.Call, r store.Reader) (out directory.UserDetail, err error) {
+	u, who, err := subject(r, c.Param("user"))
+	if err != nil {
+		return out, err
+	}
+	return s.detail(r, u, who)
+}
+
+// accountInput is the body of PUT and PATCH /api/users/{user}.
+type accountInput struct {
+	FullName  rest.Opt[string] `json:"full_name" in:"required"`
+	Slug      rest.Opt[string] `json:"slug" validate:"max=50,slug"`
+	Email     rest.Opt[string] `json:"email" in:"blank,null" validate:"max=254,email"`
+	EmailCode code             `json:"email_code" in:"blank,null"`
+	Phone     rest.Opt[string] `json:"phone" in:"blank,null" validate:"max=50,phone"`
+	PhoneCode code             `json:"phone_code" in:"blank,null"`
+	NickName  rest.Opt[string] `json:"nick_name" in:"blank" validate:"max=60"`
+	Lang      rest.Opt[string] `json:"lang" validate:"max=8"`
+}
+
+// Check holds what tags cannot say.
+func (in *accountInput) Check(*rest.Call) error {
+	if err := (&codes{EmailCode: in.EmailCode, PhoneCode: in.PhoneCode}).check(); err != nil {
+		return err
+	}
+	if err := checkName("full_name", in.FullName.Value); err != nil {
+		return err
+	}
+	if err := checkName("nick_name", in.NickName.Value); err != nil {
+		return err
+	}
+	if in.Lang.Value != "" {
+		if in.Lang.Value = parseLang(in.Lang.Value); in.Lang.Value == "" {
+			return rest.Invalid("lang", "Enter a valid language.")
+		}
+	}
+	return nil
+}
+
+// updateAccount is PUT and PATCH /api/users/{user}. Codes are checked before the transaction, which counts wrong ones.
+func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateOutput, err error) {
+	email, phone := strings.ToLower(in.Email.Value), in.Phone.Value
+	for _, p := range []struct {
+		ch            *channel
+		address, code string
+	}{{byEmail, email, in.EmailCode.padded()}, {byPhone, phone, in.PhoneCode.padded()}} {
+		if p.code == "" {
+			continue
+		}
+		if err := s.proveAddress(c, p.ch, p.address, p.code); err != nil {
+			return out, err
+		}
+	}
+	err = c.Write(func(tx *store.Tx) error {
+		u, who, err := subject(tx, c.Param("user"))
+		if err != nil {
+			return err
+		}
+		if u != nil {
+			err = s.updateUser(tx, u, in, email, phone)
+		} else {
+			err = s.updateContact(tx, who, in, email, phone)
+		}
+		if err != nil {
+			return err
+		}
+		if in.EmailCode != "" {
+			if err := s.consume(tx, byEmail, email, in.EmailCode.padded()); err != nil {
+				return err
+			}
+		}
+		if in.PhoneCode != "" {
+			if err := s.consume(tx, byPhone, phone, in.PhoneCode.padded()); err != nil {
+				return err
+			}
+		}
+		if u == nil {
+			if who, err = scanContact(tx.QueryRow(selectContact+`WHERE id = ?`, who.ID)); err != nil {
+				return err
+			}
+		}
+		out.Detail = "The account was updated."
+		out.UserDetail, err = s.detail(tx, u, who)
+		return err
+	})
+	return out, err
+}
+
+// proveAddress checks a code that a caller brings for an address. Errors: 400 on "detail"; 429.
+func (s *Service) proveAddress(c *rest.Call, ch *channel, address, code string) error {
+	place, err := s.throttle.try(c.Context(), c.User.Username, c.Client)
+	if err != nil {
+		return err
+	}
+	defer place.done()
+	ok, err := s.checkCode(c.Context(), ch, address, code)
+	if err == nil && !ok {
+		err = failedWith(c.Context(), place, rest.Fail(http.StatusBadRequest, "This "+ch.name+"_code is wrong or has expired."))
+	}
+	return err
+}
+
+// updateUser carries out auth.md 15 on a user: name, rename with the personal profile, addresses, fields of all its contacts.
+func (s *Service) updateUser(tx *store.Tx, u *user, in *accountInput, email, phone string) error {
+	s.dir.TouchUser(tx, u.ID)
+	if slug := in.Slug.Value; slug != "" && slug != u.Username {
+		if err := s.renameAccount(tx, u, slug); err != nil {
+			return err
+		}
+	}
+	if full := in.FullName.Value; full != "" {
+		firstName, last := splitName(full)
+		if _, err := tx.Exec(`UPDATE user SET first_name = ?, last_name = ? WHERE id = ?`, firstName, last, u.ID); err != nil {
+			return err
+		}
+		u.FirstName, u.LastName = firstName, last
+	}
+	if email != "" {
+		delegate, err := delegateOf(tx, u.Email)
+		if err != nil {
+			return err
+		}
+		if delegate != "" {
+			email = ""
+		}
+	}
+	if err := s.moveAddresses(tx, u, email, phone); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE contact SET full_name = coalesce(?, full_name), nick_name = CASE WHEN ? THEN ? ELSE nick_name END,
+		lang = coalesce(?, lang) WHERE user_id = ?`,
+		null(in.FullName.Value), in.NickName.Given, in.NickName.Value, null(in.Lang.Value), u.ID)
+	return err
+}
+
+// renameAccount renames a user and its personal profile. Errors: 400 on "username" or "slug".
+func (s *Service) renameAccount(tx *store.Tx, u *user, slug string) error {
+	personal, err := s.profiles.Personal(tx, u.ID)
+	if err != nil {
+		return err
+	}
+	if err := s.rename(tx, u, slug); err != nil {
+		return err
+	}
+	if personal == 0 {
+		return nil
+	}
+	return s.profiles.RenameProfile(tx, personal, slug)
+}
+
+// updateContact carries out auth.md 15 on a contact that is nobody's.
+func (s *Service) updateContact(tx *store.Tx, c *contact, in *accountInput, email, phone string) error {
+	if in.Slug.Value != "" && in.Slug.Value != c.Slug {
+		if err := s.usernameFree(tx, in.Slug.Value, 0, 0); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`UPDATE contact SET slug = ? WHERE id = ?`, in.Slug.Value, c.ID); err != nil {
+			return taken(err)
+		}
+	}
+	_, err := tx.Exec(`UPDATE contact SET full_name = coalesce(?, full_name), nick_name = CASE WHEN ? THEN ? ELSE nick_name END,
+		lang = coalesce(?, lang) WHERE id = ?`,
+		null(in.FullName.Value), in.NickName.Given, in.NickName.Value, null(in.Lang.Value), c.ID)
+	if err != nil {
+		return err
+	}
+	if err := addressesFree(tx, email, phone, 0); err != nil {
+		return err
+	}
+	return s.putAddresses(tx, c, email, phone)
+}
+
+// moveAddresses gives a user another e-mail or phone, "" for no change (auth.md 15): the contacts of the user or of nobody that
+// have them become the user's, and what is new is not verified. Errors: 400 on "email" or "phone" when they are another user's.
+func (s *Service) moveAddresses(tx *store.Tx, u *user, email, phone string) error {
+	if email == "" && phone == "" {
+		return nil
+	}
+	if err := addressesFree(tx, email, phone, u.ID); err != nil {
+		return err
+	}
+	withEmail, err := contactByEmail(tx, email)
+	if err != nil {
+		return err
+	}
+	withPhone, err := contactByPhone(tx, phone)
+	if err != nil {
+		return err
+	}
+	for _, c := range []*contact{withEmail, withPhone} {
+		if err := s.adopt(tx, u, c); err != nil {
+			return err
+		}
+	}
+	switch {
+	case withEmail != nil && withPhone != nil:
+	case withEmail != nil:
+		err = s.putAddresses(tx, withEmail, "", phone)
+	case withPhone != nil:
+		err = s.putAddresses(tx, withPhone, email, "")
+	default:
+		err = s.ownAddresses(tx, u, email, phone)
+	}
+	if err != nil || email == "" || strings.EqualFold(email, u.Email) {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE user SET email = ? WHERE id = ?`, email, u.ID)
+	u.Email = email
+	return taken(err)
+}
+
+// adopt makes a contact of nobody a user's.
+func (s *Service) adopt(tx *store.Tx, u *user, c *contact) error {
+	if c == nil || c.User != 0 {
+		return nil
+	}
+	c.User = u.ID
+	_, err := tx.Exec(`UPDATE contact SET user_id = ?, email_verified_at = NULL, phone_verified_at = NULL WHERE id = ? AND user_id IS NULL`, u.ID, c.ID)
+	return err
+}
+
+// ownAddresses puts addresses that no contact has into the contact that bears the user's name.
+func (s *Service) ownAddresses(tx *store.Tx, u *user, email, phone string) error {
+	c, err := contactBySlug(tx, u.Username)
+	if err != nil {
+		return err
+	}
+	if c == nil || c.User != 0 && c.User != u.ID {
+		_, err = s.addContact(tx, u.Username, person{Email: email, Phone: phone, FullName: u.fullName(), NickName: u.FirstName}, u.ID)
+		return err
+	}
+	if err := s.adopt(tx, u, c); err != nil {
+		return err
+	}
+	return s.putAddresses(tx, c, email, phone)
+}
+
+// putAddresses writes an e-mail and a phone into a contact, "" for no change. What was sent to an address before proves nothing
+// about the new one.
+func (s *Service) putAddresses(tx *store.Tx, c *contact, email, phone string) error {
+	if email != "" && !strings.EqualFold(email, c.Email) {
+		if _, err := tx.Exec(byEmail.put, email, c.ID); err != nil {
+			return taken(err)
+		}
+	}
+	if phone != "" && phone != c.Phone {
+		if _, err := tx.Exec(byPhone.put, phone, c.ID); err != nil {
+			return taken(err)
+		}
+	}
+	return nil
+}
+
+// deleteAccount is DELETE /api/users/{user}: a user is archived, with its personal profile (decision 39); a contact that is
+// nobody's is removed. Errors: 404; 400 by the rules of profiles.md 6.4.
+func (s *Service) deleteAccount(c *rest.Call, tx *store.Tx, _ *rest.None) (out rest.None, err error) {
+	u, who, err := subject(tx, c.Param("user"))
+	if err != nil {
+		return out, err
+	}
+	if u == nil {
+		_, err := tx.Exec(`DELETE FROM contact WHERE id = ?`, who.ID)
+		return out, err
+	}
+	broker := c.Query.IsBrokerManager()
+	personal, err := s.profiles.Personal(tx, u.ID)
+	switch {
+	case err != nil:
+	case personal != 0:
+		err = s.profiles.Archive(tx, personal, c.User.ID, broker)
+	default:
+		if !broker {
+			err = s.profiles.LastManagerElsewhere(tx, u.ID, 0)
+		}
+		if err == nil {
+			err = s.ArchiveUser(tx, u.ID)
+		}
+	}
+	if err != nil {
+		return out, err
+	}
+	if c.User.ID == u.ID {
+		c.SetCookie(s.dir.EndedCookie())
+	}
+	return out, tx.Audit("delete", c.Param("user"), "")
+}

@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+)
+
+const (
+	unusable    = "!" // a password that nobody can give
+	maxPassword = 256 // characters
+
+	// Bounds on what an imported hash may cost us.
+	maxRounds = 10_000_000
+	maxMemory = 1 << 20 // KiB
+	maxPasses = 64
+)
+
+// usable reports whether somebody can log in with the password behind an encoded hash (auth.md 2).
+func usable(encoded string) bool { return encoded != "" && !strings.HasPrefix(encoded, unusable) }
+
+// checkPassword is the password policy (decision 22).
+func (s *Service) checkPassword(field, password string) error {
+	switch n := utf8.RuneCountInString(password); {
+	case n < s.set.MinPassword:
+		return rest.Invalid(field, fmt.Sprintf("Ensure this field has at least %d characters.", s.set.MinPassword))
+	case n > maxPassword:
+		return rest.Invalid(field, fmt.Sprintf("Ensure this field has no more than %d characters.", maxPassword))
+	}
+	return nil
+}
+
+// A hasher hashes and verifies passwords, a few at a time: each takes megabytes and a core for tens of milliseconds, so the
+// rest wait in a bounded queue. It is never used inside a transaction.
+type hasher struct {
+	params   argon2id.Params
+	slots    chan struct{}
+	waiting  atomic.Int64
+	queue    int64
+	deadline time.Duration
+	nobody   string // a hash that no password matches, at the same cost as a real one
+}
+
+func newHasher(o Hashing) *hasher {
+	h := &hasher{
+		params: argon2id.Params{
+			Memory: o.Memory, Iterations: o.Iterations, Parallelism: 1, SaltLength: 16, KeyLength: 32,
+		},
+		slots:    make(chan struct{}, max(1, o.Parallel)),
+		queue:    int64(o.Queue),
+		deadline: o.Deadline,
+	}
+	b64 := base64.RawStdEncoding
+	h.nobody = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, o.Memory, o.Iterations,
+		b64.EncodeToString(make([]byte, h.params.SaltLength)), b64.EncodeToString(make([]byte, h.params.KeyLength)))
+	return h
+}
+
+// acquire waits for a turn. The error is a 503 when too many wait or the wait is too long.
+func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
+	release = func() { <-h.slots }
+	select {
+	case h.slots <- struct{}{}:
+		return release, nil
+	default:
+	}
+	if h.waiting.Add(1) > h.queue {
+		h.waiting.Add(-1)
+		return nil, errHashing(errors.New("too many passwords wait to be hashed"))
+	}
+	defer h.waiting.Add(-1)
+	ctx, cancel := context.WithTimeout(ctx, h.deadline)
+	defer cancel()
+	select {
+	case h.slots <- struct{}{}:
+		return release, nil
+	case <-ctx.Done():
+		return nil, errHashing(ctx.Err())
+	}
+}
+
+func errHashing(cause error) error {
+	e := rest.Fail(http.StatusServiceUnavailable, "The server is too busy. Please try again.")
+	e.RetryAfter, e.Err = 2*time.Second, cause
+	return e
+}
+
+// hash returns the PHC string of a password.
+func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+	release, err := h.acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return argon2id.CreateHash(password, &h.params)
+}
+
+// verify reports whether the password is the one behind encoded, and whether it should be hashed again because the parameters
+// rose or it was imported. A hash that is unusable or not understood matches nothing, after the same work.
+func (h *hasher) verify(ctx context.Context, password, encoded string) (ok, stale bool, err error) {
+	release, err := h.acquire(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer release()
+	switch {
+	case strings.HasPrefix(encoded, "$argon2id$"):
+		if p, _, _, err := argon2id.DecodeHash(encoded); err != nil || !sane(p) {
+			break
+		}
+		ok, p, err := argon2id.CheckHash(password, encoded)
+		if err != nil {
+			break
+		}
+		return ok, p.Memory < h.params.Memory || p.Iterations < h.params.Iterations || p.KeyLength < h.params.KeyLength, nil
+	case strings.HasPrefix(encoded, "pbkdf2_sha256$"):
+		return checkPBKDF2(password, encoded), true, nil
+	case strings.HasPrefix(encoded, "$2"):
+		return bcrypt.CompareHashAndPassword([]byte(encoded), []byte(password)) == nil, true, nil
+	}
+	_, _, err = argon2id.CheckHash(password, h.nobody)
+	return false, false, err
+}
+
+// sane reports whether parameters read from a hash are worth computing: an empty key would match everything, a huge memory would
+// end the process.
+func sane(p *argon2id.Params) bool {
+	return p.KeyLength >= 16 && p.SaltLength >= 8 && p.Parallelism >= 1 &&
+		p.Iterations >= 1 && p.Iterations <= maxPasses && p.Memory <= maxMemory
+}
+
+// checkPBKDF2 verifies an imported password: pbkdf2_sha256$rounds$salt$base64 (auth.md 2).
+func checkPBKDF2(password, encoded string) bool {
+	parts := strings.Split(encoded, "$")
+	if len(parts) != 4 {
+		return false
+	}
+	rounds, err := strconv.Atoi(parts[1])
+	if err != nil || rounds < 1 || rounds > maxRounds {
+		return false
+	}
+	want, err := base64.StdEncoding.DecodeString(parts[3])
+	if err != nil || len(want) != sha256.Size {
+		return false
+	}
+	got, err := pbkdf2.Key(sha256.New, password, []byte(parts[2]), rounds, len(want))
+	return err == nil && subtle.ConstantTimeCompare(got, want) == 1
+}

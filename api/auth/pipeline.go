@@ -1,0 +1,422 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Log-in, registration, recovery and activation are one pipeline with different doors (auth.md 6). It goes through these stages,
+// named after the steps of the contract:
+//
+//	look      3–5, 7–9   on a snapshot: who is meant, what is asked of them
+//	prove     10–13, 15  codes and passwords, outside of any transaction; failures are counted at once
+//	settle    10–17      in one transaction: codes are used up, the user is made or recovered, the session opens
+
+// A door is an endpoint of the pipeline.
+type door int
+
+const (
+	loginDoor door = iota
+	registerDoor
+	recoverDoor
+	activateDoor
+)
+
+// An entry is what somebody brings to a door.
+type entry struct {
+	door   door
+	id     identifier // all that is given must match
+	either bool       // Username and Phone are two readings of one text
+
+	username    string // wanted by a new user, "" = derived
+	password    string // "" = not given
+	newPassword string // "" with newGiven: null, no usable password is wanted
+	newGiven    bool   // the key is there
+	aliased     bool   // newPassword is what came as password (D-1)
+
+	emailCode, phoneCode   string
+	otpCode                string
+	checkEmail, checkPhone bool
+	link                   *proof   // activation: the address that the key was sent to
+	linkVia                *channel // and how
+
+	person     person
+	wish       wish // profile to be made with a new user
+	agreements map[string]bool
+	cookie     bool // open a cookie session
+}
+
+// A view is what look found out.
+type view struct {
+	candidate    *user  // who is meant: exactly one active user matches
+	disabled     *user  // who would be, but may not log in
+	email, phone string // given, or else the candidate's
+	owner        *user  // whom the code or link recovers, if it is good
+	mailRequired bool   // a contact of the candidate asks for a proof of e-mail at every log-in
+	textRequired bool   // or of phone
+}
+
+// proves reports whether a code or link was brought that proves access to an address of ch.
+func (e *entry) proves(ch *channel) bool {
+	switch {
+	case e.link != nil && e.linkVia == ch:
+		return true
+	case ch == byEmail:
+		return e.emailCode != ""
+	}
+	return e.phoneCode != ""
+}
+
+func (e *entry) coded() bool { return e.proves(byEmail) || e.proves(byPhone) }
+
+// enter carries an entry through the pipeline and returns a login token; "" when a recovery code was sent.
+func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
+	var v view
+	if err := c.Read(func(r store.Reader) (err error) {
+		v, err = s.look(r, e)
+		return err
+	}); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), s.set.Hashing.Deadline)
+	defer cancel()
+	place, err := s.throttle.try(ctx, v.account(e), c.Client)
+	if err != nil {
+		return "", err
+	}
+	defer place.done()
+	if err := s.delegated(c, v.email); err != nil {
+		return "", err
+	}
+	if done, err := s.challenge(c, e, &v, place); done || err != nil {
+		return "", err
+	}
+	if e.door == recoverDoor {
+		return "", s.unknown(errUnknown)
+	}
+	return s.prove(c, e, &v, place)
+}
+
+// account is the name of the bucket of failures.
+func (v *view) account(e *entry) string {
+	switch {
+	case v.candidate != nil:
+		return v.candidate.Username
+	case e.id.Username != "":
+		return e.id.Username
+	case e.id.Email != "":
+		return e.id.Email
+	}
+	return e.id.Phone
+}
+
+// look is steps 3 to 5: who is meant, and whether the site lets them.
+func (s *Service) look(r store.Reader, e *entry) (v view, err error) {
+	users, err := find(r, e.id, e.either)
+	if err != nil {
+		return v, err
+	}
+	var active []*user
+	for _, u := range users {
+		if u.Active {
+			active = append(active, u)
+		} else {
+			v.disabled = u
+		}
+	}
+	if len(active) == 1 {
+		v.candidate, v.disabled = active[0], nil
+	}
+	if s.set.Authentication != Enabled && (v.candidate == nil || e.door == registerDoor) {
+		return v, rest.Fail(http.StatusForbidden, "registration is disabled.")
+	}
+	if s.set.Authentication == Disabled {
+		staff, err := s.managesBroker(r, v.candidate.ID)
+		if err != nil {
+			return v, err
+		}
+		if !staff {
+			return v, rest.Fail(http.StatusForbidden, "Authentication is disabled")
+		}
+	}
+	v.email, v.phone = e.id.Email, e.id.Phone
+	if v.candidate != nil {
+		if err := v.addresses(r); err != nil {
+			return v, err
+		}
+	}
+	v.owner, err = owner(r, e, &v)
+	return v, err
+}
+
+// addresses fills in the candidate's e-mail and phone where none was given.
+func (v *view) addresses(r store.Reader) error {
+	if v.email == "" {
+		v.email = v.candidate.Email
+	}
+	contacts, err := contactsOf(r, v.candidate.ID)
+	for _, c := range contacts {
+		if v.email == "" {
+			v.email = c.Email
+		}
+		if v.phone == "" {
+			v.phone = c.Phone
+		}
+		v.mailRequired = v.mailRequired || c.EmailRequired && c.Email != ""
+		v.textRequired = v.textRequired || c.PhoneRequired && c.Phone != ""
+	}
+	return err
+}
+
+// owner returns the active user who has an address that the entry proves, nil when there is none (auth.md 6.1 step 3). What is
+// told but not proven finds nobody. Errors: 400 when there are several.
+func owner(r store.Reader, e *entry, v *view) (found *user, err error) {
+	for ch, address := range map[*channel]string{byEmail: v.email, byPhone: v.phone} {
+		if address == "" || !e.proves(ch) {
+			continue
+		}
+		ids, err := column(r, byAddress[ch], address, address)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			u, err := userByID(r, id)
+			if err != nil {
+				return nil, err
+			}
+			if u == nil || !u.Active {
+				continue
+			}
+			if found != nil && found.ID != u.ID {
+				return nil, bothAddresses("Several accounts have this email or phone.")
+			}
+			found = u
+		}
+	}
+	return found, nil
+}
+
+// bothAddresses is a 400 on e-mail and phone.
+func bothAddresses(message string) error {
+	return &rest.Error{Status: http.StatusBadRequest, Body: rest.Fields{{Name: "email", Value: message}, {Name: "phone", Value: message}}}
+}
+
+func (s *Service) managesBroker(r store.Reader, user int64) (is bool, err error) {
+	err = r.QueryRow(`SELECT EXISTS (SELECT 1 FROM role r JOIN profile p ON p.id = r.profile_id JOIN role_description d ON d.id = r.role_description_id
+		WHERE r.user_id = ? AND p.slug = ? AND d.slug = ? AND d.profile_id IS NULL AND r.grant_key IS NULL AND r.request_key IS NULL
+			AND (r.ends_at IS NULL OR r.ends_at > ?))`, user, s.dir.Broker(), "manager", r.Now()).Scan(&is)
+	return is, err
+}
+
+// delegated is step 7: people of some e-mail domains log in through their own provider.
+func (s *Service) delegated(c *rest.Call, email string) error {
+	var provider string
+	err := c.Read(func(r store.Reader) (err error) {
+		provider, err = delegateOf(r, email)
+		return err
+	})
+	if err != nil || provider == "" {
+		return err
+	}
+	path := "/login/" + provider + "/"
+	if provider == "saml" {
+		_, domain, _ := strings.Cut(email, "@")
+		path += "?next=%2F&idp=" + url.QueryEscape(domain)
+	}
+	return &rest.Error{Status: http.StatusBadRequest, Body: rest.Fields{
+		{Name: "detail", Value: "Log in through your organization."}, {Name: "provider", Value: provider}, {Name: "url", Value: c.URL(path)}}}
+}
+
+// delegateOf is who logs in the people of an e-mail address, "" for this site.
+func delegateOf(r store.Reader, email string) (provider string, err error) {
+	_, domain, ok := strings.Cut(email, "@")
+	if !ok {
+		return "", nil
+	}
+	err = r.QueryRow(`SELECT coalesce(max(provider), '') FROM delegate_auth WHERE domain = ?`, domain).Scan(&provider)
+	return provider, err
+}
+
+// challenge is steps 8 and 9: whether the address has to be proven before anything else, and if so, a message with a code. done
+// says that a recovery code was sent.
+func (s *Service) challenge(c *rest.Call, e *entry, v *view, place *attempt) (done bool, err error) {
+	if e.link != nil {
+		return false, nil
+	}
+	asked := []struct {
+		ch       *channel
+		address  string
+		required bool // the address has to be proven
+		forced   bool // a message is asked for
+	}{
+		{byPhone, v.phone, v.textRequired || v.candidate == nil && s.set.VerifyPhone, e.checkPhone || e.door == recoverDoor},
+		{byEmail, v.email, v.mailRequired || v.candidate == nil && s.set.VerifyEmail ||
+			v.candidate != nil && !usable(v.candidate.Password) && e.id.Phone == "" && e.phoneCode == "", e.checkEmail || e.door == recoverDoor},
+	}
+	for _, a := range asked {
+		if a.address == "" || e.proves(a.ch) || !a.required && !a.forced || a.ch == byPhone && s.texts == nil {
+			continue
+		}
+		if v.candidate == nil && !a.forced {
+			return false, unauthorized(a.ch.name, "This "+a.ch.name+" must be verified: ask for a code with check_"+a.ch.name+".")
+		}
+		if err := s.send(c, a.ch, a.address, v.candidate, e.person); err != nil {
+			return false, err
+		}
+		if err := place.sent(c.Context()); err != nil {
+			return false, err
+		}
+		if e.door == recoverDoor && !s.set.RecoverStatus401 {
+			return true, nil
+		}
+		return false, unauthorized(a.ch.name, "A code was sent to this "+a.ch.name+". Please bring it back as "+a.ch.name+"_code.")
+	}
+	return false, nil
+}
+
+// prove is steps 10 to 15: every secret that was brought is checked, and a new password hashed. Nothing here is inside a
+// transaction but the counting of failures.
+func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token string, err error) {
+	if err := s.proveCodes(c, e, v, place); err != nil {
+		return "", err
+	}
+	ctx := c.Context()
+	p := proven{who: v.candidate}
+	hasPassword := p.who != nil && usable(p.who.Password)
+	switch {
+	case p.who != nil && e.coded() && e.password == "" && !e.newGiven:
+		p.login = true
+	case e.password != "" && (!e.aliased || hasPassword):
+		if p.login, p.rehash, err = s.provePassword(ctx, p.who, v.disabled, e.password); err != nil {
+			return "", err
+		}
+		switch {
+		case !p.login && (p.who != nil || v.disabled != nil):
+			return "", failedWith(ctx, place, errCredentials)
+		case !p.login && !e.newGiven:
+			return "", failedWith(ctx, place, s.unknown(errUnknown))
+		}
+	case p.who != nil && e.newPassword == "":
+		field := "password"
+		if e.newGiven {
+			field = "new_password"
+		}
+		return "", s.unknown(unauthorized(field, "A password is required."))
+	case p.who == nil && !e.newGiven:
+		return "", s.unknown(errUnknown)
+	}
+	if !p.login {
+		if err := s.proveNew(ctx, e, v, &p); err != nil {
+			return "", err
+		}
+	}
+	if p.who != nil && p.who.OTP {
+		if p.otp, err = s.proveOTP(ctx, p.who.ID, e.otpCode, place); err != nil {
+			return "", err
+		}
+	}
+	return s.settle(c, e, v, &p)
+}
+
+// proven is what came out of the secrets.
+type proven struct {
+	who     *user  // whose they are, or who is recovered; nil: a new user
+	login   bool   // a password or a code was right: nothing about the user changes
+	rehash  string // new hash of that password, when the one kept is out of date
+	encoded string // hash of a new password, "" for none
+	otp     *otpUse
+}
+
+// proveNew prepares a user to be recovered or made.
+func (s *Service) proveNew(ctx context.Context, e *entry, v *view, p *proven) (err error) {
+	if s.set.DisabledUserUpdate {
+		return unauthorized("detail", "Credentials cannot be changed on this site.")
+	}
+	p.who = v.owner
+	if u := p.who; u != nil && usable(u.Password) && e.username != "" && !strings.EqualFold(e.username, u.Username) {
+		p.who = nil // somebody else's name: the address will turn out to be taken
+	}
+	if e.newPassword == "" {
+		return nil
+	}
+	field := "new_password"
+	if e.aliased {
+		field = "password"
+	}
+	if err := s.checkPassword(field, e.newPassword); err != nil {
+		return err
+	}
+	p.encoded, err = s.hasher.hash(ctx, e.newPassword)
+	return err
+}
+
+// proveCodes is step 10.
+func (s *Service) proveCodes(c *rest.Call, e *entry, v *view, place *attempt) error {
+	for _, step := range []struct {
+		ch            *channel
+		address, code string
+	}{{byPhone, v.phone, e.phoneCode}, {byEmail, v.email, e.emailCode}} {
+		if step.code == "" {
+			continue
+		}
+		ok, err := s.checkCode(c.Context(), step.ch, step.address, step.code)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return failedWith(c.Context(), place, wrongCode(step.ch))
+		}
+	}
+	return nil
+}
+
+// provePassword is step 12. It takes as long for users who do not exist or may not log in. rehash is the new hash of a password
+// whose hash is out of date.
+func (s *Service) provePassword(ctx context.Context, who, disabled *user, password string) (ok bool, rehash string, err error) {
+	encoded := unusable
+	if who != nil {
+		encoded = who.Password
+	} else if disabled != nil {
+		encoded = disabled.Password
+	}
+	ok, stale, err := s.hasher.verify(ctx, password, encoded)
+	if err != nil || !ok || who == nil {
+		return false, "", err
+	}
+	if stale {
+		rehash, err = s.hasher.hash(ctx, password)
+	}
+	return true, rehash, err
+}
+
+// failedWith counts a failure, and returns the answer to it.
+func failedWith(ctx context.Context, place *attempt, answer error) error {
+	if err := place.failed(ctx); err != nil {
+		return err
+	}
+	return answer
+}
+
+// errCredentials is a wrong password: both fields, so that nobody learns which one is wrong.
+var errCredentials = &rest.Error{Status: http.StatusUnauthorized, Body: rest.Fields{
+	{Name: "username", Value: "Incorrect credentials."}, {Name: "password", Value: "Incorrect credentials."}}}
+
+var errUnknown = unauthorized("detail", "This account is unknown. Please register.")
+
+// unknown hides an answer that tells whether an account exists, where the site wants that.
+func (s *Service) unknown(err error) error {
+	if s.set.HideAccountExistence {
+		return errCredentials
+	}
+	return err
+}
+
+// unauthorized is a 401 of a step of the pipeline: {"field": "message"}.
+func unauthorized(field, message string) error {
+	return &rest.Error{Status: http.StatusUnauthorized, Body: rest.Fields{{Name: field, Value: message}}}
+}

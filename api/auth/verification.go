@@ -1,0 +1,219 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"strings"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Log-in by code, reset of a password, proof of an address and invitations are one mechanism (auth.md 7): a key and a code are
+// kept with the contact, sent to its address, and used up by whoever brings one of them back in time.
+
+const (
+	wrongCodes      = 5                // wrong codes on one contact, after which the code is discarded
+	resendAfter     = time.Minute      // least time between two messages to one contact
+	messagesEvery   = time.Hour        // in which at most
+	maxMessages     = 5                // messages go to one contact
+	reactivateAfter = 10 * time.Minute // least time between two activation messages to one user (decision 64)
+	textTimeout     = 20 * time.Second // for the phone back-end to take a message
+)
+
+// A channel is a way to reach a contact: e-mail or phone. Its name is that of the field in bodies and the start of the names of
+// the columns.
+type channel struct {
+	name                                                   string
+	find, byKey, take, put, prepare, count, wrong, consume string // statements
+}
+
+var (
+	byEmail = newChannel("email")
+	byPhone = newChannel("phone")
+)
+
+func newChannel(name string) *channel {
+	sql := func(query string) string { return strings.ReplaceAll(query, "§", name) }
+	const columns = `SELECT id, coalesce(user_id, 0), coalesce(§, ''), coalesce(§_verification_key, ''), coalesce(§_code, ''),
+		§_verification_at, §_verified_at, §_attempts, §_sent, §_sent_since FROM contact `
+	return &channel{
+		name:    name,
+		find:    sql(columns + `WHERE § = ?`),
+		byKey:   sql(columns + `WHERE §_verification_key = ?`),
+		take:    sql(`UPDATE contact SET § = ?, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL WHERE id = (SELECT id FROM contact WHERE user_id = ? AND § IS NULL ORDER BY created_at, id LIMIT 1)`),
+		put:     sql(`UPDATE contact SET § = ?, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL, §_attempts = 0 WHERE id = ?`),
+		prepare: sql(`UPDATE contact SET §_verification_key = ?, §_code = ?, §_attempts = ?, §_verification_at = ? WHERE id = ?`),
+		count:   sql(`UPDATE contact SET §_sent = ?, §_sent_since = ? WHERE id = ?`),
+		wrong:   sql(`UPDATE contact SET §_attempts = ?, §_code = ? WHERE id = ?`),
+		consume: sql(`UPDATE contact SET §_verification_key = NULL, §_code = NULL, §_verification_at = NULL, §_attempts = 0, §_verified_at = ? WHERE id = ?`),
+	}
+}
+
+// A proof is what is known about somebody's access to an address.
+type proof struct {
+	contact, user      int64 // user 0 = nobody
+	address, key, code string
+	sentAt, verifiedAt store.Time
+	attempts, sent     int
+	sentSince          store.Time
+	lastSent           store.Time // before ready
+}
+
+func scanProof(row scanner) (*proof, error) {
+	var p proof
+	err := row.Scan(&p.contact, &p.user, &p.address, &p.key, &p.code, &p.sentAt, &p.verifiedAt, &p.attempts, &p.sent, &p.sentSince)
+	if err == store.ErrNotFound {
+		return nil, nil
+	}
+	return &p, err
+}
+
+// proofOf returns what is known about an address, nil when no contact has it.
+func proofOf(r store.Reader, ch *channel, address string) (*proof, error) {
+	if address == "" {
+		return nil, nil
+	}
+	return scanProof(r.QueryRow(ch.find, address))
+}
+
+// fresh reports whether key and code can still be used.
+func (s *Service) fresh(p *proof, now store.Time) bool {
+	return !p.sentAt.IsZero() && p.sentAt.Add(s.set.VerificationLifetime).After(now.Time)
+}
+
+// prepare makes key and code of an address ready to be sent, and counts the message. Errors: 429 when too many went to it.
+func (s *Service) prepare(tx *store.Tx, ch *channel, address string, u *user, who person) (*proof, error) {
+	p, err := s.ready(tx, ch, address, u, who)
+	if err != nil {
+		return nil, err
+	}
+	now := tx.Now()
+	if wait := resendAfter - now.Sub(p.lastSent.Time); p.sent > 0 && wait > 0 {
+		return nil, rest.Throttled(wait)
+	}
+	if p.sentSince.IsZero() || now.Sub(p.sentSince.Time) >= messagesEvery {
+		p.sent, p.sentSince = 0, now
+	}
+	if p.sent >= maxMessages {
+		return nil, rest.Throttled(messagesEvery - now.Sub(p.sentSince.Time))
+	}
+	p.sent++
+	_, err = tx.Exec(ch.count, p.sent, p.sentSince, p.contact)
+	return p, err
+}
+
+// ready makes sure that an address has a key and a code that can be used from now on. The contact is that of the address; else
+// one of the user without an address there, which takes it; else a new one, of nobody when u is nil.
+func (s *Service) ready(tx *store.Tx, ch *channel, address string, u *user, who person) (*proof, error) {
+	p, err := proofOf(tx, ch, address)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		if p, err = s.newProof(tx, ch, address, u, who); err != nil {
+			return nil, err
+		}
+	}
+	now := tx.Now()
+	fresh := s.fresh(p, now)
+	if p.key == "" || !fresh {
+		p.key = directory.NewKey()
+	}
+	if p.code == "" || !fresh {
+		p.code, p.attempts = directory.NewCode(), 0
+	}
+	p.lastSent, p.sentAt = p.sentAt, now
+	_, err = tx.Exec(ch.prepare, p.key, p.code, p.attempts, p.sentAt, p.contact)
+	return p, taken(err)
+}
+
+// newProof gives an address that no contact has to a contact.
+func (s *Service) newProof(tx *store.Tx, ch *channel, address string, u *user, who person) (*proof, error) {
+	var owner int64
+	slug := ""
+	if u != nil {
+		owner, slug = u.ID, u.Username
+		n, err := tx.Exec(ch.take, address, u.ID)
+		if err != nil {
+			return nil, taken(err)
+		}
+		if n > 0 {
+			return proofOf(tx, ch, address)
+		}
+		if who.FullName == "" {
+			who.FullName, who.NickName = u.fullName(), u.FirstName
+		}
+	}
+	who.Email, who.Phone = "", ""
+	if ch == byEmail {
+		who.Email = address
+	} else {
+		who.Phone = address
+	}
+	if _, err := s.addContact(tx, slug, who, owner); err != nil {
+		return nil, err
+	}
+	return proofOf(tx, ch, address)
+}
+
+// checkCode reports whether code is the one sent to an address. Wrong ones are counted in a transaction of their own, so that a
+// request that fails later cannot take the count back (D-7).
+func (s *Service) checkCode(ctx context.Context, ch *channel, address, code string) (ok bool, err error) {
+	err = s.store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		p, err := proofOf(tx, ch, address)
+		if err != nil {
+			return err
+		}
+		if ok = s.matches(p, code, tx.Now()); ok || p == nil || p.code == "" {
+			return nil
+		}
+		if p.attempts++; p.attempts >= wrongCodes {
+			p.code = ""
+		}
+		_, err = tx.Exec(ch.wrong, p.attempts, null(p.code), p.contact)
+		return err
+	})
+	return ok, err
+}
+
+func (s *Service) matches(p *proof, code string, now store.Time) bool {
+	if p == nil || p.code == "" || p.attempts >= wrongCodes || !s.fresh(p, now) {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(p.code), []byte(code)) == 1
+}
+
+// consume uses up the code of an address, in the transaction that acts on it. Errors: 400 on "email_code" or "phone_code" when
+// it is no longer good.
+func (s *Service) consume(tx *store.Tx, ch *channel, address, code string) error {
+	p, err := proofOf(tx, ch, address)
+	if err != nil {
+		return err
+	}
+	if !s.matches(p, code, tx.Now()) {
+		return wrongCode(ch)
+	}
+	_, err = tx.Exec(ch.consume, tx.Now(), p.contact)
+	return err
+}
+
+func wrongCode(ch *channel) error {
+	return rest.Bad(ch.name+"_code", "This code is wrong or has expired.")
+}
+
+// proofByKey finds the address that a verification key was sent to, nil when the key is unknown or has expired.
+func (s *Service) proofByKey(r store.Reader, key string) (*proof, *channel, error) {
+	for _, ch := range []*channel{byEmail, byPhone} {
+		p, err := scanProof(r.QueryRow(ch.byKey, key))
+		if err != nil {
+			return nil, nil, err
+		}
+		if p != nil && s.fresh(p, r.Now()) && subtle.ConstantTimeCompare([]byte(p.key), []byte(key)) == 1 {
+			return p, ch, nil
+		}
+	}
+	return nil, nil, nil
+}
