@@ -21,8 +21,8 @@ import (
 //		Renews RenewalType      `json:"renewal_type"` // an Enum
 //	}
 //
-// Tag `in`, comma-separated: "required" (absent: "This field is required."; not asked for by PATCH), "null" (null is taken, as the
-// zero value), "blank" (the empty string is taken). Tag `validate` is go-playground/validator's, with the messages of the
+// Tag `in`, comma-separated: "required" (absent: "This field is required."; not asked for by PATCH), "posted" (required by POST
+// only), "null" (null is taken, as the zero value), "blank" (the empty string is taken). Tag `validate` is go-playground/validator's, with the messages of the
 // contract: max, min, gte, lte, oneof, email, url, and ours: slug, username, phone (which makes it E.164), country (which makes it
 // alpha-2), timezone. Field types: string, int, int64, bool, store.Time, json.RawMessage (any JSON: "extra"), structs (embedded
 // ones lend their fields), slices of structs, strings or integers, enumerations (Enum), and Opt[T] of any of these, which also
@@ -56,17 +56,18 @@ const (
 
 // field is a field of an input.
 type field struct {
-	name                  string
-	index                 []int
-	required, null, blank bool
-	opt                   bool
-	kind                  kind
-	typ                   reflect.Type // without Opt
-	rules                 string       // of the validator
-	converts              []string     // rules of ours that also convert: phone, country
-	choices               []string     // of an Enum
-	members               plan         // of a struct
-	item                  *field       // of a list
+	name             string
+	index            []int
+	required, posted bool
+	null, blank      bool
+	opt              bool
+	kind             kind
+	typ              reflect.Type // without Opt
+	rules            string       // of the validator
+	converts         []string     // rules of ours that also convert: phone, country
+	choices          []string     // of an Enum
+	members          plan         // of a struct
+	item             *field       // of a list
 }
 
 var plans sync.Map // reflect.Type → plan
@@ -100,6 +101,8 @@ func newPlan(t reflect.Type, index []int) plan {
 			case "":
 			case "required":
 				f.required = true
+			case "posted":
+				f.posted = true
 			case "null":
 				f.null = true
 			case "blank":
@@ -162,7 +165,7 @@ func (c *Call) decode(in any) error {
 		return err
 	}
 	dst := reflect.ValueOf(in).Elem()
-	d := decoder{partial: c.r.Method == http.MethodPatch}
+	d := decoder{partial: c.r.Method == http.MethodPatch, post: c.r.Method == http.MethodPost}
 	var problem any
 	if dst.Kind() == reflect.Slice {
 		problem = d.list(newField(dst.Type()), dst, v)
@@ -189,7 +192,10 @@ func (c *Call) decode(in any) error {
 }
 
 // decoder fills a value and tells what is wrong: nil, a list of messages, or what nests them (conventions.md 9.1).
-type decoder struct{ partial bool }
+type decoder struct{ partial, post bool }
+
+// requires reports whether a field must be there.
+func (d decoder) requires(f *field) bool { return f.required && !d.partial || f.posted && d.post }
 
 func (d decoder) object(p plan, dst reflect.Value, v value) any {
 	members := v.members()
@@ -213,7 +219,7 @@ func (d decoder) field(f *field, dst reflect.Value, members members) any {
 			switch {
 			case f.null:
 				v = value{raw: []byte("null")}
-			case !f.required:
+			case !f.required && !d.requires(f):
 				ok = false
 			}
 		}
@@ -223,7 +229,7 @@ func (d decoder) field(f *field, dst reflect.Value, members members) any {
 		case f.kind == kindBool && members.isForm() && !d.partial:
 			f.given(dst, false)
 			return nil
-		case f.required && !d.partial:
+		case d.requires(f):
 			return []string{msgRequired}
 		}
 		return nil
