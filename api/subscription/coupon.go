@@ -83,13 +83,13 @@ func oneCoupon(r store.Reader, query string, args ...any) (*Coupon, error) {
 
 // CouponChange is what is asked of a coupon: all of a new one, or what is to be changed. What is not given keeps its value.
 type CouponChange struct {
-	Code        rest.Opt[string]
-	Type        rest.Opt[DiscountType]
-	Value       rest.Opt[int64]
-	EndsAt      rest.Opt[store.Time]
-	Description rest.Opt[string]
-	NbAttempts  rest.Opt[int64]
-	Plan        rest.Opt[string]
+	Code        rest.Opt[string]       `json:"code" in:"posted" validate:"max=50,slug"`
+	Type        rest.Opt[DiscountType] `json:"discount_type" in:"required"`
+	Value       rest.Opt[int64]        `json:"discount_value" in:"posted" validate:"gte=0,lte=2147483647"`
+	EndsAt      rest.Opt[store.Time]   `json:"ends_at" in:"null"`
+	Description rest.Opt[string]       `json:"description" in:"null,blank"`
+	NbAttempts  rest.Opt[int64]        `json:"nb_attempts" in:"null" validate:"gte=0,lte=2147483647"`
+	Plan        rest.Opt[string]       `json:"plan" in:"null,blank"`
 }
 
 // CreateCoupon makes a coupon of a provider; without an end it ends after Settings.CouponDays (subscriptions.md 8.2). Errors: 400

@@ -26,13 +26,13 @@ func (s *Service) findProfile(c *rest.Call, r store.Reader) error {
 	return err
 }
 
-func (s *Service) createPlan(c *rest.Call, tx *store.Tx, in *newPlan) (*Plan, error) {
+func (s *Service) createPlan(c *rest.Call, tx *store.Tx, in *PlanChange) (*Plan, error) {
 	owner, err := profileID(tx, c.Param("profile"))
 	if err != nil {
 		return nil, err
 	}
 	c.SetStatus(http.StatusCreated)
-	return s.CreatePlan(tx, owner, (*PlanChange)(in))
+	return s.CreatePlan(tx, owner, in)
 }
 
 func (s *Service) updatePlan(c *rest.Call, tx *store.Tx, in *PlanChange) (*Plan, error) {
@@ -267,32 +267,6 @@ func (s *Service) acceptRequest(c *rest.Call, _ *rest.None) (view ProviderView, 
 
 // Coupons.
 
-// newCoupon is the body of POST …/coupons; changedCoupon that of PUT and PATCH.
-type newCoupon struct {
-	Code  rest.Opt[string]       `json:"code" in:"required" validate:"max=50,slug"`
-	Type  rest.Opt[DiscountType] `json:"discount_type" in:"required"`
-	Value rest.Opt[int64]        `json:"discount_value" in:"required" validate:"gte=0,lte=2147483647"`
-	couponFields
-}
-
-type changedCoupon struct {
-	Code  rest.Opt[string]       `json:"code" validate:"max=50,slug"`
-	Type  rest.Opt[DiscountType] `json:"discount_type" in:"required"`
-	Value rest.Opt[int64]        `json:"discount_value" validate:"gte=0,lte=2147483647"`
-	couponFields
-}
-
-type couponFields struct {
-	EndsAt      rest.Opt[store.Time] `json:"ends_at" in:"null"`
-	Description rest.Opt[string]     `json:"description" in:"null,blank"`
-	NbAttempts  rest.Opt[int64]      `json:"nb_attempts" in:"null" validate:"gte=0,lte=2147483647"`
-	Plan        rest.Opt[string]     `json:"plan" in:"null,blank"`
-}
-
-func (f couponFields) change() *CouponChange {
-	return &CouponChange{EndsAt: f.EndsAt, Description: f.Description, NbAttempts: f.NbAttempts, Plan: f.Plan}
-}
-
 func (s *Service) listCoupons(c *rest.Call, r store.Reader) (rest.Page[Coupon], error) {
 	id, err := profileID(r, c.Param("profile"))
 	if err != nil {
@@ -319,30 +293,26 @@ func (s *Service) findCoupon(c *rest.Call, r store.Reader) error {
 	return err
 }
 
-func (s *Service) createCoupon(c *rest.Call, tx *store.Tx, in *newCoupon) (*Coupon, error) {
+func (s *Service) createCoupon(c *rest.Call, tx *store.Tx, in *CouponChange) (*Coupon, error) {
 	id, err := profileID(tx, c.Param("profile"))
 	if err != nil {
 		return nil, err
 	}
-	change := in.change()
-	change.Code, change.Type, change.Value = in.Code, in.Type, in.Value
 	c.SetStatus(http.StatusCreated)
-	return s.CreateCoupon(tx, id, change)
+	return s.CreateCoupon(tx, id, in)
 }
 
-func (s *Service) replaceCoupon(c *rest.Call, tx *store.Tx, in *changedCoupon) (*Coupon, error) {
+func (s *Service) replaceCoupon(c *rest.Call, tx *store.Tx, in *CouponChange) (*Coupon, error) {
 	in.EndsAt.Given = true // absent is null: never
 	return s.changeCoupon(c, tx, in)
 }
 
-func (s *Service) changeCoupon(c *rest.Call, tx *store.Tx, in *changedCoupon) (*Coupon, error) {
+func (s *Service) changeCoupon(c *rest.Call, tx *store.Tx, in *CouponChange) (*Coupon, error) {
 	coupon, err := s.pathCoupon(c, tx)
 	if err != nil {
 		return nil, err
 	}
-	change := in.change()
-	change.Code, change.Type, change.Value = in.Code, in.Type, in.Value
-	return s.UpdateCoupon(tx, coupon, change)
+	return s.UpdateCoupon(tx, coupon, in)
 }
 
 func (s *Service) deleteCoupon(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {

@@ -16,18 +16,7 @@ import (
 // PlanChange is what is asked of a plan: all of a new one (subscriptions.md 4.2), or what is to be changed (4.3). What is not
 // given keeps its default or its value; AdvanceDiscounts and UseCharges replace the whole collection when given.
 type PlanChange struct {
-	Title rest.Opt[string] `json:"title" validate:"max=50"`
-	PlanFields
-}
-
-// newPlan is a PlanChange that needs a title.
-type newPlan struct {
-	Title rest.Opt[string] `json:"title" in:"required" validate:"max=50"`
-	PlanFields
-}
-
-// PlanFields are the fields of a PlanChange that are never required.
-type PlanFields struct {
+	Title            rest.Opt[string]           `json:"title" in:"posted" validate:"max=50"`
 	Slug             rest.Opt[string]           `json:"slug" validate:"max=50,slug"`
 	Description      rest.Opt[string]           `json:"description"`
 	Active           rest.Opt[bool]             `json:"is_active"`
