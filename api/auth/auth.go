@@ -14,7 +14,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// Options of a Service. All up to Media are required.
+// Options of a Service. All up to Pictures are required.
 type Options struct {
 	Store     *store.Store
 	Directory *directory.Directory
@@ -22,7 +22,8 @@ type Options struct {
 	Profiles  *profile.Service
 	Logger    *zap.Logger
 	Settings  Settings
-	Media     string // folder of pictures
+	// Pictures keeps the pictures of users.
+	Pictures *rest.Pictures
 	// Texts sends codes to phones; nil: the site has no phone back-end.
 	Texts Texts
 	// Captcha verifies the answer to a captcha, where registration and the contact form ask anonymous callers for one; nil: they
@@ -65,7 +66,7 @@ var _ profile.Users = (*Service)(nil)
 func New(o Options) *Service {
 	s := &Service{
 		store: o.Store, dir: o.Directory, notices: o.Notices, profiles: o.Profiles, log: o.Logger, set: o.Settings,
-		pictures: &rest.Pictures{Dir: o.Media, Max: o.Settings.MaxPicture}, texts: o.Texts, captcha: o.Captcha, sender: o.SenderDomain,
+		pictures: o.Pictures, texts: o.Texts, captcha: o.Captcha, sender: o.SenderDomain,
 		hasher: newHasher(o.Settings.Hashing), throttle: newThrottle(o.Settings.Throttle, o.Store),
 		reminders: make(chan struct{}, 4),
 	}

@@ -38,8 +38,6 @@ type Settings struct {
 	Throttle Throttle
 	// Hashing is what a password costs.
 	Hashing Hashing
-	// MaxPicture is the size in bytes of the largest picture taken. Default: 5 MiB.
-	MaxPicture int64
 	// LogoutClearCookies names cookies that a log-out clears besides the session's. Default: none.
 	LogoutClearCookies []string
 	// Language is the language of new contacts. Default: "en".
@@ -99,8 +97,7 @@ func DefaultSettings() Settings {
 		Hashing: Hashing{
 			Memory: 19 * 1024, Iterations: 2, Parallel: runtime.GOMAXPROCS(0), Queue: 256, Deadline: 10 * time.Second,
 		},
-		MaxPicture: 5 << 20,
-		Language:   "en",
-		Version:    "dev",
+		Language: "en",
+		Version:  "dev",
 	}
 }
