@@ -260,8 +260,11 @@ func TestErrorsAreNotKept(t *testing.T) {
 		"profile":   func() (bool, error) { p, err := d.Profile("hub"); return p != nil, err },
 		"plan":      func() (bool, error) { p, err := d.Plan("gold"); return p != nil, err },
 		"agreement": func() (bool, error) { at, err := d.Agreement("terms"); return !at.IsZero(), err },
-		"token":     func() (bool, error) { id, err := d.Identify(request("Basic "+basic(NewAPIKey()), "")); return id.User != nil, err },
-		"cookie":    func() (bool, error) { id, err := d.Identify(request("", RandomHex(40))); return id.User != nil, err },
+		"token": func() (bool, error) {
+			id, err := d.Identify(request("Basic "+basic(NewAPIKey()), ""))
+			return id.User != nil, err
+		},
+		"cookie": func() (bool, error) { id, err := d.Identify(request("", RandomHex(40))); return id.User != nil, err },
 	}
 	for range 2 {
 		for name, fn := range ask {

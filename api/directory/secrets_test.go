@@ -1,0 +1,149 @@
+package directory
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLoadSecrets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "site", "secrets.json")
+	// Several processes start at once: they all get what is in the file.
+	all := make([]Secrets, 8)
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() {
+			var err error
+			if all[i], err = LoadSecrets(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	again := must[Secrets](t)(LoadSecrets(path))
+	for _, s := range all {
+		if diff := cmp.Diff(plain(again), plain(s)); diff != "" {
+			t.Errorf("one process has other secrets: %s", diff)
+		}
+	}
+	if len(again.TokenKeys) != 1 || len(again.TokenKeys[0].Key) != 32 || len(again.Rest) != 32 || len(again.Session) != 64 {
+		t.Error("the secrets are not whole")
+	}
+	for _, name := range []string{path, filepath.Dir(path)} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
+		t.Errorf("the folder holds %v", entries)
+	}
+}
+
+func TestSecretsReadableByOthersAreClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	must[Secrets](t)(LoadSecrets(path))
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	must[Secrets](t)(LoadSecrets(path))
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+func TestBadSecretsFile(t *testing.T) {
+	for _, text := range []string{``, `{`, `[]`, `{}`, `{"token_keys":[{"id":"hidden","key":"c2hvcnQ="}],"rest":"c2VjcmV0"}`} {
+		path := filepath.Join(t.TempDir(), "secrets.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadSecrets(path)
+		if err == nil || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s: %v", text, err)
+		}
+		if now, _ := os.ReadFile(path); string(now) != text {
+			t.Errorf("%s was overwritten by %s", text, now)
+		}
+	}
+}
+
+func TestRotateSecrets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	first := must[Secrets](t)(LoadSecrets(path))
+	second := must[Secrets](t)(RotateSecrets(path, 2))
+	third := must[Secrets](t)(RotateSecrets(path, 2))
+	if len(second.TokenKeys) != 2 || second.TokenKeys[1].ID != first.TokenKeys[0].ID {
+		t.Error("the old key is gone")
+	}
+	if len(third.TokenKeys) != 2 || third.TokenKeys[1].ID != second.TokenKeys[0].ID {
+		t.Error("after two rotations, the keys are not the last two")
+	}
+	if diff := cmp.Diff(plain(third), plain(must[Secrets](t)(LoadSecrets(path)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSeal(t *testing.T) {
+	s := NewSecrets()
+	text := []byte("JBSWY3DPEHPK3PXP")
+	sealed := must[[]byte](t)(s.Seal(text, "otp 7"))
+	if bytes.Contains(sealed, text) || bytes.Equal(sealed, must[[]byte](t)(s.Seal(text, "otp 7"))) {
+		t.Error("it is not sealed, or always alike")
+	}
+	if got := must[[]byte](t)(s.Open(sealed, "otp 7")); !bytes.Equal(got, text) {
+		t.Errorf("opened as %q", got)
+	}
+	if _, err := s.Open(sealed, "otp 8"); err == nil {
+		t.Error("it opens for another purpose")
+	}
+	if _, err := NewSecrets().Open(sealed, "otp 7"); err == nil {
+		t.Error("it opens with another key")
+	}
+	for i := range sealed {
+		bad := bytes.Clone(sealed)
+		bad[i] ^= 1
+		if _, err := s.Open(bad, "otp 7"); err == nil {
+			t.Errorf("it opens with byte %d changed", i)
+		}
+		if _, err := s.Open(sealed[:i], "otp 7"); err == nil {
+			t.Errorf("it opens cut to %d bytes", i)
+		}
+	}
+}
+
+// Whoever prints options, or logs them, prints no secret.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	s := NewSecrets()
+	o := Options{Secrets: s}
+	text, _ := json.Marshal(s)
+	printed := fmt.Sprintf("%v %+v %#v %s %v %+v %#v", s, s, s, text, s.TokenKeys, s.TokenKeys, s.TokenKeys) + fmt.Sprintf("%v %+v", o.Secrets, &o.Secrets)
+	for _, secret := range []string{s.Session, fmt.Sprint(s.Rest), fmt.Sprint(s.TokenKeys[0].Key), string(s.TokenKeys[0].Key), fmt.Sprintf("%#v", s.Rest)} {
+		if strings.Contains(printed, secret) {
+			t.Errorf("%s shows %q", printed, secret)
+		}
+	}
+}
+
+// plain is secrets as a test may compare them.
+func plain(s Secrets) any {
+	type key struct {
+		ID  string
+		Key []byte
+	}
+	var keys []key
+	for _, k := range s.TokenKeys {
+		keys = append(keys, key(k))
+	}
+	return []any{keys, s.Rest, s.Session}
+}
