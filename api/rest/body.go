@@ -55,7 +55,6 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	}
 	tooLarge := Fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("The request body is larger than %d bytes.", limit))
 	if r.ContentLength > limit {
-		w.Header().Set("Connection", "close")
 		return nil, tooLarge
 	}
 	b := new(bytes.Buffer)

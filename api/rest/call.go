@@ -25,6 +25,7 @@ type Call struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	sent     bool // the answer has begun
+	page     bool // a browser is refused: tell a human
 
 	values values // of the query, once parsed
 	local  *time.Location

@@ -2,6 +2,12 @@ package rest
 
 import "strings"
 
+// trusted reports whether scripts of an origin may act for the callers of the API: the site itself by its configured address, and
+// the listed ones.
+func (s *Service) trusted(origin string) bool {
+	return s.origins[strings.ToLower(origin)] || s.BaseURL != "" && strings.EqualFold(origin, s.BaseURL)
+}
+
 // cors tells a browser that scripts of a listed origin may read the answer (conventions.md 3.1). An origin that is not listed is
 // never reflected.
 func (s *Service) cors(c *Call) {

@@ -42,7 +42,7 @@ func safe(method string) bool {
 func (c *Call) csrfReason() string {
 	origin := c.service.Origin(c.r)
 	if sent, ok := c.r.Header["Origin"]; ok {
-		if len(sent) != 1 || !strings.EqualFold(sent[0], origin) && !c.service.origins[strings.ToLower(sent[0])] {
+		if len(sent) != 1 || !strings.EqualFold(sent[0], origin) && !c.service.trusted(sent[0]) {
 			return "Origin checking failed - " + strings.Join(sent, ", ") + " does not match any trusted origins."
 		}
 	} else if strings.HasPrefix(origin, "https://") {

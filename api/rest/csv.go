@@ -84,8 +84,8 @@ func (c *Call) sendCSV() error {
 		return err
 	}
 	h := c.w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, csvName(e.Path), c.Now.UTC().Format("20060102")))
+	h.Set("Content-Type", typeCSV+"; charset=utf-8")
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, lastWord(e.Path), c.Now.UTC().Format("20060102")))
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
 	c.sent = true
 	c.sendCookies(true)
@@ -94,17 +94,6 @@ func (c *Call) sendCSV() error {
 		io.Copy(c.w, body)
 	}
 	return nil
-}
-
-// csvName is the last segment of a path that is no parameter.
-func csvName(path string) string {
-	segments := strings.Split(path, "/")
-	for _, s := range slices.Backward(segments) {
-		if s != "" && s[0] != '{' {
-			return s
-		}
-	}
-	return "api"
 }
 
 // writeCSV writes the rows of an answer, under the headings if it is the first.

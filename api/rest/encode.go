@@ -3,14 +3,13 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
-
-const typeJSON = "application/json"
 
 // answer is what goes out.
 type answer struct {
@@ -81,6 +80,11 @@ func (c *Call) answer(out any) (answer, error) {
 
 // failed is the answer to a call that failed.
 func (c *Call) failed(e *Error) answer {
+	if c.page {
+		name := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+		return answer{status: e.Status, contentType: typeHTML + "; charset=utf-8",
+			body: []byte(`<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>` + name + `</title><h1>` + name + `</h1></html>`)}
+	}
 	a, err := c.encode(e.Status, e.Body)
 	if err != nil {
 		a = answer{status: http.StatusInternalServerError}

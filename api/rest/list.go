@@ -241,6 +241,7 @@ func (l *List[T]) batch(c *Call, r store.Reader, q query) ([]T, error) {
 	all := c.rows == nil
 	if all {
 		c.rows = new(cursor)
+		defer func() { c.rows = nil }()
 	}
 	if c.rows.rows == nil {
 		rows, err := r.Query("SELECT "+l.Select+q.from+q.where+q.order, q.args...)

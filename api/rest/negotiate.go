@@ -8,6 +8,13 @@ import (
 	"strings"
 )
 
+const (
+	typeJSON  = "application/json"
+	typeCSV   = "text/csv"
+	typeHTML  = "text/html"
+	maxIndent = 8
+)
+
 // accepted is how the caller wants the answer (conventions.md 6.1).
 type accepted struct {
 	indent int
@@ -20,51 +27,48 @@ func (c *Call) IsCSV() bool { return c.accept.csv }
 
 // negotiate reads the parameter format and the header Accept. e may be nil.
 func (c *Call) negotiate(e *Endpoint) error {
-	csv := e != nil && e.List
-	switch format := c.QueryString("format"); {
-	case format == "json":
-		return nil
-	case format == "csv" && csv:
+	table := e != nil && e.List
+	format := c.QueryString("format")
+	switch {
+	case format == "", format == "json":
+	case format == "csv" && table:
 		c.accept.csv = true
 		return nil
-	case c.hasQuery("format"):
+	default:
 		return errNotFound
 	}
-	header := strings.Join(c.r.Header.Values("Accept"), ",")
+	header := strings.Join(c.r.Header["Accept"], ",")
 	if header == "" || header == "*/*" || header == typeJSON {
 		return nil
 	}
 	best := 0.0
-	for _, item := range strings.Split(header, ",") {
-		kind, params, err := mime.ParseMediaType(strings.TrimSpace(item))
-		if err != nil && kind == "" {
+	for item := range strings.SplitSeq(header, ",") {
+		kind, params, err := mime.ParseMediaType(item)
+		if kind == "" {
 			continue
 		}
-		q := 1.0
-		if s, ok := params["q"]; ok {
-			if q, err = strconv.ParseFloat(s, 64); err != nil {
-				q = 1
+		quality := 1.0
+		if text, ok := params["q"]; ok {
+			if quality, err = strconv.ParseFloat(text, 64); err != nil {
+				continue
 			}
 		}
-		if q <= best {
+		if quality <= best {
 			continue
 		}
 		switch kind {
 		case typeJSON:
-			indent, err := strconv.Atoi(params["indent"])
-			if err != nil || indent < 0 {
-				indent = 0
-			}
-			best, c.accept = q, accepted{indent: min(indent, 8)}
+			indent, _ := strconv.Atoi(params["indent"])
+			best, c.accept = quality, accepted{indent: max(0, min(indent, maxIndent))}
 		case "*/*", "application/*":
-			best, c.accept = q, accepted{}
-		case "text/csv", "text/*":
-			if csv {
-				best, c.accept = q, accepted{csv: true}
+			best, c.accept = quality, accepted{}
+		case typeCSV, "text/*":
+			if table && format == "" {
+				best, c.accept = quality, accepted{csv: true}
 			}
 		}
 	}
-	if best == 0 {
+	if best == 0 && format == "" {
 		return errAccept
 	}
 	return nil
@@ -72,9 +76,9 @@ func (c *Call) negotiate(e *Endpoint) error {
 
 // isPage reports whether a page is wanted and not data: one item of Accept is exactly text/html (access.md A.5, decision 64).
 func isPage(r *http.Request) bool {
-	for _, header := range r.Header.Values("Accept") {
+	for _, header := range r.Header["Accept"] {
 		for item := range strings.SplitSeq(header, ",") {
-			if strings.TrimSpace(item) == "text/html" {
+			if strings.TrimSpace(item) == typeHTML {
 				return true
 			}
 		}

@@ -37,14 +37,14 @@ func (s *Service) serve(c *Call) error {
 	h.Set("Content-Language", "en")
 	h.Set("Vary", "Accept, Accept-Language, Cookie, DNT")
 	h.Set("X-Frame-Options", "DENY")
+	s.cors(c)
 	rt, params := s.routes.find(c.r)
 	if rt == nil {
 		return errNotFound
 	}
 	h.Set("Allow", rt.allow)
-	s.cors(c)
 	if c.r.Method == http.MethodOptions {
-		c.send(s.describe(c, rt))
+		c.send(s.describe(c, rt, params))
 		return nil
 	}
 	if !s.Store.Ready() {
@@ -96,28 +96,36 @@ func (s *Service) gate(c *Call, rt *route, e *Endpoint, params accessrules.Param
 	default:
 		c.Identity = identity
 	}
-	c.Query = &accessrules.Query{
-		Facts: s.Directory, Now: c.Now.Time, Caller: c.User, Method: c.r.Method, Params: params,
-		Page: isPage(c.r), ReadOnly: s.ReadOnly,
-	}
-	condition := rt.endpoints[0].Condition
-	if e != nil {
-		condition = e.Condition
-	}
-	q := c.Query
-	if s.Rule != nil {
-		if rule, ruleParams, ok := s.Rule(c.r.URL.Path); ok {
-			condition = rule
-			clone := *q
-			clone.Params = ruleParams
-			q = &clone
-		}
-	}
-	v := condition.Check(q)
+	c.Query = s.ask(c, params)
+	q := *c.Query
+	v := s.condition(c, rt, e, &q).Check(&q)
 	if v.OK() {
 		return refused, nil
 	}
 	return nil, s.refuse(c, v, refused)
+}
+
+// ask is the question that conditions answer.
+func (s *Service) ask(c *Call, params accessrules.Params) *accessrules.Query {
+	return &accessrules.Query{
+		Facts: s.Directory, Now: c.Now.Time, Caller: c.User, Method: c.r.Method, Params: params,
+		Page: isPage(c.r), ReadOnly: s.ReadOnly,
+	}
+}
+
+// condition is who may call an endpoint: a rule of the gate over its path, or its own. A method that the path lacks is asked as
+// the first row of the path: who may not call that is told nothing about methods. The parameters of a rule replace those of q.
+func (s *Service) condition(c *Call, rt *route, e *Endpoint, q *accessrules.Query) accessrules.Condition {
+	if s.Rule != nil {
+		if condition, params, ok := s.Rule(c.r.URL.Path); ok {
+			q.Params = params
+			return condition
+		}
+	}
+	if e == nil {
+		e = rt.endpoints[0]
+	}
+	return e.Condition
 }
 
 // refuse is the answer to a refused caller (access.md A.5).
@@ -133,6 +141,7 @@ func (s *Service) refuse(c *Call, v accessrules.Verdict, bad error) error {
 			return &redirect{location: withNext(target, s.Origin(c.r), c.r.URL.RequestURI())}
 		}
 	}
+	c.page = c.Query.Page
 	switch {
 	case c.User != nil:
 		return errDenied

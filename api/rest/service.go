@@ -86,6 +86,9 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 	if o.Pages == nil {
 		o.Pages = func(string) string { return "" }
 	}
+	if err := checkInputs(endpoints); err != nil {
+		return nil, err
+	}
 	routes, err := newRouter(endpoints)
 	if err != nil {
 		return nil, err
@@ -95,6 +98,19 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 		s.origins[strings.ToLower(strings.TrimRight(origin, "/"))] = true
 	}
 	return s, nil
+}
+
+// checkInputs makes the plans of all inputs, whose tags may be wrong.
+func checkInputs(endpoints []Endpoint) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	for _, e := range endpoints {
+		describeInput(e.In)
+	}
+	return nil
 }
 
 // Endpoints is the table.

@@ -188,13 +188,23 @@ func (v value) items(item *field) (items []value, kind string) {
 // form is a body of a form encoding. Objects in it are spelled "profile.email", lists by repeating a name, and lists of objects
 // "items[0].name".
 type form struct {
-	fields map[string][]string
+	fields   map[string][]string
+	prefixes map[string]bool // of the names, up to a "." or a "["
 }
 
+// maxNesting is how many objects and lists the name of a form's field goes through.
+const maxNesting = 8
+
 func newForm(v values) *form {
-	f := &form{fields: make(map[string][]string, len(v))}
+	f := &form{fields: make(map[string][]string, len(v)), prefixes: make(map[string]bool)}
 	for _, p := range v {
 		f.fields[p.name] = append(f.fields[p.name], p.value)
+		for i, n := 0, 0; i < len(p.name) && n < maxNesting; i++ {
+			if p.name[i] == '.' || p.name[i] == '[' {
+				f.prefixes[p.name[:i+1]] = true
+				n++
+			}
+		}
 	}
 	return f
 }
@@ -208,20 +218,11 @@ func (f *form) last(name string) (string, bool) {
 }
 
 // nested reports whether fields are spelled as members of name.
-func (f *form) nested(name string) bool { return f.prefixed(name + ".") }
-
-func (f *form) prefixed(prefix string) bool {
-	for name := range f.fields {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
+func (f *form) nested(name string) bool { return f.prefixes[name+"."] }
 
 func (f *form) has(name string) bool {
 	_, ok := f.fields[name]
-	return ok || f.nested(name) || f.prefixed(name+"[")
+	return ok || f.nested(name) || f.prefixes[name+"["]
 }
 
 // items are what a form holds under a name as a list.
@@ -230,7 +231,7 @@ func (f *form) items(name string, item *field) []value {
 	if item.kind == kindStruct {
 		for i := 0; i < maxFields; i++ {
 			at := name + "[" + strconv.Itoa(i) + "]"
-			if !f.prefixed(at + ".") {
+			if !f.nested(at) {
 				break
 			}
 			items = append(items, value{form: f, name: at})
