@@ -29,7 +29,7 @@ type Headers struct {
 	Roles   string // roles in force on active profiles, as "manager:acme,contributor:xia"; those on {profile} first
 	Plan    string // plans that Profile has a current subscription to: "basic,premium"
 
-	names []string // all that Strip removes
+	names []string // those that Strip would not know by DefaultPrefix
 }
 
 // NewHeaders names the headers by a prefix, such as DefaultPrefix: "Tollgate-User", "Tollgate-Email", "Tollgate-Name",
@@ -43,8 +43,7 @@ func NewHeaders(prefix string) *Headers {
 func (h *Headers) Seal() *Headers {
 	h.names = h.names[:0]
 	for _, name := range []*string{&h.User, &h.Email, &h.Name, &h.Profile, &h.Roles, &h.Plan} {
-		if *name != "" {
-			*name = textproto.CanonicalMIMEHeaderKey(*name)
+		if *name = textproto.CanonicalMIMEHeaderKey(*name); *name != "" && !prefixed(*name) {
 			h.names = append(h.names, *name)
 		}
 	}
@@ -238,7 +237,7 @@ func (h *Headers) Strip(header http.Header) {
 
 // ours reports whether a header tells who calls.
 func (h *Headers) ours(name string) bool {
-	if len(name) >= len(DefaultPrefix) && sameHeader(name[:len(DefaultPrefix)], DefaultPrefix) {
+	if prefixed(name) {
 		return true
 	}
 	if h == nil {
@@ -250,6 +249,10 @@ func (h *Headers) ours(name string) bool {
 		}
 	}
 	return false
+}
+
+func prefixed(name string) bool {
+	return len(name) >= len(DefaultPrefix) && sameHeader(name[:len(DefaultPrefix)], DefaultPrefix)
 }
 
 // sameHeader compares names of one length as an upstream may that folds case and every separator into one.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"github.com/caddy-tollgate/tollgate/accessrules"
 )
 
@@ -227,36 +229,57 @@ func FuzzClean(f *testing.F) {
 		f.Add(seed)
 	}
 	set := compile(f, guarded...)
-	f.Fuzz(func(t *testing.T, raw string) {
-		clean, err := accessrules.Clean(raw)
-		if err != nil {
-			return
-		}
-		if again, err := accessrules.Clean(clean); err != nil && len(clean) <= accessrules.MaxPath || err == nil && again != clean {
-			t.Fatalf("%q: clean is %q, and again %q, %v", raw, clean, again, err)
-		}
-		for i := range len(clean) {
-			if c := clean[i]; c <= ' ' || c >= 0x7f {
-				t.Fatalf("%q: %q holds %#x", raw, clean, c)
-			}
-		}
-		u, err := url.ParseRequestURI(clean)
-		if err != nil || u.EscapedPath() != clean || u.Host != "" || u.RawQuery != "" || !utf8.ValidString(u.Path) {
-			t.Fatalf("%q: %q is forwarded as %q", raw, clean, u)
-		}
-		index, params := set.Match(clean)
-		for i, upstream := range upstreams {
-			acted := upstream(clean)
-			want, wantParams := naiveMatch(guarded, acted)
-			if index != want {
-				t.Fatalf("%q: matched rule %d for %q, upstream %d acts on %q, rule %d", raw, index, clean, i, acted, want)
-			}
-			for _, p := range params {
-				// An upstream that does not decode sees what was not decoded, which is the name of nothing.
-				if got := wantParams[p.Name]; got != p.Value && !(got == url.PathEscape(p.Value) || strings.Contains(got, "%")) {
-					t.Fatalf("%q: %s is %q for the gate and %q for upstream %d", raw, p.Name, p.Value, got, i)
-				}
-			}
+	f.Fuzz(func(t *testing.T, raw string) { checkClean(t, set, raw) })
+}
+
+// TestCleanAtRandom puts hostile pieces together, which a fuzzer finds slowly.
+func TestCleanAtRandom(t *testing.T) {
+	set := compile(t, guarded...)
+	piece := rapid.SampledFrom([]string{"/", "/", "/", "app", "public", "acme", "admin", "a", ".", "..", "%2e", "%2E%2e", "%2f", "%5c", "%25", "25", "2f", "2e", "%252e", "%252f", "%25252f",
+		"%%32%66", "%25%32%66", "%61", "%70", "%3a", ":", "%3b", ";", ";x=y", "%00", "\\", "%c0%af", "%c3%a9", "é", "%", "%2", "u002f", "%u002f", " ", "%20", "?", "#", "%3f", "%23", "{", "\x01", "\xff"})
+	accepted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		raw := "/" + strings.Join(rapid.SliceOfN(piece, 0, 9).Draw(t, "pieces"), "")
+		if checkClean(t, set, raw) {
+			accepted++
 		}
 	})
+	if accepted == 0 {
+		t.Error("everything was refused")
+	}
+}
+
+// checkClean holds the promise of Clean for one input; it reports whether the path was accepted.
+func checkClean(t interface{ Fatalf(string, ...any) }, set *accessrules.Set, raw string) bool {
+	clean, err := accessrules.Clean(raw)
+	if err != nil {
+		return false
+	}
+	if again, err := accessrules.Clean(clean); err != nil && len(clean) <= accessrules.MaxPath || err == nil && again != clean {
+		t.Fatalf("%q: clean is %q, and again %q, %v", raw, clean, again, err)
+	}
+	for i := range len(clean) {
+		if c := clean[i]; c <= ' ' || c >= 0x7f {
+			t.Fatalf("%q: %q holds %#x", raw, clean, c)
+		}
+	}
+	u, err := url.ParseRequestURI(clean)
+	if err != nil || u.EscapedPath() != clean || u.Host != "" || u.RawQuery != "" || !utf8.ValidString(u.Path) {
+		t.Fatalf("%q: %q is forwarded as %q", raw, clean, u)
+	}
+	index, params := set.Match(clean)
+	for i, upstream := range upstreams {
+		acted := upstream(clean)
+		want, wantParams := naiveMatch(guarded, acted)
+		if index != want {
+			t.Fatalf("%q: matched rule %d for %q, upstream %d acts on %q, rule %d", raw, index, clean, i, acted, want)
+		}
+		for _, p := range params {
+			// An upstream that does not decode sees what was not decoded, which is the name of nothing.
+			if got := wantParams[p.Name]; got != p.Value && !(got == url.PathEscape(p.Value) || strings.Contains(got, "%")) {
+				t.Fatalf("%q: %s is %q for the gate and %q for upstream %d", raw, p.Name, p.Value, got, i)
+			}
+		}
+	}
+	return true
 }
