@@ -1,7 +1,6 @@
 package subscription
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -221,15 +220,4 @@ func optional[T any](o rest.Opt[T]) *T {
 		return nil
 	}
 	return &o.Value
-}
-
-// coupons lists the coupons of a provider (subscriptions.md 8.1).
-var coupons = rest.List[Coupon]{
-	Select: couponColumns, From: couponTables, Where: `coupon.profile_id = ?`, Key: "coupon.id",
-	Search: rest.Names{"code": {"coupon.code"}, "description": {"coupon.description"}, "discount_type": {"coupon.discount_type"},
-		"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}},
-	Order: rest.Names{"code": {"coupon.code"}, "created_at": {"coupon.created_at"}, "description": {"coupon.description"}, "ends_at": {"coupon.ends_at"},
-		"discount_type": {"coupon.discount_type"}, "profile": {"p.slug"}, "profile__full_name": {"p.full_name"}},
-	Default: []string{"ends_at"}, Dates: "coupon.created_at", EndsNow: true,
-	Scan: func(rows *sql.Rows, c *Coupon) error { return scanCoupon(rows, c) },
 }

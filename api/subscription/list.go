@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // Lists of subscriptions (subscriptions.md 5): of a subscriber, of a provider, of a plan; active, churned or all.
@@ -86,3 +87,24 @@ var (
 	byProvider   = subscriptionList(`plan.profile_id = ? AND p.is_active = 1`)
 	byPlan       = subscriptionList(`s.plan_id = ? AND p.is_active = 1`)
 )
+
+// windowOf says which subscriptions a list shows, by the parameters of the call.
+type windowOf func(c *rest.Call, r rest.Range) window
+
+// listed is a page of a list of subscriptions, of whom or what id says, unless err says that there is no such thing.
+func listed[V any](c *rest.Call, r store.Reader, err error, l *rest.List[Subscription], w windowOf, id int64,
+	views func(*rest.Call, store.Reader, []Subscription) ([]V, error)) (rest.Page[V], error) {
+	if err != nil {
+		return rest.Page[V]{}, err
+	}
+	dates, err := c.Range(false)
+	if err != nil {
+		return rest.Page[V]{}, err
+	}
+	page, err := l.Page(c, r, w(c, dates).args(id)...)
+	if err != nil {
+		return rest.Page[V]{}, err
+	}
+	shown, err := views(c, r, page.Results)
+	return rest.Page[V]{Count: page.Count, Next: page.Next, Previous: page.Previous, Results: shown}, err
+}

@@ -88,6 +88,9 @@ func (d Discount) tooHigh() bool { return d.Type == Percentage && d.Value > 1000
 // CreatePlan makes a plan of a provider (subscriptions.md 4.2). Errors: 400 on "title", "slug", "unit", "advance_discounts",
 // "use_charges" or "detail".
 func (s *Service) CreatePlan(tx *store.Tx, providerID int64, in *PlanChange) (*Plan, error) {
+	if !in.Title.Set() {
+		return nil, rest.Invalid("title", "This field is required.")
+	}
 	unit, err := s.firstUnit(tx, providerID)
 	if err != nil {
 		return nil, err

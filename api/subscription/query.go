@@ -3,7 +3,10 @@ package subscription
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"net/http"
 
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -47,4 +50,13 @@ func identifiers(r store.Reader, query string, args ...any) (ids []int64, err er
 func list(ids []int64) string {
 	b, _ := json.Marshal(ids) // integers always have a JSON form
 	return string(b)
+}
+
+// ignoreNotFound makes nothing of an error that says that something does not exist.
+func ignoreNotFound(err error) error {
+	var e *rest.Error
+	if errors.Is(err, store.ErrNotFound) || errors.As(err, &e) && e.Status == http.StatusNotFound {
+		return nil
+	}
+	return err
 }

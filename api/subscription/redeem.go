@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"crypto/sha256"
+	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -69,4 +70,21 @@ func (c Cart) where() (condition string, arg any) {
 		return `anonymous_id = ? AND user_id IS NULL`, c.Anonymous
 	}
 	return "", nil
+}
+
+type redeemInput struct {
+	Code string `json:"code" in:"required"`
+}
+
+// Message is an answer that only says something.
+type Message struct {
+	Detail string `json:"detail"`
+}
+
+func (s *Service) redeem(c *rest.Call, tx *store.Tx, in *redeemInput) (Message, error) {
+	n, err := s.Redeem(tx, CartOf(c), in.Code)
+	if err == nil && n == 0 {
+		err = rest.Fail(http.StatusBadRequest, "No items can be discounted using this coupon: "+in.Code+".")
+	}
+	return Message{"Coupon '" + in.Code + "' was successfully applied."}, err
 }

@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"database/sql"
+	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -111,4 +112,43 @@ func (s *Service) held(r store.Reader, cart Cart) (held, error) {
 		return err
 	}, selectCoupon+` WHERE coupon.id IN (SELECT coupon_id FROM cart_item WHERE recorded = 0 AND `+where+
 		` UNION SELECT id FROM coupon WHERE code IN (`+redeemed+`)) ORDER BY coupon.id`, arg, arg)
+}
+
+func (s *Service) pathPlan(c *rest.Call, r store.Reader) (*Plan, error) {
+	return s.planOf(r, c.Param("profile"), c.Param("plan"))
+}
+
+func (s *Service) findPlan(c *rest.Call, r store.Reader) error {
+	_, err := s.pathPlan(c, r)
+	return err
+}
+
+func (s *Service) findProfile(c *rest.Call, r store.Reader) error {
+	_, err := profileID(r, c.Param("profile"))
+	return err
+}
+
+func (s *Service) createPlan(c *rest.Call, tx *store.Tx, in *PlanChange) (*Plan, error) {
+	owner, err := profileID(tx, c.Param("profile"))
+	if err != nil {
+		return nil, err
+	}
+	c.SetStatus(http.StatusCreated)
+	return s.CreatePlan(tx, owner, in)
+}
+
+func (s *Service) updatePlan(c *rest.Call, tx *store.Tx, in *PlanChange) (*Plan, error) {
+	p, err := s.pathPlan(c, tx)
+	if err != nil {
+		return nil, err
+	}
+	return s.UpdatePlan(tx, p, in)
+}
+
+func (s *Service) deletePlan(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
+	p, err := s.pathPlan(c, tx)
+	if err != nil {
+		return rest.None{}, err
+	}
+	return rest.None{}, s.DeletePlan(tx, p)
 }
