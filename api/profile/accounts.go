@@ -75,12 +75,42 @@ func (s *Service) listAccountUsers(c *rest.Call, r store.Reader) (rest.Found[acc
 	return found, err
 }
 
+// maxDomains is how many domains of e-mail addresses one search looks at.
+const maxDomains = 5
+
+// neighbours are the profiles with an e-mail address in some domains.
+var neighbours = rest.List[account]{
+	Select: "p.id, p.full_name", From: "profile p", Where: "p.is_active = 1 AND p.email <> '' AND p.id <> ? AND p.email_domain IN (?, ?, ?, ?, ?)", Key: "p.id",
+	Order: profileOrder, Default: []string{"full_name"}, Dates: "p.created_at", Scan: scanAccount,
+}
+
 func (s *Service) listAccountProfiles(c *rest.Call, r store.Reader) (rest.Found[account], error) {
 	found, err := accountProfiles.TypeAhead(c, r, processorID)
 	if err != nil {
 		return found, err
 	}
+	if found.Count == 0 && c.Searches(accountSearch, "email") {
+		if found, err = s.findNeighbours(c, r, found); err != nil {
+			return found, err
+		}
+	}
 	return found, s.fillAccounts(r, found.Results)
+}
+
+// findNeighbours finds who shares the domain of an address in q, when nobody has the address itself (conventions.md 7.5).
+func (s *Service) findNeighbours(c *rest.Call, r store.Reader, nobody rest.Found[account]) (rest.Found[account], error) {
+	args := []any{processorID, "", "", "", "", ""}
+	n := 0
+	for _, term := range c.Terms() {
+		if _, domain, ok := strings.Cut(strings.ToLower(term), "@"); ok && domain != "" && !s.public[domain] && n < maxDomains {
+			n++
+			args[n] = domain
+		}
+	}
+	if n == 0 {
+		return nobody, nil
+	}
+	return neighbours.TypeAhead(c, r, args...)
 }
 
 func (s *Service) fillAccounts(r store.Reader, list []account) error {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -33,9 +34,6 @@ func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) erro
 			if err := s.LastManagerElsewhere(tx, user, profile); err != nil {
 				return err
 			}
-		}
-		if err := s.touchProfilesOf(tx, user); err != nil {
-			return err
 		}
 		if err := s.users.ArchiveUser(tx, user); err != nil {
 			return err
@@ -82,10 +80,16 @@ func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
 	if n > 0 {
 		return rest.Bad("detail", "A profile with current subscribers cannot be deleted.")
 	}
-	var owes bool
-	err = tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM balance WHERE profile_id = ? AND account = 'Funds' AND amount <> 0)
-		OR EXISTS (SELECT 1 FROM statement WHERE payer_id = ? GROUP BY unit HAVING sum(due) <> sum(paid))`, profile, profile).Scan(&owes)
-	if err == nil && owes {
+	funds, err := ledger.Funds(tx, profile)
+	if err != nil {
+		return err
+	}
+	statement, err := ledger.StatementOf(tx, profile, store.Time{})
+	if err != nil {
+		return err
+	}
+	due, err := statement.Total()
+	if err == nil && len(funds)+len(due) > 0 {
 		err = rest.Bad("detail", "A profile with a balance cannot be deleted.")
 	}
 	return err
@@ -113,15 +117,6 @@ func (s *Service) touchMembers(tx *store.Tx, profile int64) error {
 	ids, err := column(tx, `SELECT user_id FROM role WHERE profile_id = ?`, profile)
 	for _, id := range ids {
 		s.dir.TouchUser(tx, id)
-	}
-	return err
-}
-
-// touchProfilesOf drops what is cached about every profile that a user has a role on.
-func (s *Service) touchProfilesOf(tx *store.Tx, user int64) error {
-	ids, err := column(tx, `SELECT profile_id FROM role WHERE user_id = ?`, user)
-	for _, id := range ids {
-		s.dir.TouchProfile(tx, id)
 	}
 	return err
 }

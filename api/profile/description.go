@@ -37,7 +37,8 @@ const describe = `d.id, d.created_at, d.slug, d.title, d.skip_optin_on_grant, d.
 type descriptionFields struct {
 	id                             sql.NullInt64
 	created, ownerCreated          store.Time
-	slug, title, extra             sql.NullString
+	slug, title                    sql.NullString
+	extra                          *string
 	skip, implicit, otp            sql.NullBool
 	ownerSlug, ownerName, ownerPic sql.NullString
 }
@@ -56,7 +57,7 @@ func (f *descriptionFields) description(by editor) *RoleDescription {
 	d := &RoleDescription{
 		id: f.id.Int64, CreatedAt: f.created, Slug: f.slug.String, Title: f.title.String, SkipOptIn: f.skip.Bool,
 		ImplicitRole: f.implicit.Bool, OTPRequired: f.otp.Bool, IsGlobal: !f.ownerSlug.Valid,
-		Extra: storedExtra(f.extra), Editable: by(f.ownerSlug.String),
+		Extra: directory.Extra(f.extra), Editable: by(f.ownerSlug.String),
 	}
 	if f.ownerSlug.Valid {
 		d.Profile = &directory.ProfileShort{Slug: f.ownerSlug.String, PrintableName: f.ownerName.String, Type: "organization", CreatedAt: f.ownerCreated}
@@ -133,7 +134,7 @@ func createDescription(tx *store.Tx, owner int64, in *descriptionInput) (slug st
 		return "", cmp.Or(err, error(titleTaken))
 	}
 	_, err = tx.Exec(`INSERT INTO role_description (created_at, slug, profile_id, title, skip_optin_on_grant, implicit_create_on_none, otp_required, extra)
-		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?)`, tx.Now(), slug, owner, in.Title.Value, in.SkipOptIn.Value, in.ImplicitRole.Value, in.OTPRequired.Value, extraText(in.Extra.Value))
+		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?)`, tx.Now(), slug, owner, in.Title.Value, in.SkipOptIn.Value, in.ImplicitRole.Value, in.OTPRequired.Value, directory.ExtraText(in.Extra.Value))
 	return slug, err
 }
 
@@ -142,7 +143,7 @@ func (s *Service) updateDescription(tx *store.Tx, d *RoleDescription, in *descri
 	_, err := tx.Exec(`UPDATE role_description SET title = ?, skip_optin_on_grant = ?, implicit_create_on_none = ?, otp_required = ?,
 		extra = CASE WHEN ? THEN ? ELSE extra END WHERE id = ?`,
 		in.Title.Or(d.Title), in.SkipOptIn.Or(d.SkipOptIn), in.ImplicitRole.Or(d.ImplicitRole), in.OTPRequired.Or(d.OTPRequired),
-		in.Extra.Given, extraText(in.Extra.Value), d.id)
+		in.Extra.Given, directory.ExtraText(in.Extra.Value), d.id)
 	if err == nil && in.OTPRequired.Or(d.OTPRequired) != d.OTPRequired {
 		err = s.touchDescribed(tx, d.id)
 	}

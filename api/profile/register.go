@@ -40,7 +40,7 @@ func (in *newInput) profile(createdBy int64) New {
 	return New{
 		Slug: in.Slug.Value, FullName: in.FullName, Email: in.Email.Value, Phone: in.Phone.Value, StreetAddress: in.StreetAddress.Value,
 		Locality: in.Locality.Value, Region: in.Region.Value, PostalCode: in.PostalCode.Value, Country: in.Country.Value,
-		DefaultTimezone: in.DefaultTimezone.Value, Extra: extraText(in.Extra.Value).String, CreatedBy: createdBy,
+		DefaultTimezone: in.DefaultTimezone.Value, Extra: text(directory.ExtraText(in.Extra.Value)), CreatedBy: createdBy,
 	}
 }
 

@@ -294,3 +294,11 @@ func managerRole(r store.Reader) (id int64, err error) {
 
 // null is a text column where the empty string is NULL.
 func null(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+
+// text is a column that may be NULL, as the empty string.
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

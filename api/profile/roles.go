@@ -30,11 +30,12 @@ type Role struct {
 
 // roleRow is what a list of roles reads of each.
 type roleRow struct {
-	id, user, profile  int64
-	username           string
-	created            store.Time
-	extra, grant, asks sql.NullString
-	description        descriptionFields
+	id, user, profile int64
+	username          string
+	created           store.Time
+	extra             *string
+	grant, asks       sql.NullString
+	description       descriptionFields
 }
 
 const roleColumns = "r.id, r.user_id, r.profile_id, u.username, r.created_at, r.extra, r.grant_key, r.request_key, " + describe
@@ -211,7 +212,7 @@ func (s *Service) completeRoles(c *rest.Call, r store.Reader, roles []Role, slug
 	edits := s.editor(c)
 	for i := range roles {
 		role, owner := &roles[i], slug(roles[i].profile)
-		role.CreatedAt, role.Extra, role.User = role.created, storedExtra(role.extra), users[role.user]
+		role.CreatedAt, role.Extra, role.User = role.created, directory.Extra(role.extra), users[role.user]
 		role.RoleDescription = role.description.description(edits)
 		if role.grant.Valid && c.Query.ManagerOf(owner, s.dir.Broker()) {
 			role.GrantKey = &role.grant.String
@@ -268,7 +269,7 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 		return nil, err
 	}
 	id, created, err := s.GrantRole(tx, Grant{
-		Profile: p.ID, User: user, Role: d.id, Invited: invited, Broker: c.Query.IsBrokerManager(), Extra: extraText(in.Extra.Value).String,
+		Profile: p.ID, User: user, Role: d.id, Invited: invited, Broker: c.Query.IsBrokerManager(), Extra: text(directory.ExtraText(in.Extra.Value)),
 	})
 	if err != nil {
 		return nil, err
@@ -400,7 +401,7 @@ func (s *Service) updateRole(c *rest.Call, tx *store.Tx, in *extraInput) (*Role,
 		return nil, err
 	}
 	if in.Extra.Given {
-		if _, err := tx.Exec(`UPDATE role SET extra = ? WHERE id = ?`, extraText(in.Extra.Value), has.ID); err != nil {
+		if _, err := tx.Exec(`UPDATE role SET extra = ? WHERE id = ?`, directory.ExtraText(in.Extra.Value), has.ID); err != nil {
 			return nil, err
 		}
 	}

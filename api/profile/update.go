@@ -79,7 +79,7 @@ func saveProfile(tx *store.Tx, id int64, before directory.ProfileDetail, in *upd
 		in.Slug.Or(before.Slug), in.FullName.Or(before.FullName), in.Email.Or(before.Email), in.Phone.Or(before.Phone),
 		in.StreetAddress.Or(before.StreetAddress), in.Locality.Or(before.Locality), in.Region.Or(before.Region), in.PostalCode.Or(before.PostalCode),
 		in.Country.Or(before.Country), in.DefaultTimezone.Or(before.DefaultTimezone), picture, in.NoImplicitRole.Or(before.NoImplicitRole),
-		in.IsProvider.Or(before.IsProvider), in.IsBulkBuyer.Or(before.IsBulkBuyer), in.Extra.Given, extraText(in.Extra.Value), id)
+		in.IsProvider.Or(before.IsProvider), in.IsBulkBuyer.Or(before.IsBulkBuyer), in.Extra.Given, directory.ExtraText(in.Extra.Value), id)
 	return err
 }
 
