@@ -16,7 +16,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Act(http.MethodPost, "/api/auth/recover", accessrules.Public, s.recoverHandler, rest.Unaudited()),
 		rest.Act(http.MethodPost, "/api/auth/register", accessrules.Public, s.registerHandler, rest.Unaudited()),
 		rest.Get("/api/auth/tokens", accessrules.AuthenticatedOnly, s.whoAmI),
-		rest.Post("/api/auth/tokens", accessrules.AuthenticatedOnly, s.refresh, rest.Unaudited()),
+		rest.Act(http.MethodPost, "/api/auth/tokens", accessrules.AuthenticatedOnly, s.refresh, rest.Unaudited()),
 		rest.Delete("/api/auth/tokens", accessrules.AuthenticatedOnly, s.logout, rest.Unaudited()),
 		rest.Get("/api/auth/tokens/realms/{profile}", accessrules.DirectStrict, s.realms),
 		rest.Act(http.MethodPost, "/api/auth/tokens/verify", accessrules.AuthenticatedOnly, s.verify, rest.Unaudited()),

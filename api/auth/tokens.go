@@ -39,7 +39,7 @@ func (s *Service) whoAmI(c *rest.Call, r store.Reader) (out whoOutput, err error
 
 // refresh is POST /api/auth/tokens: another token of the same session, for a whole lifetime. Errors: 403 without a token, or with
 // somebody else's; 400 with a bad one.
-func (s *Service) refresh(c *rest.Call, tx *store.Tx, in *tokenInput) (out tokenOutput, err error) {
+func (s *Service) refresh(c *rest.Call, in *tokenInput) (out tokenOutput, err error) {
 	mine, err := s.mine(c, in.Token)
 	if err != nil {
 		return out, err
@@ -47,7 +47,10 @@ func (s *Service) refresh(c *rest.Call, tx *store.Tx, in *tokenInput) (out token
 	if in.Token == "" || !mine {
 		return out, rest.Forbidden("")
 	}
-	out.Token, err = s.dir.RefreshToken(tx, in.Token)
+	err = c.Write(func(tx *store.Tx) (err error) {
+		out.Token, err = s.dir.RefreshToken(tx, in.Token)
+		return err
+	})
 	c.Created("")
 	return out, badToken(err)
 }
