@@ -25,15 +25,15 @@ var (
 	errNewer   = errors.New("written by a newer version of this program")
 )
 
-// check looks at the file, if there is one, and leaves nothing behind.
-func (s *Store) check(ctx context.Context) error {
+// check looks at the file, if there is one, and leaves nothing behind. It returns the version of its schema.
+func (s *Store) check(ctx context.Context) (version int64, err error) {
 	switch info, err := os.Stat(s.path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return 0, nil
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case info.Size() == 0 || exists(s.path+"-journal"):
-		return nil // its creation was interrupted: Migrate goes on with it
+		return 0, nil // its creation was interrupted: Migrate goes on with it
 	}
 	params := readerParams
 	if !exists(s.path + "-wal") {
@@ -41,8 +41,7 @@ func (s *Store) check(ctx context.Context) error {
 	}
 	db := openDB(s.openConn, s.path, params, nil)
 	defer db.Close()
-	_, err := s.checkMarks(ctx, db)
-	return err
+	return s.checkMarks(ctx, db)
 }
 
 // checkMarks tells our files from others, and from those of later versions. It returns the version of the schema.
@@ -118,10 +117,12 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err := s.create(ctx); err != nil {
 		return fmt.Errorf("%w: creating the database: %w", ErrUnavailable, err)
 	}
+	if version, err := s.check(ctx); err != nil || version == s.version {
+		return err
+	}
 	db := openDB(s.openConn, s.path, writerParams, writerPragmas)
 	defer db.Close()
-	marked, err := s.checkMarks(ctx, db)
-	if err != nil || marked == s.version {
+	if _, err := s.checkMarks(ctx, db); err != nil {
 		return err
 	}
 	p, err := provider(db)
@@ -149,7 +150,12 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		before = version
 	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", s.version))
+	return s.mark(ctx, db)
+}
+
+// mark notes the schema's version where check finds it.
+func (s *Store) mark(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", s.version))
 	return classify(err)
 }
 

@@ -61,8 +61,8 @@ func (p *readers) read(ctx context.Context, fn func(Reader) error) error {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
-	begun, err := p.readOn(c, fn)
-	if !begun {
+	sound, err := p.readOn(c, fn)
+	if !sound {
 		c.discard()
 		c = nil
 	}
@@ -78,25 +78,25 @@ func (p *readers) readApart(fn func(Reader) error) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	defer c.Close()
+	defer c.discard()
 	_, err = p.readOn(c, fn)
 	return err
 }
 
-// readOn runs fn in one transaction and so on one snapshot.
+// readOn runs fn in one transaction and so on one snapshot. It reports whether the connection is good for more.
 //
 //go:noinline
-func (p *readers) readOn(c *conn, fn func(Reader) error) (begun bool, err error) {
+func (p *readers) readOn(c *conn, fn func(Reader) error) (sound bool, err error) {
 	if err := c.control("BEGIN"); err != nil {
-		return false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return false, err
 	}
 	s := &snapshot{session{ctx: context.Background(), db: p.db, conn: c, now: p.clock.now()}}
 	defer func() {
 		s.end()
 		s.err = ErrEnded
-		c.control("COMMIT") // it fails when an I/O error has ended the transaction already
+		sound = c.control("COMMIT") == nil // no transaction is left after an I/O error
 	}()
-	return true, classify(fn(s))
+	return false, classify(fn(s))
 }
 
 // close waits for the reads that run, and closes the connections.

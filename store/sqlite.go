@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
 )
 
 // pragma is a setting of a connection, and its value as SQLite reports it once it holds.
@@ -50,18 +51,22 @@ func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
 	return &conn{c, map[string]*sql.Stmt{}}, nil
 }
 
-// control runs BEGIN, COMMIT and the like.
+// control runs BEGIN, COMMIT and the like. What it cannot run is unavailable, but for constraints that a commit checks.
 func (c *conn) control(text string) error {
-	stmt := c.prepared[text]
+	stmt, err := c.prepared[text], error(nil)
 	if stmt == nil {
-		var err error
-		if stmt, err = c.PrepareContext(context.Background(), text); err != nil {
-			return classify(err)
+		if stmt, err = c.PrepareContext(context.Background(), text); err == nil {
+			c.prepared[text] = stmt
 		}
-		c.prepared[text] = stmt
 	}
-	_, err := stmt.ExecContext(context.Background())
-	return classify(err)
+	if err == nil {
+		_, err = stmt.ExecContext(context.Background())
+	}
+	err = classify(err)
+	if _, ok := err.(*ConstraintError); err == nil || ok || errors.Is(err, ErrBusy) || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, text, err)
 }
 
 // inTransaction reports whether a transaction is open, by trying to open another: neither driver tells otherwise.
@@ -101,6 +106,10 @@ type connector struct {
 
 // openDB returns a handle on the file at path.
 func openDB(open func(string) (driver.Conn, error), path, params string, pragmas []pragma) *sql.DB {
+	path = filepath.ToSlash(path)
+	if path[0] != '/' {
+		path = "/" + path // a drive letter
+	}
 	u := url.URL{Scheme: "file", Path: path, RawQuery: params}
 	return sql.OpenDB(&connector{uri: u.String(), pragmas: pragmas, open: open})
 }

@@ -78,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{path: path, log: o.Logger, openConn: openConn, version: version}
 	s.clock.source = o.Now
-	if err := s.check(ctx); err != nil {
+	if _, err := s.check(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
