@@ -23,20 +23,19 @@ type Detail struct {
 
 // row is what operations need of a profile of the path.
 type row struct {
-	ID       int64
-	Slug     string
-	Active   bool
-	Provider bool
-	Email    string
-	Timezone string
+	ID     int64
+	Slug   string
+	Active bool
 }
 
-const selectProfile = `SELECT id, slug, is_active, is_provider, email, default_timezone FROM profile `
+func (p *row) dest() []any { return []any{&p.ID, &p.Slug, &p.Active} }
+
+const selectProfile = `SELECT id, slug, is_active FROM profile `
 
 // findProfile returns a profile by its slug, archived ones too. Letter case matters. Errors: 404.
 func findProfile(r store.Reader, slug string) (*row, error) {
 	var p row
-	err := r.QueryRow(selectProfile+`WHERE slug = ?`, slug).Scan(&p.ID, &p.Slug, &p.Active, &p.Provider, &p.Email, &p.Timezone)
+	err := r.QueryRow(selectProfile+`WHERE slug = ?`, slug).Scan(p.dest()...)
 	if errors.Is(err, store.ErrNotFound) || err == nil && p.Slug != slug {
 		return nil, rest.NotFound("Organization")
 	}

@@ -123,6 +123,13 @@ func (s *Service) convert(tx *store.Tx, user int64, in *newInput) (*converted, e
 	if id == 0 {
 		return nil, rest.Bad("detail", "Invalid request.")
 	}
+	var p row
+	if err := tx.QueryRow(selectProfile+`WHERE id = ?`, id).Scan(p.dest()...); err != nil {
+		return nil, err
+	}
+	if err := s.renamable(&p); err != nil {
+		return nil, err
+	}
 	slug, err := slugOf(tx, New{Slug: in.Slug.Value, FullName: in.FullName})
 	if err != nil {
 		return nil, err

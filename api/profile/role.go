@@ -82,8 +82,8 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 			tx.Now(), g.Profile, g.User, g.Role, key, null(g.Extra))
 		return id, true, err
 	}
-	if had.active() && had.Slug == Manager && had.Description.Int64 != g.Role && !g.Broker {
-		if err := keepManager(tx, g.Profile, g.User); err != nil {
+	if had.active() && had.Slug == Manager && had.Description.Int64 != g.Role {
+		if err := s.keepManager(tx, g.Profile, g.User, g.Broker); err != nil {
 			return 0, false, err
 		}
 	}
@@ -223,12 +223,12 @@ func (s *Service) removeRole(tx *store.Tx, profile, user int64, broker bool) err
 	if err != nil {
 		return err
 	}
-	if had != nil && had.active() && !broker {
-		if had.Slug == Manager {
-			if err := keepManager(tx, profile, user); err != nil {
-				return err
-			}
+	if had != nil && had.active() && had.Slug == Manager {
+		if err := s.keepManager(tx, profile, user, broker); err != nil {
+			return err
 		}
+	}
+	if had != nil && had.active() && !broker {
 		attached, err := attachedUser(tx, profile)
 		if err != nil {
 			return err
@@ -255,12 +255,14 @@ const aManager = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at I
 	AND r.role_description_id = (SELECT id FROM role_description WHERE slug = '` + Manager + `' AND profile_id IS NULL)
 	AND u.is_active = 1 AND (substr(u.password, 1, 1) NOT IN ('', '!') OR u.last_login IS NOT NULL)`
 
-// keepManager fails when no manager is left on a profile without the user.
-func keepManager(r store.Reader, profile, without int64) error {
+// keepManager fails when no manager is left on a profile without the user. The broker may leave any profile but its own alone
+// (decision 6): without a manager there, nobody runs the site.
+func (s *Service) keepManager(r store.Reader, profile, without int64, broker bool) error {
+	var slug string
 	var others bool
-	err := r.QueryRow(`SELECT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = ? AND r.user_id <> ? AND `+aManager+`)`,
-		profile, without, r.Now()).Scan(&others)
-	if err == nil && !others {
+	err := r.QueryRow(`SELECT slug, EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = p.id AND r.user_id <> ? AND `+aManager+`)
+		FROM profile p WHERE p.id = ?`, without, r.Now(), profile).Scan(&slug, &others)
+	if err == nil && !others && (!broker || slug == s.dir.Broker()) {
 		err = rest.Bad("detail", "A profile must keep at least one manager.")
 	}
 	return err

@@ -93,12 +93,10 @@ func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before director
 	}
 	mine := user == 0 || broker || c.User.ID == user
 	if slug := in.Slug.Or(p.Slug); slug != p.Slug {
-		switch {
-		case p.Slug == s.dir.Broker():
-			return rest.Invalid("slug", "The broker profile cannot be renamed.")
-		case p.ID == processorID:
-			return rest.Invalid("slug", "The profile of the payment processor cannot be renamed.")
-		case !mine:
+		if err := s.renamable(p); err != nil {
+			return err
+		}
+		if !mine {
 			return rest.Invalid("slug", "Only its user can rename a personal profile.")
 		}
 		if err := nameFree(tx, slug, user, p.ID); err != nil {
@@ -128,6 +126,17 @@ func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before director
 	}
 	s.dir.TouchUser(tx, user)
 	return s.users.UpdateFromProfile(tx, user, name, email)
+}
+
+// renamable refuses the two profiles that the configuration names.
+func (s *Service) renamable(p *row) error {
+	switch {
+	case p.Slug == s.dir.Broker():
+		return rest.Invalid("slug", "The broker profile cannot be renamed.")
+	case p.ID == processorID:
+		return rest.Invalid("slug", "The profile of the payment processor cannot be renamed.")
+	}
+	return nil
 }
 
 // Personal returns the personal profile of a user, 0 when there is none.
