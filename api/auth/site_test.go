@@ -3,6 +3,7 @@ package auth
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,9 +29,9 @@ type site struct {
 // quiet is a site where nobody subscribes to anything.
 type quiet struct{}
 
-func (quiet) CurrentSubscribers(store.Reader, int64) (int64, error)           { return 0, nil }
-func (quiet) EndAll(*store.Tx, int64) error                                   { return nil }
-func (quiet) Active(store.Reader, int64) ([]profile.Subscription, error)      { return nil, nil }
+func (quiet) CurrentSubscribers(store.Reader, int64) (int64, error)            { return 0, nil }
+func (quiet) EndAll(*store.Tx, int64) error                                    { return nil }
+func (quiet) Active(store.Reader, int64) ([]profile.Subscription, error)       { return nil, nil }
 func (quiet) ActiveFor(store.Reader, ...int64) ([]profile.Subscription, error) { return nil, nil }
 
 // testSettings are the defaults, with hashes that cost nothing and passwords as short as the documentation's.
@@ -191,4 +192,12 @@ func (s *site) code(t testing.TB, email string) string {
 func (s *site) key(t testing.TB, email string) string {
 	t.Helper()
 	return one[string](t, s, `SELECT coalesce(email_verification_key, '') FROM contact WHERE email = ?`, email)
+}
+
+// splitRequest takes "POST /path {body}" apart.
+func splitRequest(s string) (line, body string) {
+	if i := strings.IndexByte(s, '{'); i >= 0 {
+		return strings.TrimSpace(s[:i]), s[i:]
+	}
+	return s, ""
 }
