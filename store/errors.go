@@ -105,6 +105,9 @@ func constraintError(code int, err error) error {
 		c.Kind = "check"
 	case codeTrigger:
 		c.Kind = "trigger"
+		if strings.Contains(err.Error(), "FOREIGN KEY constraint failed") {
+			c.Kind = "foreign key" // SQLite makes a trigger of ON DELETE RESTRICT
+		}
 	default:
 		return err
 	}
