@@ -31,49 +31,56 @@ func (g GroupIncomeRecognised) Entries() ([]Entry, error) {
 		return nil, contradiction("%d claims of %d beneficiaries", len(g.Claims), g.Beneficiaries)
 	}
 	var steps []store.Time
-	for _, c := range g.Claims {
+	claims := make([]claimed, len(g.Claims))
+	for i, c := range g.Claims {
 		if c.Periods < 1 {
 			return nil, contradiction("a claim of %d periods", c.Periods)
 		}
-		steps = append(steps, c.Calendar.steps(c.Cover, g.Until)...)
+		claims[i] = claimed{Claim: c, steps: c.Calendar.steps(c.Cover, g.Until)}
+		steps = append(steps, claims[i].steps...)
 	}
 	ordered := newTally(g.Ordered)
 	books := newRecognition(g.EventBooks, g.Label, Calendar{})
-	if len(g.Claims) > 0 {
-		books.calendar = g.Claims[0].Calendar
-	}
-	var previous store.Time
 	for _, t := range inOrder(steps) {
-		left := max(ordered.before(t)-books.canceled.before(t), 0)
-		earned, beg, err := g.earned(t, left)
-		if err != nil {
-			return nil, err
+		amount := max(ordered.before(t)-books.canceled.before(t), 0)
+		var from store.Time
+		var earned, upTo int64
+		for i := range claims {
+			before := upTo
+			var err error
+			if upTo, err = MulDiv(amount, int64(i)+1, g.Beneficiaries); err != nil {
+				return nil, err
+			}
+			earned += claims[i].earned(t, upTo-before)
+			if claims[i].at.Equal(t.Time) {
+				books.calendar, from = claims[i].Calendar, claims[i].from
+			}
 		}
-		books.recognise(later(previous, beg), t, earned, true)
-		previous = t
+		books.recognise(from, t, earned, true)
 	}
 	return books.entries, nil
 }
 
-// earned is what the claims have earned of amount at t, and the beginning of the first cover that holds t.
-func (g GroupIncomeRecognised) earned(t store.Time, amount int64) (total int64, beg store.Time, err error) {
-	var before int64
-	for i, c := range g.Claims {
-		upTo, err := MulDiv(amount, int64(i)+1, g.Beneficiaries)
-		if err != nil {
-			return 0, beg, err
-		}
-		share := upTo - before
-		before = upTo
-		switch {
-		case !t.Before(c.Cover.End.Time):
-			total += share
-		case c.Cover.Start.Before(t.Time):
-			total += proportion(share, c.Calendar.Elapsed(c.Cover.Start, t), c.Periods)
-		}
-		if beg.IsZero() && c.Cover.Start.Before(t.Time) && !c.Cover.End.Before(t.Time) {
-			beg = c.Cover.Start
+// claimed is a claim on its way through its own steps.
+type claimed struct {
+	Claim
+	steps    []store.Time // to come
+	from, at store.Time   // the last two that were reached; the first from is the beginning of the cover
+}
+
+// earned is what the claim has earned of its share at its last step up to t.
+func (c *claimed) earned(t store.Time, share int64) int64 {
+	for len(c.steps) > 0 && !c.steps[0].After(t.Time) {
+		c.from, c.at, c.steps = c.at, c.steps[0], c.steps[1:]
+		if c.from.IsZero() {
+			c.from = c.Cover.Start
 		}
 	}
-	return total, beg, nil
+	switch {
+	case c.at.IsZero():
+		return 0
+	case !c.at.Before(c.Cover.End.Time):
+		return share
+	}
+	return proportion(share, c.Calendar.Elapsed(c.Cover.Start, c.at), c.Periods)
 }

@@ -114,8 +114,8 @@ func (i IncomeRecognised) Entries() ([]Entry, error) {
 		return books.entries, nil
 	}
 
-	orders := newEarnings(i.Calendar, i.Orders, covers, i.Unit)
-	if orders.total() <= books.recognised.total {
+	orders := newEarnings(i.Calendar, i.Orders, covers, i.Unit, i.Canceled)
+	if orders.total <= books.recognised.total {
 		return nil, nil
 	}
 	var steps []store.Time
@@ -126,7 +126,7 @@ func (i IncomeRecognised) Entries() ([]Entry, error) {
 	}
 	previous := i.Calendar.Anchor
 	for _, t := range inOrder(steps) {
-		earned, beg := orders.at(t, books.canceled.before(t))
+		earned, beg := orders.at(t)
 		books.recognise(later(previous, beg), t, earned, true)
 		previous = t
 	}
@@ -137,7 +137,7 @@ func (i IncomeRecognised) Entries() ([]Entry, error) {
 // period, and the end of the cover; up to until.
 func (c Calendar) steps(cover Span, until store.Time) []store.Time {
 	steps := c.months(cover.Start, earlier(cover.End, until))
-	if !cover.End.After(until.Time) {
+	if n := len(steps); !cover.End.After(until.Time) && (n == 0 || steps[n-1].Before(cover.End.Time)) {
 		steps = append(steps, cover.End)
 	}
 	return steps
@@ -159,57 +159,66 @@ func inOrder(steps []store.Time) []store.Time {
 // earnings answer how much of the orders of a subscription is earned at an instant. They are asked in the order of time.
 type earnings struct {
 	calendar Calendar
-	orders   []Ordered
+	orders   []Ordered // less what is written off so far
 	covers   []Span
-	before   []int64 // amounts of the orders before each, and of all
+	canceled []Moved // still to come
 	done     int     // orders before this one are earned in full
+	sum      int64   // of the orders that are
+	total    int64   // of all orders, write-offs included
 }
 
-func newEarnings(c Calendar, orders []Ordered, covers []Span, unit string) *earnings {
-	e := &earnings{calendar: c, orders: slices.Clone(orders), covers: covers, before: make([]int64, len(orders)+1)}
+func newEarnings(c Calendar, orders []Ordered, covers []Span, unit string, canceled []Moved) *earnings {
+	e := &earnings{calendar: c, orders: slices.Clone(orders), covers: covers, canceled: newTally(canceled).moved}
 	for k := range e.orders {
 		o := &e.orders[k]
 		if o.Amount.Unit != unit {
 			o.Amount.Value = 0 // it takes its time, and earns on books of its own
 		}
-		e.before[k+1] = e.before[k] + o.Amount.Value
+		e.total += o.Amount.Value
 	}
 	return e
 }
 
-func (e *earnings) total() int64 { return e.before[len(e.orders)] }
-
-// at is what is earned at t when canceled is written off of the orders so far, and where the cover that ends with t or holds
-// it begins.
-func (e *earnings) at(t store.Time, canceled int64) (earned int64, beg store.Time) {
-	for e.done < len(e.orders) && e.isDone(e.done, t) {
-		e.done++
+// at is what is earned at t, and where the cover that ends with t or holds it begins.
+func (e *earnings) at(t store.Time) (earned int64, beg store.Time) {
+	for len(e.canceled) > 0 && e.canceled[0].At.Before(t.Time) {
+		e.cancel(e.canceled[0])
+		e.canceled = e.canceled[1:]
 	}
-	limit := e.total()
-	if canceled > 0 {
-		last := e.done
-		for k := e.done; k < len(e.orders); k++ {
-			if e.orders[k].At.Before(t.Time) || e.covers[k].Start.Before(t.Time) {
-				last = k + 1
-			}
-		}
-		limit = max(e.before[last]-canceled, 0) // the newest orders lose first
+	for ; e.done < len(e.orders) && e.isDone(e.done, t); e.done++ {
+		e.sum += e.orders[e.done].Amount.Value
 	}
-	earned = min(e.before[e.done], limit)
+	earned = e.sum
 	if e.done > 0 {
 		beg = e.covers[e.done-1].Start
 	}
 	for k := e.done; k < len(e.orders); k++ {
-		amount := min(e.orders[k].Amount.Value, max(limit-e.before[k], 0))
-		switch {
+		switch o := e.orders[k]; {
 		case e.isDone(k, t):
-			earned += amount
+			earned += o.Amount.Value
 		case e.covers[k].Start.Before(t.Time):
 			beg = e.covers[k].Start
-			earned += proportion(amount, e.calendar.Elapsed(beg, t), e.orders[k].Periods)
+			earned += proportion(o.Amount.Value, e.calendar.Elapsed(beg, t), o.Periods)
 		}
 	}
 	return earned, beg
+}
+
+// cancel takes a write-off from the orders it was about: those placed by then, the newest first.
+func (e *earnings) cancel(off Moved) {
+	placed := len(e.orders)
+	for placed > 0 && e.orders[placed-1].At.After(off.At.Time) {
+		placed--
+	}
+	for k := placed - 1; k >= 0 && off.Amount > 0; k-- {
+		amount := &e.orders[k].Amount.Value
+		cut := min(off.Amount, *amount)
+		*amount -= cut
+		off.Amount -= cut
+		if k < e.done {
+			e.sum -= cut
+		}
+	}
 }
 
 // isDone reports whether order k is earned in full at t.
@@ -228,33 +237,43 @@ func proportion(amount int64, elapsed *big.Rat, periods int64) int64 {
 
 // A tally adds movements up by date. It is asked in the order of time.
 type tally struct {
-	moved      []Moved
-	sum, total int64
-	own        int64 // what this run has added
+	moved []Moved // by date
+	lows  []int64 // the lowest sum from before each movement on, and after the last
+	next  int     // movements before this one are in sum
+	sum   int64
+	total int64
+	own   int64 // what this run has added
 }
 
 func newTally(moved []Moved) *tally {
-	t := &tally{moved: slices.Clone(moved)}
+	t := &tally{moved: slices.Clone(moved), lows: make([]int64, len(moved)+1)}
 	slices.SortStableFunc(t.moved, func(a, b Moved) int { return a.At.Compare(b.At.Time) })
-	for _, m := range moved {
+	for _, m := range t.moved {
 		t.total += m.Amount
+	}
+	left := t.total
+	t.lows[len(moved)] = left
+	for i := len(moved) - 1; i >= 0; i-- {
+		left -= t.moved[i].Amount
+		t.lows[i] = min(left, t.lows[i+1])
 	}
 	return t
 }
 
 // before is the sum of what is dated before at, and of what this run has added.
 func (t *tally) before(at store.Time) int64 {
-	for len(t.moved) > 0 && t.moved[0].At.Before(at.Time) {
-		t.sum += t.moved[0].Amount
-		t.moved = t.moved[1:]
+	for t.next < len(t.moved) && t.moved[t.next].At.Before(at.Time) {
+		t.sum += t.moved[t.next].Amount
+		t.next++
 	}
 	return t.sum + t.own
 }
 
-// take takes at most want of what there is at an instant and still is now. That it was there already makes a run that is
-// late write what one in time would have; that it still is keeps the account from being overdrawn.
+// take takes at most want of what there was at an instant and was not used since. So a run that is late writes what one in
+// time would have, and the account is overdrawn at no time.
 func (t *tally) take(at store.Time, want int64) int64 {
-	taken := max(min(want, t.before(at), t.total+t.own), 0)
+	t.before(at)
+	taken := max(min(want, t.lows[t.next]+t.own), 0)
 	t.own -= taken
 	return taken
 }

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -118,4 +120,68 @@ func diff(t testing.TB, what string, got, want any) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
+}
+
+// nightly reports whether the long form of the tests is asked for: TOLLGATE_HISTORIES is set.
+func nightly() bool { return os.Getenv("TOLLGATE_HISTORIES") != "" }
+
+var names = map[int64]string{stripe: "stripe", acme: "acme", gym: "gym", ana: "ana", bob: "bob"}
+
+// arrows prints entries as the contract writes them.
+func arrows(entries []Entry) []string {
+	var lines []string
+	for _, e := range entries {
+		leg := func(l Leg) string {
+			s := names[l.Profile] + ":" + l.Account + " " + strconv.FormatInt(l.Amount, 10)
+			if l.Unit != "usd" {
+				s += " " + l.Unit
+			}
+			return s
+		}
+		line := leg(e.Dest) + " <- " + leg(e.Orig) + " " + e.Event
+		if e.Periods.Valid {
+			line += " " + strconv.FormatInt(e.Periods.V, 10) + " periods"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// same compares the entries of an event with what the contract writes, and their texts when there are any.
+func same(t testing.TB, event businessEvent, want []string, descrs ...string) []Entry {
+	t.Helper()
+	entries, err := event.Entries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, event.Kind()+" entries", arrows(entries), want)
+	for i := range entries {
+		if reason := entries[i].check(); reason != "" {
+			t.Errorf("entry %d %s", i, reason)
+		}
+		if i < len(descrs) && entries[i].Descr != descrs[i] {
+			t.Errorf("entry %d is %q, want %q", i, entries[i].Descr, descrs[i])
+		}
+	}
+	return entries
+}
+
+// statement is the statement balance of a payer, proven against its definition.
+func statement(t testing.TB, s *store.Store, payer int64) []Amount {
+	t.Helper()
+	var total []Amount
+	read(t, s, func(r store.Reader) error {
+		kept, err := StatementOf(r, payer, store.Time{})
+		if err != nil {
+			return err
+		}
+		defined, err := statementAsOf(r, payer, endOfTime)
+		if err != nil {
+			return err
+		}
+		diff(t, "the statement that is kept", kept, defined)
+		total, err = kept.Total()
+		return err
+	})
+	return total
 }

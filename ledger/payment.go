@@ -1,6 +1,10 @@
 package ledger
 
-import "github.com/caddy-tollgate/tollgate/store"
+import (
+	"slices"
+
+	"github.com/caddy-tollgate/tollgate/store"
+)
 
 // PaidByCard is the settlement of a charge, once the processor has confirmed it (5.5, 5.7, 5.18). Its lines are entries that
 // exist already: orders and settled lines.
@@ -215,10 +219,12 @@ func (p PaidByCard) shares() (charged, received []share, err error) {
 // divide shares a processor fee, by weight, and a broker fee, as asked or else in proportion to what was asked, out over the
 // amounts of the lines. What a line cannot bear goes to the next ones.
 func divide(amounts, weights, asked []int64, fee, broker int64, local bool) ([]share, error) {
-	gross := asked
-	if total, err := Sum(asked...); err != nil {
+	total, err := Sum(asked...)
+	if err != nil {
 		return nil, err
-	} else if total != broker {
+	}
+	gross := slices.Clone(asked)
+	if total != broker {
 		by := asked
 		if total == 0 {
 			by = weights
@@ -226,9 +232,9 @@ func divide(amounts, weights, asked []int64, fee, broker int64, local bool) ([]s
 		if gross, err = Split(broker, by); err != nil {
 			return nil, err
 		}
-		if err := fit(gross, amounts); err != nil {
-			return nil, err
-		}
+	}
+	if err := fit(gross, amounts); err != nil {
+		return nil, err
 	}
 	room := gross // in LOCAL mode the broker bears the processor fee
 	if !local {
