@@ -97,7 +97,10 @@ func (f *field) describe() Fields {
 			bounds = append(bounds, Field{f.boundName(name), json.Number(n)})
 		}
 	}
-	d := Fields{{"type", kind}, {"required", f.required}, {"read_only", false}, {"label", title(f.name)}}
+	d := Fields{{"type", kind}, {"required", f.required}, {"read_only", false}}
+	if f.name != "" {
+		d = append(d, Field{"label", title(f.name)})
+	}
 	d = append(d, bounds...)
 	if f.choices != nil {
 		choices := make([]Fields, len(f.choices))

@@ -64,10 +64,14 @@ var exceptions = map[string]string{
 	"/api/proxy/rules/{path}":                    "*",
 }
 
-var parameter = regexp.MustCompile(`^\{([a-z_]+)\}$`)
+var (
+	parameter     = regexp.MustCompile(`^\{([a-z_]+)\}$`)
+	parameterName = regexp.MustCompile(`\{[a-z_]+`)
+)
 
 func newRouter(endpoints []Endpoint) (router, error) {
 	rs := router{mux: chi.NewMux(), routes: make(map[string]*route)}
+	shapes := make(map[string]string) // pattern without the names of parameters → path
 	for i := range endpoints {
 		e := &endpoints[i]
 		if e.Condition == nil {
@@ -86,9 +90,11 @@ func newRouter(endpoints []Endpoint) (router, error) {
 			rs.routes[pattern] = rt
 			rs.mux.Get(pattern, func(http.ResponseWriter, *http.Request) {})
 		}
-		if rt.path != e.Path {
-			return rs, fmt.Errorf("rest: %s and %s are one path", rt.path, e.Path)
+		shape := parameterName.ReplaceAllString(pattern, "{")
+		if other, ok := shapes[shape]; ok && other != e.Path {
+			return rs, fmt.Errorf("rest: %s and %s cannot be told apart", other, e.Path)
 		}
+		shapes[shape] = e.Path
 		if slices.ContainsFunc(rt.endpoints, func(o *Endpoint) bool { return o.Method == e.Method }) {
 			return rs, fmt.Errorf("rest: %s %s is there twice", e.Method, e.Path)
 		}
