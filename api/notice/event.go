@@ -6,20 +6,6 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/directory"
 )
 
-// route is where an event goes, once its profiles and users are known (notifications.md 2).
-type route struct {
-	back     string  // path of the page that the event is about
-	to       string  // e-mail address, "" for nobody
-	managers []int64 // profiles whose managers get a copy
-	by       *User   // whose action it is: no copy for them, and the Reply-To
-	direct   bool    // no preference and no switch keeps it from its one reader
-	nowhere  bool    // there is nothing to tell
-	lang     string
-}
-
-// subject names a thing for Event.Subject.
-func subject(kind, slug string) string { return kind + "/" + slug }
-
 // UserRegistered says that a new account finished registration and never logged in before (notifications.md 2.1).
 type UserRegistered struct {
 	User User `json:"user"`
@@ -222,55 +208,3 @@ type UserVerification struct {
 	LinkKey  string        `json:"-"` // key of the link /login/{key}/, "" to send the code
 	Next     string        `json:"-"` // path to go on to after the link
 }
-
-// Names of the events, and where each one goes.
-
-func (*UserRegistered) Name() string              { return "user_registered" }
-func (*UserActivated) Name() string               { return "user_activated" }
-func (*UserWelcome) Name() string                 { return "user_welcome" }
-func (*UserContact) Name() string                 { return "user_contact" }
-func (*ProfileUpdated) Name() string              { return "profile_updated" }
-func (*RoleGrantCreated) Name() string            { return "role_grant_created" }
-func (*RoleRequestCreated) Name() string          { return "role_request_created" }
-func (*RoleGrantAccepted) Name() string           { return "role_grant_accepted" }
-func (*SubscriptionGrantCreated) Name() string    { return "subscription_grant_created" }
-func (*SubscriptionGrantAccepted) Name() string   { return "subscription_grant_accepted" }
-func (*SubscriptionRequestCreated) Name() string  { return "subscription_request_created" }
-func (*SubscriptionRequestAccepted) Name() string { return "subscription_request_accepted" }
-func (*ExpiresSoon) Name() string                 { return "expires_soon" }
-func (*OrderExecuted) Name() string               { return "order_executed" }
-func (*ChargeUpdated) Name() string               { return "charge_updated" }
-func (*CardUpdated) Name() string                 { return "card_updated" }
-func (*CardExpiresSoon) Name() string             { return "card_expires_soon" }
-func (*RenewalChargeFailed) Name() string         { return "renewal_charge_failed" }
-func (*ClaimCodeGenerated) Name() string          { return "claim_code_generated" }
-func (*QuotaReached) Name() string                { return "quota_reached" }
-func (*UseChargeLimitCrossed) Name() string       { return "use_charge_limit_crossed" }
-func (*ProcessorSetupError) Name() string         { return "processor_setup_error" }
-func (*PeriodSalesReportCreated) Name() string    { return "period_sales_report_created" }
-func (*UserVerification) Name() string            { return "user_verification" }
-
-func (e *UserRegistered) Subject() string              { return subject("user", e.User.Username) }
-func (e *UserActivated) Subject() string               { return subject("user", e.User.Username) }
-func (e *UserWelcome) Subject() string                 { return subject("user", e.User.Username) }
-func (e *UserContact) Subject() string                 { return subject("profile", e.Provider.Slug) }
-func (e *ProfileUpdated) Subject() string              { return subject("profile", e.Profile.Slug) }
-func (e *RoleGrantCreated) Subject() string            { return subject("profile", e.Profile.Slug) }
-func (e *RoleRequestCreated) Subject() string          { return subject("profile", e.Profile.Slug) }
-func (e *RoleGrantAccepted) Subject() string           { return subject("profile", e.Profile.Slug) }
-func (e *SubscriptionGrantCreated) Subject() string    { return subject("profile", e.Profile.Slug) }
-func (e *SubscriptionGrantAccepted) Subject() string   { return subject("profile", e.Subscriber.Slug) }
-func (e *SubscriptionRequestCreated) Subject() string  { return subject("profile", e.Subscriber.Slug) }
-func (e *SubscriptionRequestAccepted) Subject() string { return subject("profile", e.Profile.Slug) }
-func (e *ExpiresSoon) Subject() string                 { return subject("profile", e.Profile.Slug) }
-func (e *OrderExecuted) Subject() string               { return subject("profile", e.Profile.Slug) }
-func (e *ChargeUpdated) Subject() string               { return subject("profile", e.Profile.Slug) }
-func (e *CardUpdated) Subject() string                 { return subject("profile", e.Profile.Slug) }
-func (e *CardExpiresSoon) Subject() string             { return subject("profile", e.Profile.Slug) }
-func (e *RenewalChargeFailed) Subject() string         { return subject("profile", e.Profile.Slug) }
-func (e *ClaimCodeGenerated) Subject() string          { return subject("claim", e.ClaimCode) }
-func (e *QuotaReached) Subject() string                { return subject("profile", e.Profile.Slug) }
-func (e *UseChargeLimitCrossed) Subject() string       { return subject("profile", e.Profile.Slug) }
-func (e *ProcessorSetupError) Subject() string         { return subject("profile", e.Provider.Slug) }
-func (e *PeriodSalesReportCreated) Subject() string    { return subject("report", e.Profile.Slug) }
-func (e *UserVerification) Subject() string            { return subject("address", e.Email) }

@@ -3,6 +3,10 @@
 package notice
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,12 +15,19 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// An Event is something that people or programs are told about (notifications.md 2). Its JSON form is the payload.
+// An Event is something that people or programs are told about (notifications.md 2). Its JSON form is the payload, between
+// "broker", "back_url" and "event", "recipients". The events are the pointers to the structs of this package.
 type Event interface {
 	// Name is the event's slug: "role_grant_created".
 	Name() string
-	// Subject is what the event is about, as in "profile/xia": notices about one subject are delivered in order.
+	// Subject is what the event is about, as in "profile/xia": notices about one subject are delivered in order. It is known
+	// once the event was emitted.
 	Subject() string
+
+	// people are the profiles and users of the payload, to be filled in.
+	people() ([]*Profile, []*User)
+	// route says where the event goes, once they are.
+	route(broker *Profile) route
 }
 
 // Options of Notices.
@@ -28,19 +39,202 @@ type Options struct {
 	BaseURL   string // public URL of the site, without a slash at its end
 	From      string // sender of mails, required with a Mailer
 	Mailer    Mailer // nil: no mails
+	Sinks     []Sink // others that are told, such as webhooks
 	// MailOff stops the mails of events, but for verification codes (notification_email_disabled).
 	MailOff bool
+	// OptIn makes the stored preferences those who want an event, in place of those who do not (notifications_opt_out).
+	OptIn bool
 	// WelcomeEmail says whether user_welcome goes out; nil: it does.
 	WelcomeEmail func(r store.Reader) (bool, error)
+	// Templates take the place of the mails of this package, by file name; nil for none.
+	Templates fs.FS
 }
 
-// Notices emits and delivers.
-type Notices struct{ o Options }
+// Notices emits events and delivers them.
+type Notices struct {
+	o         Options
+	sinks     map[string]Sink
+	templates templates
+	woken     chan struct{}
+}
 
-// New makes Notices.
-func New(o Options) (*Notices, error) { return &Notices{o: o}, nil }
+// New makes Notices. Errors: a required option is missing, two sinks have one name, or a template does not parse.
+func New(o Options) (*Notices, error) {
+	if o.Directory == nil || o.Store == nil || o.Now == nil {
+		return nil, errors.New("notice: Directory, Store and Now are required")
+	}
+	if o.Mailer != nil && address(o.From) == "" {
+		return nil, errors.New("notice: mails need a sender's address")
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	n := &Notices{o: o, sinks: map[string]Sink{}, woken: make(chan struct{}, 1)}
+	var err error
+	if n.templates, err = parseTemplates(o.Templates); err != nil {
+		return nil, err
+	}
+	if o.Mailer != nil {
+		n.sinks[mailSink] = &mail{n}
+	}
+	for _, s := range o.Sinks {
+		if n.sinks[s.Name()] != nil || s.Name() == "" {
+			return nil, fmt.Errorf("notice: two sinks are called %q", s.Name())
+		}
+		n.sinks[s.Name()] = s
+	}
+	return n, nil
+}
 
-// Emit writes the event to the outbox, with the recipients as they are now (notifications.md 8.2). It is delivered if tx commits.
-func (n *Notices) Emit(tx *store.Tx, e Event) error { return n.emit(tx, e) }
+// Emit writes the event to the outbox, with the recipients as they are now (notifications.md 8.2). It is delivered if tx
+// commits. It fills in the profiles and users of e.
+func (n *Notices) Emit(tx *store.Tx, e Event) error {
+	if _, ok := e.(*UserWelcome); ok && n.o.WelcomeEmail != nil {
+		if on, err := n.o.WelcomeEmail(tx); err != nil || !on {
+			return err
+		}
+	}
+	broker, err := n.fill(tx, e)
+	if err != nil {
+		return fmt.Errorf("notice: %s: %w", e.Name(), err)
+	}
+	r := e.route(broker)
+	if r.nowhere {
+		return nil
+	}
+	var letter envelope
+	if n.o.Mailer != nil && (r.direct || !n.o.MailOff) {
+		if letter, err = n.address(tx, e.Name(), broker, r); err != nil {
+			return err
+		}
+	}
+	return n.post(tx, e, broker, r, letter, nil)
+}
 
-func (n *Notices) emit(tx *store.Tx, e Event) error { return nil }
+// fill fills in the people of an event, if there is one, as the transaction sees them, and returns the broker.
+func (n *Notices) fill(tx *store.Tx, e Event) (*Profile, error) {
+	broker := &Profile{}
+	if err := tx.QueryRow(`SELECT id FROM profile WHERE slug = ?`, n.o.Directory.Broker()).Scan(&broker.ID); err != nil {
+		return nil, fmt.Errorf("the broker: %w", err)
+	}
+	var profiles []*Profile
+	var users []*User
+	if e != nil {
+		profiles, users = e.people()
+	}
+	profiles = append(profiles, broker)
+	var ids []int64
+	for _, p := range profiles {
+		if p.ID != 0 {
+			ids = append(ids, p.ID)
+		}
+	}
+	details, err := n.o.Directory.ProfileDetails(tx, ids, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range profiles {
+		d, ok := details[p.ID]
+		if p.ID != 0 && !ok {
+			return nil, fmt.Errorf("profile %d: %w", p.ID, store.ErrNotFound)
+		}
+		if ok {
+			p.ProfileDetail = d
+		}
+	}
+	ids = ids[:0]
+	for _, u := range users {
+		if u != nil && u.ID != 0 {
+			ids = append(ids, u.ID)
+		}
+	}
+	people, err := n.o.Directory.UserDetails(tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range users {
+		if u == nil || u.ID == 0 {
+			continue
+		}
+		d, ok := people[u.ID]
+		if !ok {
+			return nil, fmt.Errorf("user %d: %w", u.ID, store.ErrNotFound)
+		}
+		u.UserDetail = d
+	}
+	return broker, nil
+}
+
+// post writes the rows of an event: one for the mail, if anybody gets one, and one for each other sink that wants it. Only a
+// test names recipients in the payload (notifications.md 4).
+func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter envelope, named []string) error {
+	payload, err := n.payload(e, broker, r, named)
+	if err != nil {
+		return fmt.Errorf("notice: %s: %w", e.Name(), err)
+	}
+	if len(letter.To)+len(letter.Bcc) > 0 {
+		if err := n.write(tx, e, mailSink, letter, payload); err != nil {
+			return err
+		}
+	}
+	for _, s := range n.o.Sinks {
+		if r.direct || !s.Wants(e.Name()) {
+			continue
+		}
+		if err := n.write(tx, e, s.Name(), envelope{To: named}, payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Notices) write(tx *store.Tx, e Event, sink string, letter envelope, payload []byte) error {
+	recipients, err := encode(letter)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Insert(`INSERT INTO outbox (created_at, event, subject, sink, recipients, payload, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		tx.Now(), e.Name(), e.Subject(), sink, string(recipients), string(payload), tx.Now())
+	tx.AfterCommit(n.wake)
+	return err
+}
+
+// payload is the JSON of an event: what all of them have, its own, and what the sinks add (notifications.md 1).
+func (n *Notices) payload(e Event, broker *Profile, r route, named []string) ([]byte, error) {
+	head := struct {
+		Broker  *Profile `json:"broker"`
+		BackURL *string  `json:"back_url"`
+	}{Broker: broker}
+	if r.back != "" {
+		back := n.url(r.back)
+		head.BackURL = &back
+	}
+	tail := struct {
+		Event      string       `json:"event"`
+		Recipients List[string] `json:"recipients"`
+	}{e.Name(), named}
+	var all []byte
+	for _, part := range []any{head, e, tail} {
+		b, err := encode(part)
+		if err != nil {
+			return nil, err
+		}
+		b = b[1 : len(b)-1] // without its braces
+		if len(all) > 0 && len(b) > 0 {
+			all = append(all, ',')
+		}
+		all = append(all, b...)
+	}
+	return append(append([]byte{'{'}, all...), '}'), nil
+}
+
+// url is the absolute URL of a path of the site. Messages always use the configured address (decision 48).
+func (n *Notices) url(path string) string { return strings.TrimSuffix(n.o.BaseURL, "/") + path }
+
+// wake makes Deliver look at the outbox.
+func (n *Notices) wake() {
+	select {
+	case n.woken <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,96 @@
+package notice
+
+import (
+	netmail "net/mail"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// envelope is who a notice goes to, as the outbox keeps it.
+type envelope struct {
+	To      []string `json:"to,omitempty"`
+	Bcc     []string `json:"bcc,omitempty"`
+	ReplyTo string   `json:"reply_to,omitempty"`
+}
+
+// address resolves the recipients of a mail (notifications.md 2): To, unless its user does not want the event, and the managers
+// who do, without the one whose action it is. Nobody is written to twice.
+func (n *Notices) address(r store.Reader, event string, broker *Profile, to route) (envelope, error) {
+	var e envelope
+	seen := map[string]bool{}
+	add := func(list *[]string, email string) {
+		if key := strings.ToLower(email); email != "" && !seen[key] {
+			seen[key] = true
+			*list = append(*list, email)
+		}
+	}
+	origin := ""
+	if to.by != nil && to.by.Email != nil {
+		origin = *to.by.Email
+	}
+	if e.ReplyTo = address(origin); e.ReplyTo == "" && !strings.EqualFold(broker.Email, address(n.o.From)) {
+		e.ReplyTo = address(broker.Email)
+	}
+	if to.to != "" {
+		wanted := to.direct
+		if !wanted {
+			var err error
+			if wanted, err = n.wants(r, event, to.to); err != nil {
+				return e, err
+			}
+		}
+		if wanted {
+			add(&e.To, address(to.to))
+		}
+	}
+	if len(to.managers) == 0 {
+		return e, nil
+	}
+	ids, err := encode(to.managers)
+	if err != nil {
+		return e, err
+	}
+	rows, err := r.Query(`SELECT DISTINCT user.id, user.email FROM role
+		JOIN role_description ON role_description.id = role_description_id JOIN user ON user.id = role.user_id
+		WHERE role.profile_id IN (SELECT value FROM json_each(?)) AND role_description.slug = 'manager'
+		AND grant_key IS NULL AND request_key IS NULL AND (role.ends_at IS NULL OR role.ends_at > ?)
+		AND user.is_active = 1 AND user.email <> ''
+		AND EXISTS (SELECT 1 FROM user_notification JOIN notification ON notification.id = notification_id
+			WHERE user_notification.user_id = user.id AND notification.slug = ?) = ?
+		ORDER BY user.id`, string(ids), r.Now(), event, n.o.OptIn)
+	if err != nil {
+		return e, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var email string
+		if err := rows.Scan(&id, &email); err != nil {
+			return e, err
+		}
+		if !strings.EqualFold(email, origin) {
+			add(&e.Bcc, address(email))
+		}
+	}
+	return e, rows.Err()
+}
+
+// wants reports whether mails of an event may go to an address: it is no user's, or its user wants them.
+func (n *Notices) wants(r store.Reader, event, email string) (bool, error) {
+	var wanted bool
+	err := r.QueryRow(`SELECT NOT EXISTS (SELECT 1 FROM user WHERE email = ? AND EXISTS (SELECT 1 FROM user_notification
+		JOIN notification ON notification.id = notification_id
+		WHERE user_notification.user_id = user.id AND notification.slug = ?) <> ?)`, email, event, n.o.OptIn).Scan(&wanted)
+	return wanted, err
+}
+
+// address is a bare e-mail address that can stand in a header, "" for anything else.
+func address(s string) string {
+	s = strings.TrimSpace(s)
+	a, err := netmail.ParseAddress(s)
+	if err != nil || oneLine(s) != s {
+		return ""
+	}
+	return a.Address
+}
