@@ -264,9 +264,9 @@ func TestBodies(t *testing.T) {
 		one("blank phone", `"phone":""`, ``),
 		one("country", `"country":"us"`, `"country":"US"`),
 		one("country by name", `"country":"France"`, `"country":"FR"`),
-		one("no country", `"country":"Atlantis"`, message("Enter a valid country.")),
+		one("no country", `"country":"Atlantis"`, message(`"Atlantis" is not a valid choice.`)),
 		one("zone", `"default_timezone":"Europe/Paris"`, `"zone":"Europe/Paris"`),
-		one("no zone", `"default_timezone":"Mars/Olympus"`, message("Enter a valid time zone.")),
+		one("no zone", `"default_timezone":"Mars/Olympus"`, message(`"Mars/Olympus" is not a valid timezone.`)),
 
 		one("object", `"owner":{"slug":"ann","email":"a@b.co"}`, `"owner":{"slug":"ann","email":"a@b.co"}`),
 		things("object with faults", `{"title":"abc","owner":{"email":"x"}}`, 400,

@@ -16,8 +16,6 @@ const (
 	msgSlug      = `Enter a valid "slug" consisting of letters, numbers, underscores or hyphens.`
 	msgUsername  = "Enter a valid username."
 	msgPhone     = "Enter a valid phone number."
-	msgCountry   = "Enter a valid country."
-	msgTimezone  = "Enter a valid time zone."
 	msgTime      = "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
 	msgNoData    = "No data provided"
 	msgEmptyList = "This list may not be empty."
@@ -33,7 +31,8 @@ func msgNotObject(kind string) string {
 func msgNotList(kind string) string {
 	return `Expected a list of items but got type "` + kind + `".`
 }
-func msgChoice(value string) string { return `"` + value + `" is not a valid choice.` }
+func msgChoice(value string) string   { return `"` + value + `" is not a valid choice.` }
+func msgTimezone(value string) string { return `"` + value + `" is not a valid timezone.` }
 func msgLongest(n string) string {
 	return "Ensure this field has no more than " + n + " characters."
 }

@@ -98,7 +98,7 @@ func (f *field) check(v reflect.Value) string {
 	case "username":
 		return msgUsername
 	case "timezone":
-		return msgTimezone
+		return msgTimezone(v.String())
 	}
 	return msgInvalid
 }
@@ -121,5 +121,5 @@ func country(s string) (text, message string) {
 	if code := Country(s); code != "" {
 		return code, ""
 	}
-	return "", msgCountry
+	return "", msgChoice(s)
 }
