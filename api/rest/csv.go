@@ -21,7 +21,7 @@ import (
 // CSV of lists and tables (conventions.md 7.8, decision 25).
 
 // csvBatch is how many rows of a CSV answer are in memory at once.
-const csvBatch = 5000
+const csvBatch = 1000
 
 // Tabular is an answer that is a table of aggregated values (conventions.md 6.2).
 type Tabular interface {
@@ -235,7 +235,8 @@ func cell(v reflect.Value) string {
 	}
 	_, ownJSON := v.Interface().(json.Marshaler)
 	_, ownText := v.Interface().(encoding.TextMarshaler)
-	if !ownJSON && !ownText {
+	_, number := v.Interface().(json.Number)
+	if !ownJSON && !ownText && !number {
 		switch v.Kind() {
 		case reflect.String:
 			return safeText(v.String())
