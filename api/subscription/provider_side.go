@@ -110,6 +110,9 @@ func (s *Service) updateSale(c *rest.Call, tx *store.Tx, in *Change) (ProviderVi
 }
 
 func (s *Service) deleteSale(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
+	if _, err := profileID(tx, c.Param("profile")); err != nil {
+		return rest.None{}, err
+	}
 	p, err := s.pathPlan(c, tx)
 	if err != nil {
 		return rest.None{}, ignoreNotFound(err)
