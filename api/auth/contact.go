@@ -89,11 +89,10 @@ type person struct {
 	Email, Phone                             string
 }
 
-// addContact inserts a contact. The slug is derived when empty, and made free when base is not asked for by anybody
-// (auth.md 2). Errors: 400 on "email", "phone" or "slug" when taken.
+// addContact inserts a contact, under slug or one like it that is free; it is derived when empty (auth.md 2). Errors: 400 on
+// "email", "phone" or "slug" when taken.
 func (s *Service) addContact(tx *store.Tx, slug string, p person, user int64) (*contact, error) {
-	given := slug != ""
-	if !given {
+	if slug == "" {
 		local, _, _ := strings.Cut(p.Email, "@")
 		if slug = directory.Slugify(local); slug == "" {
 			slug = directory.RandomHex(15)

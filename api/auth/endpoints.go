@@ -23,10 +23,45 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Get("/api/auth/{verification_key}", accessrules.Public, s.activation),
 		rest.Act(http.MethodPost, "/api/auth/{verification_key}", accessrules.Public, s.activate, rest.Unaudited()),
 
+		rest.Get("/api/users", accessrules.BrokerStrict, s.listPeople, rest.Listed()),
+		rest.Post("/api/users", accessrules.BrokerStrict, s.createContact, rest.Keyed()),
 		rest.Get("/api/users/{user}", accessrules.SelfFrictionless, s.readAccount),
 		rest.Act(http.MethodPut, "/api/users/{user}", accessrules.SelfFrictionless, s.updateAccount, rest.Find(findAccount)),
 		rest.Act(http.MethodPatch, "/api/users/{user}", accessrules.SelfFrictionless, s.updateAccount, rest.Find(findAccount)),
 		rest.Delete("/api/users/{user}", accessrules.SelfFrictionless, s.deleteAccount, rest.Unaudited()),
 		rest.Post("/api/users/{user}/activate", accessrules.SelfWideFrictionless, s.reactivate),
+		rest.Get("/api/users/{user}/api-keys", accessrules.SelfOnlyStrict, s.listKeys, rest.Listed()),
+		rest.Act(http.MethodPost, "/api/users/{user}/api-keys", accessrules.SelfOnlyStrict, s.createKey, rest.Find(findUserOnly)),
+		rest.Act(http.MethodPost, "/api/users/{user}/api-keys/{key}", accessrules.SelfOnlyStrict, s.deleteKey, rest.Find(findKey)),
+		rest.Act(http.MethodPut, "/api/users/{user}/otp", accessrules.SelfFrictionless, s.setOTP, rest.Find(findUserOnly), rest.Unaudited()),
+		rest.Act(http.MethodPut, "/api/users/{user}/password", accessrules.SelfStrict, s.changePassword, rest.Find(findUserOnly), rest.Unaudited()),
+		rest.Delete("/api/users/{user}/password", accessrules.SelfStrict, s.removePassword),
+		rest.Act(http.MethodPost, "/api/users/{user}/picture", accessrules.SelfStrict, s.setPicture, rest.File(pictureBody)),
+		rest.Act(http.MethodPut, "/api/users/{user}/ssh-keys", accessrules.SelfStrict, s.setSSHKey, rest.Find(findUserOnly), rest.Unaudited()),
+
+		rest.Get("/api/contacts", accessrules.BrokerStrict, s.listPeople, rest.Listed()),
+		rest.Post("/api/contacts", accessrules.BrokerStrict, s.createContact, rest.Keyed()),
+		rest.Get("/api/contacts/{user}", accessrules.BrokerStrict, s.readAccount),
+		rest.Act(http.MethodPut, "/api/contacts/{user}", accessrules.BrokerStrict, s.updateAccount, rest.Find(findAccount)),
+		rest.Act(http.MethodPatch, "/api/contacts/{user}", accessrules.BrokerStrict, s.updateAccount, rest.Find(findAccount)),
+		rest.Delete("/api/contacts/{user}", accessrules.BrokerStrict, s.deleteAccount, rest.Unaudited()),
+		rest.Get("/api/contacts/{user}/activities", accessrules.BrokerStrict, s.listContactActivities, rest.Listed()),
+		rest.Post("/api/contacts/{user}/activities", accessrules.BrokerStrict, s.noteContact, rest.Find(findAccount), rest.Keyed()),
+		rest.Act(http.MethodPost, "/api/contacts/{user}/picture", accessrules.BrokerStrict, s.setPicture, rest.File(pictureBody)),
+
+		rest.Get("/api/activities", accessrules.BrokerStrict, s.listActivities, rest.Listed()),
+		rest.Get("/api/activities/{profile}", accessrules.ProviderOnlyStrict, s.listProfileActivities, rest.Listed()),
+		rest.Post("/api/activities/{profile}", accessrules.ProviderOnlyStrict, s.noteProfile, rest.Find(findProfile), rest.Keyed()),
+		rest.Get("/api/activities/{profile}/contacts", accessrules.ProviderOnlyStrict, s.listProfileContacts, rest.Listed()),
+
+		rest.Act(http.MethodPost, "/api/contact", accessrules.Public, s.contactUs),
+		rest.Get("/api/todos", accessrules.BrokerStrict, s.listTodos, rest.Listed()),
+		rest.Get("/api/proxy/recent", accessrules.BrokerStrict, s.recent),
+		rest.Act(http.MethodPost, "/api/proxy/generate-error", accessrules.BrokerStrict, s.generateError),
+		rest.Get("/api/accounts/places", accessrules.AuthenticatedOnly, s.places),
+		rest.Get("/api/accounts/places/{place_id}", accessrules.AuthenticatedOnly, s.findPlace),
 	}
 }
+
+// pictureBody bounds the multipart body that carries a picture: the picture and what is around it.
+const pictureBody = rest.MaxPicture + 64<<10

@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base32"
+	"encoding/hex"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -20,7 +23,7 @@ import (
 const (
 	otpPeriod   = 30 // seconds of a step
 	otpDigits   = 6
-	otpPurpose  = "one-time passwords"
+	otpBytes    = 20 // of a secret: 32 characters in base 32
 	recoveryLen = 16 // digits of a recovery code
 	recoveryNum = 10 // recovery codes of a user
 )
@@ -42,7 +45,6 @@ var (
 // proveOTP is step 15: it checks a one-time password, or a recovery code, of a user. Failures are counted at once; after
 // MFAMaxAttempts of them every code is refused for OTPLock. Errors: 401, 400, 403 on "otp_code".
 func (s *Service) proveOTP(ctx context.Context, user int64, code string, place *attempt) (use *otpUse, err error) {
-	code = strings.NewReplacer(" ", "", "-", "").Replace(code)
 	if code == "" {
 		return nil, errOTPMissing
 	}
@@ -51,16 +53,15 @@ func (s *Service) proveOTP(ctx context.Context, user int64, code string, place *
 		use, locked, err = s.tryOTP(tx, user, code)
 		return err
 	})
-	switch {
-	case err != nil:
-		return nil, err
-	case locked > 0:
-		return nil, &rest.Error{Status: http.StatusForbidden, RetryAfter: locked, Body: rest.Fields{
-			{Name: "otp_code", Value: "Too many wrong codes. Please try again later."}}}
-	case use == nil:
-		return nil, failedWith(ctx, place, errOTPWrong)
+	if err != nil || use != nil {
+		return use, err
 	}
-	return use, nil
+	answer := error(errOTPWrong)
+	if locked > 0 {
+		answer = &rest.Error{Status: http.StatusForbidden, RetryAfter: locked, Body: rest.Fields{
+			{Name: "otp_code", Value: "Too many wrong codes. Please try again later."}}}
+	}
+	return nil, failedWith(ctx, place, answer)
 }
 
 // tryOTP checks a code and counts it when it is wrong; use is nil then. locked is for how long no code is taken.
@@ -103,7 +104,7 @@ func (s *Service) matchOTP(r store.Reader, user int64, code string, sealed []byt
 		}
 		return &otpUse{user: user, recovery: hash}, nil
 	}
-	secret, err := s.dir.Open(sealed, otpPurpose)
+	secret, err := s.dir.Open(sealed, otpPurpose(user))
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +144,11 @@ func (u *otpUse) spend(tx *store.Tx) error {
 	return err
 }
 
+// otpPurpose binds the sealed secret to its user.
+func otpPurpose(user int64) string {
+	return "one-time passwords of user " + strconv.FormatInt(user, 10)
+}
+
 // recoveryHash is what is kept of a recovery code: 53 random bits, of one user.
 func recoveryHash(user int64, code string) []byte {
 	sum := sha256.Sum256([]byte(strconv.FormatInt(user, 10) + ":" + code))
@@ -157,4 +163,148 @@ func (s *Service) dropOTP(tx *store.Tx, user int64) error {
 	s.dir.TouchUser(tx, user)
 	_, err := tx.Exec(`DELETE FROM otp_recovery WHERE user_id = ?`, user)
 	return err
+}
+
+// otpInput is the body of PUT /api/users/{user}/otp. RecoveryCodes is ours: it asks for new recovery codes, which take the place
+// of those before.
+type otpInput struct {
+	secrets
+	OTP           bool `json:"otp_enabled" in:"required"`
+	Email         bool `json:"email_verification_enabled" in:"required"`
+	Phone         bool `json:"phone_verification_enabled" in:"required"`
+	RecoveryCodes bool `json:"recovery_codes"`
+}
+
+// Check holds what concerns several fields.
+func (in *otpInput) Check(*rest.Call) error { return in.secrets.check() }
+
+// otpOutput is what an authenticator needs.
+type otpOutput struct {
+	PrivKey         string   `json:"priv_key"`
+	ProvisioningURI string   `json:"provisioning_uri"`
+	RecoveryCodes   []string `json:"recovery_codes,omitempty"` // when asked for, shown this once
+}
+
+// setOTP is PUT /api/users/{user}/otp. Every reading of the secret leaves an audit row.
+func (s *Service) setOTP(c *rest.Call, in *otpInput) (answer any, err error) {
+	done, err := s.confirm(c, &in.secrets)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Write(func(tx *store.Tx) error {
+		if err := s.spend(tx, done); err != nil {
+			return err
+		}
+		u, err := pathUser(c, tx)
+		if err != nil {
+			return err
+		}
+		if err := s.requireProofs(tx, u, in); err != nil {
+			return err
+		}
+		s.dir.TouchUser(tx, u.ID)
+		if !in.OTP {
+			answer = rest.None{}
+			if err := tx.Audit("otp off", u.Username, ""); err != nil {
+				return err
+			}
+			return s.dropOTP(tx, u.ID)
+		}
+		out, created, err := s.otpSecret(tx, u)
+		if err != nil {
+			return err
+		}
+		if in.RecoveryCodes {
+			if out.RecoveryCodes, err = newRecoveryCodes(tx, u.ID); err != nil {
+				return err
+			}
+		}
+		action := "otp read"
+		if created {
+			action = "otp on"
+			c.Created("")
+		}
+		answer = out
+		return tx.Audit(action, u.Username, "")
+	})
+	return answer, err
+}
+
+// otpSecret returns the secret of a user, and makes it the first time.
+func (s *Service) otpSecret(tx *store.Tx, u *user) (out *otpOutput, created bool, err error) {
+	var sealed []byte
+	err = tx.QueryRow(`SELECT priv_key FROM otp WHERE user_id = ?`, u.ID).Scan(&sealed)
+	var secret []byte
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		created = true
+		raw, err := hex.DecodeString(directory.RandomHex(2 * otpBytes))
+		if err != nil {
+			return nil, false, err
+		}
+		secret = []byte(base32.StdEncoding.EncodeToString(raw))
+		if sealed, err = s.dir.Seal(secret, otpPurpose(u.ID)); err != nil {
+			return nil, false, err
+		}
+		if _, err := tx.Exec(`INSERT INTO otp (user_id, priv_key, created_at) VALUES (?, ?, ?)`, u.ID, sealed, tx.Now()); err != nil {
+			return nil, false, err
+		}
+	case err != nil:
+		return nil, false, err
+	default:
+		if secret, err = s.dir.Open(sealed, otpPurpose(u.ID)); err != nil {
+			return nil, false, err
+		}
+	}
+	var issuer string
+	err = tx.QueryRow(`SELECT CASE full_name WHEN '' THEN slug ELSE full_name END FROM profile WHERE slug = ?`, s.dir.Broker()).Scan(&issuer)
+	if err != nil {
+		return nil, false, err
+	}
+	label := first(u.Email, u.Username)
+	uri := "otpauth://totp/" + url.PathEscape(issuer) + ":" + url.QueryEscape(label) + "?secret=" + string(secret) + "&issuer=" + url.PathEscape(issuer)
+	return &otpOutput{PrivKey: string(secret), ProvisioningURI: uri}, created, nil
+}
+
+// newRecoveryCodes makes recovery codes in the place of those before.
+func newRecoveryCodes(tx *store.Tx, user int64) (codes []string, err error) {
+	if _, err := tx.Exec(`DELETE FROM otp_recovery WHERE user_id = ?`, user); err != nil {
+		return nil, err
+	}
+	for range recoveryNum {
+		code := directory.RandomDigits(recoveryLen)
+		if _, err := tx.Exec(`INSERT INTO otp_recovery (user_id, code_hash) VALUES (?, ?)`, user, recoveryHash(user, code)); err != nil {
+			return nil, err
+		}
+		codes = append(codes, code[:4]+"-"+code[4:8]+"-"+code[8:12]+"-"+code[12:])
+	}
+	return codes, nil
+}
+
+// requireProofs writes whether every log-in has to prove the e-mail and the phone, on the oldest contact that has one. Errors: 400
+// on the field without such a contact, or without a phone back-end.
+func (s *Service) requireProofs(tx *store.Tx, u *user, in *otpInput) error {
+	for _, step := range []struct {
+		ch *channel
+		on bool
+	}{{byEmail, in.Email}, {byPhone, in.Phone}} {
+		field := step.ch.name + "_verification_enabled"
+		if step.on && step.ch == byPhone && s.texts == nil {
+			return rest.Bad(field, "This site does not send text messages.")
+		}
+		if _, err := tx.Exec(step.ch.free, u.ID); err != nil {
+			return err
+		}
+		if !step.on {
+			continue
+		}
+		n, err := tx.Exec(step.ch.require, u.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return rest.Bad(field, "This user has no "+step.ch.name+".")
+		}
+	}
+	return nil
 }

@@ -335,7 +335,7 @@ type proven struct {
 // proveNew prepares a user to be recovered or made.
 func (s *Service) proveNew(ctx context.Context, e *entry, v *view, p *proven) (err error) {
 	if s.set.DisabledUserUpdate {
-		return unauthorized("detail", "Credentials cannot be changed on this site.")
+		return errFrozen
 	}
 	p.who = v.owner
 	if u := p.who; u != nil && usable(u.Password) && e.username != "" && !strings.EqualFold(e.username, u.Username) {

@@ -28,21 +28,17 @@ type codes struct {
 }
 
 func (in *codes) fill(e *entry) {
-	e.emailCode, e.phoneCode, e.otpCode = in.EmailCode.padded(), in.PhoneCode.padded(), string(in.OTPCode)
+	e.emailCode, e.phoneCode, e.otpCode = in.EmailCode.padded(), in.PhoneCode.padded(), in.OTPCode.otp()
 	e.checkEmail, e.checkPhone = in.CheckEmail, in.CheckPhone
-	if len(e.otpCode) < otpDigits && e.otpCode != "" {
-		e.otpCode = in.OTPCode.padded()
-	}
 }
 
 // check refuses codes that are no numbers.
 func (in *codes) check() error {
 	var f rest.Fields
-	for _, c := range []struct {
-		name string
-		code code
-	}{{"email_code", in.EmailCode}, {"phone_code", in.PhoneCode}, {"otp_code", in.OTPCode}} {
-		if strings.Trim(string(c.code), "0123456789") != "" && !(c.name == "otp_code" && strings.Trim(string(c.code), "0123456789 -") == "") {
+	for _, c := range []struct{ name, code string }{
+		{"email_code", string(in.EmailCode)}, {"phone_code", string(in.PhoneCode)}, {"otp_code", in.OTPCode.otp()},
+	} {
+		if strings.Trim(c.code, "0123456789") != "" {
 			f = append(f, rest.Field{Name: c.name, Value: []string{"A valid integer is required."}})
 		}
 	}
@@ -61,6 +57,11 @@ func (c code) padded() string {
 		return string(c)
 	}
 	return strings.Repeat("0", otpDigits-len(c)) + string(c)
+}
+
+// otp is the code as a one-time password, or a recovery code, which people write in groups.
+func (c code) otp() string {
+	return code(strings.NewReplacer(" ", "", "-", "").Replace(string(c))).padded()
 }
 
 // personInput are the fields of registration and activation (auth.md 10) but for the name, which only the former requires.

@@ -26,8 +26,8 @@ const (
 // A channel is a way to reach a contact: e-mail or phone. Its name is that of the field in bodies and the start of the names of
 // the columns.
 type channel struct {
-	name                                                   string
-	find, byKey, take, put, prepare, count, wrong, consume string // statements
+	name                                                                  string
+	find, byKey, take, put, prepare, count, wrong, consume, require, free string // statements
 }
 
 var (
@@ -40,11 +40,14 @@ func newChannel(name string) *channel {
 	const columns = `SELECT id, coalesce(user_id, 0), coalesce(§, ''), coalesce(§_verification_key, ''), coalesce(§_code, ''),
 		§_verification_at, §_verified_at, §_attempts, §_sent, §_sent_since FROM contact `
 	return &channel{
-		name:    name,
-		find:    sql(columns + `WHERE § = ?`),
-		byKey:   sql(columns + `WHERE §_verification_key = ?`),
-		take:    sql(`UPDATE contact SET § = ?, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL WHERE id = (SELECT id FROM contact WHERE user_id = ? AND § IS NULL ORDER BY created_at, id LIMIT 1)`),
-		put:     sql(`UPDATE contact SET § = ?, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL, §_attempts = 0 WHERE id = ?`),
+		name:  name,
+		find:  sql(columns + `WHERE § = ?`),
+		byKey: sql(columns + `WHERE §_verification_key = ?`),
+		take:  sql(`UPDATE contact SET § = ?, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL WHERE id = (SELECT id FROM contact WHERE user_id = ? AND § IS NULL ORDER BY created_at, id LIMIT 1)`),
+		put:   sql(`UPDATE contact SET § = ?, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL, §_attempts = 0 WHERE id = ?`),
+		require: sql(`UPDATE contact SET §_verification_required = 1 WHERE id =
+			(SELECT id FROM contact WHERE user_id = ? AND § IS NOT NULL ORDER BY created_at, id LIMIT 1)`),
+		free:    sql(`UPDATE contact SET §_verification_required = 0 WHERE user_id = ? AND §_verification_required = 1`),
 		prepare: sql(`UPDATE contact SET §_verification_key = ?, §_code = ?, §_attempts = ?, §_verification_at = ? WHERE id = ?`),
 		count:   sql(`UPDATE contact SET §_sent = ?, §_sent_since = ? WHERE id = ?`),
 		wrong:   sql(`UPDATE contact SET §_attempts = ?, §_code = ? WHERE id = ?`),

@@ -67,6 +67,9 @@ func pick(n int, alphabet string) string {
 
 func digits(n int) string { return pick(n, "0123456789") }
 
+// RandomDigits returns n random digits.
+func RandomDigits(n int) string { return digits(n) }
+
 // RandomHex returns n random characters of 0-9 and a-f.
 func RandomHex(n int) string {
 	b := make([]byte, (n+1)/2)

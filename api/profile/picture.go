@@ -1,10 +1,6 @@
 package profile
 
 import (
-	"errors"
-	"io"
-	"net/http"
-
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -23,10 +19,11 @@ func (s *Service) setPicture(c *rest.Call, _ *rest.None) (*location, error) {
 	if err != nil {
 		return nil, err
 	}
-	url, err := s.keepPicture(c)
+	path, err := s.pictures.Receive(c)
 	if err != nil {
 		return nil, err
 	}
+	url := c.URL(path)
 	err = c.Write(func(tx *store.Tx) error {
 		user, err := attachedUser(tx, p.ID)
 		if err != nil {
@@ -45,22 +42,4 @@ func (s *Service) setPicture(c *rest.Call, _ *rest.None) (*location, error) {
 	})
 	c.Created("")
 	return &location{url}, err
-}
-
-// keepPicture writes the file of the body, which is the same wherever and however often it is written.
-func (s *Service) keepPicture(c *rest.Call) (url string, err error) {
-	header, file, err := c.File("file")
-	if e := new(rest.Error); errors.As(err, &e) && e.Status == http.StatusBadRequest {
-		return "", rest.Bad("detail", "no location or file specified.")
-	}
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, s.pictures.Max+1))
-	if err != nil {
-		return "", err
-	}
-	path, err := s.pictures.Keep(content, header.Filename)
-	return c.URL(path), err
 }

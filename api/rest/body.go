@@ -115,7 +115,11 @@ func (c *Call) source() (value, error) {
 		c.body.form, c.body.files = newForm(v), f.File
 		return value{form: c.body.form}, nil
 	}
-	return value{}, Fail(http.StatusUnsupportedMediaType, fmt.Sprintf("Unsupported media type \"%s\" in request.", header))
+	return value{}, unsupported(header)
+}
+
+func unsupported(mediaType string) error {
+	return Fail(http.StatusUnsupportedMediaType, fmt.Sprintf("Unsupported media type \"%s\" in request.", mediaType))
 }
 
 func badJSON(err error) error {

@@ -85,6 +85,9 @@ func (c *Call) failed(e *Error) answer {
 		return answer{status: e.Status, contentType: typeHTML + "; charset=utf-8",
 			body: []byte(`<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>` + name + `</title><h1>` + name + `</h1></html>`)}
 	}
+	if e.Body == nil {
+		return answer{status: e.Status, retryAfter: e.RetryAfter}
+	}
 	a, err := c.encode(e.Status, e.Body)
 	if err != nil {
 		a = answer{status: http.StatusInternalServerError}

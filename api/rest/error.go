@@ -17,7 +17,7 @@ import (
 // An Error is an answer other than success, with the exact body of the contract (conventions.md 9).
 type Error struct {
 	Status     int
-	Body       any           // Fields, or a value with a "detail"
+	Body       any           // Fields, or a value with a "detail"; nil: nothing at all
 	RetryAfter time.Duration // sent rounded up to seconds when not zero
 	Err        error         // cause, for the log; never shown
 }

@@ -3,19 +3,25 @@ package rest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io"
+	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Pictures keeps the pictures of users, contacts and profiles as files named after their content (auth.md 20, profiles.md 6.5), so
 // that the same picture is kept once and keeping it again changes nothing.
 type Pictures struct {
 	Dir string // folder of the files; made with mode 0700 when the first picture comes
-	Max int64  // bytes of the largest picture taken: 5 MiB by default
+	Max int64  // bytes of the largest picture taken; 0 is MaxPicture
+
+	decoding sync.Mutex // pictures take memory: one at a time
 }
 
 // MaxPicture is the default size in bytes of the largest picture taken.
@@ -30,18 +36,54 @@ var pictureTypes = map[string][]string{
 	"image/webp": {".webp"},
 }
 
-// Keep writes a picture and returns its path below the site: "/media/<sha256>.png". The extension is that of the file name when it
-// fits the content. Errors: 400 on "file" for what is empty or no PNG, JPEG, GIF or WebP; 413.
+// Receive keeps the picture that a request carries as field "file" of a multipart body, and returns its path below the site. Errors:
+// 415 for another body, 400 on "detail" without a file, and those of Keep.
+func (p *Pictures) Receive(c *Call) (path string, err error) {
+	raw, err := c.BodyBytes()
+	if err != nil {
+		return "", err
+	}
+	header := c.r.Header.Get("Content-Type")
+	if kind, _, _ := mime.ParseMediaType(header); kind != typeMultipart && len(raw) > 0 {
+		return "", unsupported(header)
+	}
+	info, file, err := c.File("file")
+	if e := new(Error); errors.As(err, &e) && e.Status == http.StatusBadRequest {
+		return "", Bad("detail", "no location or file specified.")
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, p.most()+1))
+	if err != nil {
+		return "", err
+	}
+	return p.Keep(content, info.Filename)
+}
+
+func (p *Pictures) most() int64 {
+	if p.Max > 0 {
+		return p.Max
+	}
+	return MaxPicture
+}
+
+// Keep cleans and writes a picture and returns its path below the site: "/media/<sha256>.png", by the SHA-256 of what came. The
+// extension is that of the file name when it fits the content. Errors: 400 on "file" for what is empty, no PNG, JPEG, GIF or WebP,
+// or has too many pixels; 413.
 func (p *Pictures) Keep(content []byte, name string) (path string, err error) {
+	badPicture := Invalid("file", "Upload a valid image: PNG, JPEG, GIF or WebP.")
 	switch {
 	case len(content) == 0:
-		return "", Invalid("file", "The submitted file is empty.")
-	case int64(len(content)) > p.Max:
+		return "", Invalid("file", msgEmptyFile)
+	case int64(len(content)) > p.most():
 		return "", Fail(http.StatusRequestEntityTooLarge, "The picture is too large.")
 	}
-	extensions, ok := pictureTypes[http.DetectContentType(content)]
+	kind := http.DetectContentType(content)
+	extensions, ok := pictureTypes[kind]
 	if !ok {
-		return "", Invalid("file", "Upload a valid image: PNG, JPEG, GIF or WebP.")
+		return "", badPicture
 	}
 	extension := strings.ToLower(filepath.Ext(name))
 	if !slices.Contains(extensions, extension) {
@@ -49,15 +91,22 @@ func (p *Pictures) Keep(content []byte, name string) (path string, err error) {
 	}
 	sum := sha256.Sum256(content)
 	key := hex.EncodeToString(sum[:]) + extension
-	return "/media/" + key, p.write(key, content)
+	path = "/media/" + key
+	p.decoding.Lock()
+	defer p.decoding.Unlock()
+	if _, err := os.Stat(filepath.Join(p.Dir, key)); err == nil {
+		return path, nil
+	}
+	cleaned, err := clean(content, kind)
+	if err != nil {
+		return "", badPicture
+	}
+	return path, p.write(key, cleaned)
 }
 
 // write puts the whole file in its place, or nothing.
 func (p *Pictures) write(key string, content []byte) error {
 	place := filepath.Join(p.Dir, key)
-	if _, err := os.Stat(place); err == nil {
-		return nil
-	}
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return err
 	}
