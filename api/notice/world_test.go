@@ -3,6 +3,7 @@ package notice
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -35,14 +36,26 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.manager = w.insert(`INSERT INTO role_description (created_at, slug, title) VALUES (0, 'manager', 'Manager')`)
-	w.hub, w.cowork, w.acme = w.profile("hub"), w.profile("cowork"), w.profile("acme")
-	w.alice, w.amy, w.donny, w.yan, w.xia, w.kim = w.user("alice"), w.user("amy"), w.user("donny"), w.user("yan"), w.user("xia"), w.user("kim")
-	w.role(w.alice, w.hub, "")
-	w.role(w.amy, w.hub, "")
-	w.role(w.donny, w.cowork, "")
-	w.role(w.yan, w.acme, "")
-	w.role(w.xia, w.acme, "")
+	w.write(func(tx *store.Tx) (err error) { // one transaction: each costs a flush of the disk
+		insert := func(query string, args ...any) int64 {
+			id, failed := tx.Insert(query, args...)
+			err = errors.Join(err, failed)
+			return id
+		}
+		w.manager = insert(`INSERT INTO role_description (created_at, slug, title) VALUES (0, 'manager', 'Manager')`)
+		for slug, id := range map[string]*int64{"hub": &w.hub, "cowork": &w.cowork, "acme": &w.acme} {
+			*id = insert(`INSERT INTO profile (slug, created_at, full_name, email) VALUES (?, 0, ?, ?)`, slug, "The "+slug, slug+"@firm.example")
+		}
+		for i, id := range []*int64{&w.alice, &w.amy, &w.donny, &w.yan, &w.xia, &w.kim} {
+			name := []string{"alice", "amy", "donny", "yan", "xia", "kim"}[i]
+			*id = insert(`INSERT INTO user (username, email, first_name, last_name, password, created_at, password_changed_at)
+				VALUES (?, ?, ?, 'Lee', '$argon2id$', 0, 0)`, name, name+"@example.com", strings.ToUpper(name[:1])+name[1:])
+		}
+		for _, r := range [][2]int64{{w.alice, w.hub}, {w.amy, w.hub}, {w.donny, w.cowork}, {w.yan, w.acme}, {w.xia, w.acme}} {
+			insert(`INSERT INTO role (created_at, user_id, profile_id, role_description_id) VALUES (0, ?, ?, ?)`, r[0], r[1], w.manager)
+		}
+		return err
+	})
 	o := Options{Directory: d, Store: w.store, Now: clock.Now, Logger: zaptest.NewLogger(t), BaseURL: "https://site.example/",
 		From: "site@hub.example", Mailer: w.mails}
 	for _, fn := range change {
@@ -76,17 +89,6 @@ func (w *world) exec(query string, args ...any) {
 		_, err := tx.Exec(query, args...)
 		return err
 	})
-}
-
-func (w *world) user(name string) int64 {
-	w.t.Helper()
-	return w.insert(`INSERT INTO user (username, email, first_name, last_name, password, created_at, password_changed_at)
-		VALUES (?, ?, ?, 'Lee', '$argon2id$', 0, 0)`, name, name+"@example.com", strings.ToUpper(name[:1])+name[1:])
-}
-
-func (w *world) profile(slug string) int64 {
-	w.t.Helper()
-	return w.insert(`INSERT INTO profile (slug, created_at, full_name, email) VALUES (?, 0, ?, ?)`, slug, "The "+slug, slug+"@firm.example")
 }
 
 // role makes a user a manager; set is more columns, as in "ends_at = 5".
