@@ -35,30 +35,39 @@ type Batch struct {
 	Entries   []Entry // with their ids, in the order given
 }
 
-// chained is the hash of a batch whose predecessor has the hash prev. Every field is preceded by its length, so that no two
-// batches encode alike; NULL has a length of its own.
-func (b *Batch) chained(prev Hash, buf []byte) (Hash, []byte) {
-	buf = append(buf[:0], chainVersion)
-	buf = appendBytes(buf, prev[:])
+// chained is the hash of a batch whose predecessor has the hash prev: of a version byte and then every field, preceded by its
+// length so that no two batches encode alike. NULL has a length of its own.
+func (b *Batch) chained(prev Hash) Hash {
+	buf := b.appendHeader(make([]byte, 0, 512*(len(b.Entries)+1)), prev, len(b.Entries))
+	for i := range b.Entries {
+		buf = b.Entries[i].appendTo(buf)
+	}
+	return sha256.Sum256(buf)
+}
+
+// appendHeader is what is hashed before the entries.
+func (b *Batch) appendHeader(buf []byte, prev Hash, entries int) []byte {
+	buf = append(buf, chainVersion)
+	buf = appendString(buf, string(prev[:]))
 	buf = appendInt(buf, b.ID)
 	buf = appendInt(buf, b.CreatedAt.UnixMicro())
 	buf = appendString(buf, b.Kind)
 	buf = appendString(buf, b.Actor)
-	buf = appendInt(buf, int64(len(b.Entries)))
-	for i := range b.Entries {
-		e := &b.Entries[i]
-		buf = appendInt(buf, e.ID)
-		buf = appendInt(buf, e.CreatedAt.UnixMicro())
-		buf = appendString(buf, e.Descr)
-		buf = appendNullable(buf, e.Event, e.Event != "")
-		buf = appendLeg(buf, &e.Dest)
-		buf = appendLeg(buf, &e.Orig)
-		buf = appendNullableInt(buf, e.Payer, e.Payer != 0)
-		buf = appendNullableInt(buf, e.Periods.V, e.Periods.Valid)
-		buf = appendString(buf, e.Kind)
-		buf = appendNullableInt(buf, e.Reverts, e.Reverts != 0)
-	}
-	return sha256.Sum256(buf), buf
+	return appendInt(buf, int64(entries))
+}
+
+// appendTo is what is hashed of an entry: all that is stored, but the batch.
+func (e *Entry) appendTo(buf []byte) []byte {
+	buf = appendInt(buf, e.ID)
+	buf = appendInt(buf, e.CreatedAt.UnixMicro())
+	buf = appendString(buf, e.Descr)
+	buf = appendNullable(buf, e.Event, e.Event != "")
+	buf = appendLeg(buf, &e.Dest)
+	buf = appendLeg(buf, &e.Orig)
+	buf = appendNullableInt(buf, e.Payer, e.Payer != 0)
+	buf = appendNullableInt(buf, e.Periods.V, e.Periods.Valid)
+	buf = appendString(buf, e.Kind)
+	return appendNullableInt(buf, e.Reverts, e.Reverts != 0)
 }
 
 func appendLeg(b []byte, l *Leg) []byte {
@@ -69,10 +78,6 @@ func appendLeg(b []byte, l *Leg) []byte {
 }
 
 const nullLength = 1<<32 - 1
-
-func appendBytes(b, v []byte) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
-}
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -91,6 +92,19 @@ func (e *Entry) isWriteOff() bool {
 	return e.Dest.Account == AccountCanceled && e.Orig.Account == AccountReceivable
 }
 
+// earns reports whether the entry is on an event that is sold: a subscription, a use or a group buy.
+func (e *Entry) earns() bool {
+	return strings.HasPrefix(e.Event, "sub_") || strings.HasPrefix(e.Event, "cpn_")
+}
+
+// earning reports whether an account is one of the three that what was sold moves through, until it is earned (I5).
+func earning(account string) bool {
+	return account == AccountReceivable || account == AccountBacklog || account == AccountIncome
+}
+
+// inRange reports whether an amount may stand in an entry.
+func inRange(amount int64) bool { return amount >= 0 && amount <= MaxAmount }
+
 // isZero reports whether nothing moves.
 func (e *Entry) isZero() bool { return e.Dest.Amount == 0 && e.Orig.Amount == 0 }
 
@@ -102,7 +116,7 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return fmt.Sprintf("ledger: entry %d %s", e.Index, e.Reason) }
 
-// check returns why an entry may not stand in the ledger, "" when it may: I1, the shape of its fields, and what the
+// check returns why an entry may not stand in the ledger, "" when it may: I1, I5, the shape of its fields, and what the
 // statement query relies on (4.2).
 func (e *Entry) check() string {
 	switch {
@@ -116,7 +130,7 @@ func (e *Entry) check() string {
 		return "has no account"
 	case !isUnit(e.Dest.Unit) || !isUnit(e.Orig.Unit):
 		return "has no unit"
-	case e.Dest.Amount < 0 || e.Orig.Amount < 0 || e.Dest.Amount > MaxAmount || e.Orig.Amount > MaxAmount:
+	case !inRange(e.Dest.Amount) || !inRange(e.Orig.Amount):
 		return "has an amount out of range"
 	case e.Dest.Unit == e.Orig.Unit && e.Dest.Amount != e.Orig.Amount:
 		return "does not balance"
@@ -126,8 +140,12 @@ func (e *Entry) check() string {
 		return "debits Payable and is not an order"
 	case (e.Dest.Account == AccountSettled) != (e.Orig.Account == AccountSettled):
 		return "has one side settled"
+	case e.Dest.Account == AccountPayable && e.Event == "", e.Orig.Account == AccountPayable && e.Event == "":
+		return "moves a debt without an event"
 	case e.Periods.Valid && (!e.IsOrder() || e.Periods.V < 0):
 		return "counts periods and is not an order"
+	case e.earns() && earning(e.Dest.Account) != earning(e.Orig.Account) && !e.IsOrder() && !e.isWriteOff():
+		return "changes what was sold and is neither an order nor a write-off"
 	}
 	switch owes := e.IsOrder() || e.isPayment() || e.isWriteOff(); {
 	case owes && e.Payer <= 0:

@@ -119,9 +119,18 @@ func (i IncomeRecognised) Entries() ([]Entry, error) {
 		return nil, nil
 	}
 	var steps []store.Time
+	end := i.Calendar.Anchor
 	for _, c := range covers {
 		if c.Start.Before(c.End.Time) {
 			steps = append(steps, i.Calendar.steps(c, i.Until)...)
+			end = c.End
+		}
+	}
+	for _, c := range covers { // a setup fee that no cover follows makes a step of its own
+		if c.Start.Equal(c.End.Time) && !c.Start.Before(end.Time) {
+			if months := i.Calendar.months(c.Start, i.Until); len(months) > 0 {
+				steps = append(steps, months[0])
+			}
 		}
 	}
 	previous := i.Calendar.Anchor

@@ -168,6 +168,9 @@ func TestIncomeOfSetupFee(t *testing.T) {
 		payments: []Moved{{anchor, 65000}},
 	}
 	diff(t, "steps", steps(h.run(t, farAway)), []string{"2026-03-31T23:59:59Z 25000", "2026-04-30T23:59:59Z 20000", "2026-05-31T23:59:59Z 20000"})
+
+	h.orders = append(h.orders, Ordered{on(2026, 7, 4), usd(300), 0}) // by itself
+	diff(t, "steps after the last cover", steps(h.run(t, farAway)), []string{"2026-07-31T23:59:59Z -300"})
 }
 
 // Covers follow each other, in the order of the orders, whenever those were placed.

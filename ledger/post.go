@@ -40,7 +40,7 @@ func Post(tx *store.Tx, kind string, entries ...Entry) (Batch, error) {
 			e.Descr = "N/A"
 		}
 	}
-	b.Hash, _ = b.chained(prev.Hash, make([]byte, 0, 512*len(b.Entries)))
+	b.Hash = b.chained(prev.Hash)
 	if err := b.insert(tx); err != nil {
 		return Batch{}, fmt.Errorf("ledger: posting %s: %w", kind, err)
 	}
