@@ -23,7 +23,6 @@ type Role struct {
 	RoleDescription *RoleDescription     `json:"role_description"`
 	AcceptURL       *string              `json:"accept_request_api_url"`
 	RemoveURL       string               `json:"remove_api_url"`
-	Detail          string               `json:"detail,omitempty"`
 
 	roleRow
 }
@@ -374,8 +373,14 @@ func (s *Service) getRole(c *rest.Call, r store.Reader) (*Role, error) {
 	return s.readRole(c, r, p, has.ID)
 }
 
+// sent is a role about which a user was told again.
+type sent struct {
+	*Role
+	Detail string `json:"detail"`
+}
+
 // resendGrant tells a user again about its role.
-func (s *Service) resendGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (*Role, error) {
+func (s *Service) resendGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (*sent, error) {
 	p, has, err := s.pathRole(c, tx)
 	if err != nil {
 		return nil, err
@@ -384,10 +389,10 @@ func (s *Service) resendGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (*Role, 
 		return nil, err
 	}
 	role, err := s.readRole(c, tx, p, has.ID)
-	if err == nil {
-		role.Detail = "Invite for " + role.username + " has been sent"
+	if err != nil {
+		return nil, err
 	}
-	return role, err
+	return &sent{role, "Invite for " + role.username + " has been sent"}, nil
 }
 
 // extraInput is the body of PUT /api/profile/{profile}/roles/{role}/{user}.

@@ -37,11 +37,17 @@ type world struct {
 	dir     *directory.Directory
 	service *Service
 	users   *fakeUsers
+	tx      *store.Tx // while batch runs
 }
 
 func newWorld(t testing.TB, change ...func(*Settings)) *world {
 	t.Helper()
 	w := bareWorld(t, change...)
+	w.batch(w.populate)
+	return w
+}
+
+func (w *world) populate() {
 	for _, u := range []string{"bob", "ben", "donny", "carol", "olga", "alice", "xia", "kim", "yan", "gus", "pia", "ray"} {
 		w.user(u)
 	}
@@ -70,8 +76,6 @@ func newWorld(t testing.TB, change ...func(*Settings)) *world {
 	w.subscribe("joey-black", "basic", 30*24*time.Hour)
 	w.subscribe("ghost", "basic", -time.Hour)
 	w.subscribe("acme", "gold", -time.Hour)
-	w.dir.TouchAll()
-	return w
 }
 
 const (
@@ -109,19 +113,30 @@ func bareWorld(t testing.TB, change ...func(*Settings)) *world {
 	return w
 }
 
-func (w *world) exec(query string, args ...any) {
+// batch runs what executes statements in one transaction.
+func (w *world) batch(fn func()) {
 	w.t.Helper()
 	err := w.Store.Write(context.Background(), func(tx *store.Tx) error {
-		n, err := tx.Exec(query, args...)
-		if err == nil && n == 0 {
-			err = errors.New("no row")
-		}
-		return err
+		w.tx = tx
+		fn()
+		w.tx = nil
+		return nil
 	})
 	if err != nil {
-		w.t.Fatalf("%s %v: %v", query, args, err)
+		w.t.Fatal(err)
 	}
 	w.dir.TouchAll()
+}
+
+func (w *world) exec(query string, args ...any) {
+	w.t.Helper()
+	if w.tx == nil {
+		w.batch(func() { w.exec(query, args...) })
+		return
+	}
+	if n, err := w.tx.Exec(query, args...); err != nil || n == 0 {
+		w.t.Errorf("%s %v: %d rows, %v", query, args, n, err)
+	}
 }
 
 // get reads one value.
@@ -302,3 +317,21 @@ func (fakeSubscriptions) Active(r store.Reader, profile int64) ([]Subscription, 
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// notes stands for the activities of package auth.
+func notes(r store.Reader, profile int64) (any, error) {
+	rows, err := r.Query(`SELECT text FROM activity WHERE profile_id = ?`, profile)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var texts []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, rows.Err()
+}

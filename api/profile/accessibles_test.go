@@ -1,0 +1,237 @@
+package profile
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
+)
+
+func shortOf(slug string) string {
+	return `{"slug":"` + slug + `","printable_name":"The ` + slug + `","picture":null,"type":"organization","credentials":false,"created_at":"2025-01-05T09:12:44Z"}`
+}
+
+func TestAccessibleShape(t *testing.T) {
+	w := newWorld(t)
+	w.role("pia", "acme", "contributor")
+	w.exec(`UPDATE role SET created_at = created_at - 1 WHERE profile_id = (SELECT id FROM profile WHERE slug = 'acme') AND user_id = (SELECT id FROM user WHERE username = 'pia')`)
+	c := resttest.Case
+	const site = "https://app.example.com"
+	row := func(user, profile, at, request, description, settings, accept, role string) string {
+		return `{"created_at":"` + at + `","request_key":` + request + `,"profile":` + shortOf(profile) + `,"role_description":` + description +
+			`,"home_url":"` + site + `/app/` + profile + `/","settings_url":"` + site + settings + `","accept_grant_api_url":` + accept +
+			`,"remove_api_url":"` + site + `/api/users/` + user + `/accessibles/` + role + `/` + profile + `"}`
+	}
+	pia := row("pia", "cowork", "2025-01-05T09:12:44Z", "null", contributorDescription, "/metrics/cowork/dashboard/", `"`+site+`/api/users/pia/accessibles/accept/`+piaKey+`"`, "contributor")
+	hidden := row("pia", "cowork", "2025-01-05T09:12:44Z", "null", contributorDescription, "/metrics/cowork/dashboard/", "null", "contributor")
+	acme := row("pia", "acme", "2025-01-05T09:12:43.999999Z", "null", contributorDescription, "/profile/acme/contact/", "null", "contributor")
+	list := func(rows string) string {
+		return `{"invited_count":1,"requested_count":0,"count":2,"next":null,"previous":null,"results":[` + rows + `]}`
+	}
+	w.Run(t,
+		c("herself", "pia", "GET /api/users/pia/accessibles", "", 200, list(pia+","+acme)),
+		// yan manages acme, where pia is a member: he may read her roles, but not answer her invitations.
+		c("a manager of hers", "yan", "GET /api/users/pia/accessibles", "", 200, list(hidden+","+acme)),
+		c("a request of no role", "ray", "GET /api/users/ray/accessibles", "", 200, `{"invited_count":0,"requested_count":1,"count":1,"next":null,"previous":null,"results":[`+
+			row("ray", "cowork", "2025-01-05T09:12:44Z", `"`+rayKey+`"`, "null", "/metrics/cowork/dashboard/", "null", "manager")+`]}`),
+		c("one", "pia", "GET /api/users/pia/accessibles/anything/cowork", "", 200, pia),
+		c("none", "pia", "GET /api/users/pia/accessibles/contributor/gym", "", 404, `{"detail":"No Role matches the given query."}`),
+		c("unknown profile", "pia", "GET /api/users/pia/accessibles/contributor/nope", "", 404, `{"detail":"No Organization matches the given query."}`),
+		c("the broker's manager sees the key", "bob", "GET /api/users/pia/accessibles", "", 200, `~accessibles/accept/`+piaKey),
+		c("its contributor does not", "ben", "GET /api/users/pia/accessibles", "", 200, `~"accept_grant_api_url":null,"remove_api_url":"https://app.example.com/api/users/pia/accessibles/contributor/cowork"`),
+		c("CSV", "yan", "GET /api/users/pia/accessibles?format=csv&q=cowork", "", 200,
+			"created_at,request_key,profile,role_description,home_url,settings_url,accept_grant_api_url,remove_api_url\r\n"+
+				"2025-01-05T09:12:44Z,,cowork,contributor,https://app.example.com/app/cowork/,https://app.example.com/metrics/cowork/dashboard/,,https://app.example.com/api/users/pia/accessibles/contributor/cowork\r\n"),
+	)
+}
+
+func TestAccessibleLists(t *testing.T) {
+	w := newWorld(t)
+	w.batch(func() {
+		for i, r := range []string{"xia cowork contributor", "xia acme contributor", "xia gym manager", "xia otherprov contributor"} {
+			f := strings.Fields(r)
+			w.role(f[0], f[1], f[2])
+			w.exec(`UPDATE role SET created_at = created_at + ? WHERE user_id = (SELECT id FROM user WHERE username = 'xia') AND profile_id = (SELECT id FROM profile WHERE slug = ?)`, i+1, f[1])
+		}
+		w.exec(`UPDATE role SET grant_key = 'k1' WHERE user_id = (SELECT id FROM user WHERE username = 'xia') AND profile_id = (SELECT id FROM profile WHERE slug = 'gym')`)
+		w.exec(`UPDATE role SET request_key = 'k2', role_description_id = NULL WHERE user_id = (SELECT id FROM user WHERE username = 'xia') AND profile_id = (SELECT id FROM profile WHERE slug = 'acme')`)
+		w.exec(`UPDATE role SET ends_at = 1 WHERE user_id = (SELECT id FROM user WHERE username = 'xia') AND profile_id = (SELECT id FROM profile WHERE slug = 'otherprov')`)
+	})
+	for _, tc := range []struct{ query, want string }{
+		{"", "1 1: gym acme cowork"},
+		{"?include_personal_profile=1", "1 1: gym acme cowork xia"},
+		{"?role_status=active", "1 1: cowork"},
+		{"?role_status=invited", "1 1: gym"},
+		{"?role_status=requested", "1 1: acme"},
+		{"?role_status=requested,invited", "1 1: gym acme"},
+		{"/manager", "1 0: gym"},
+		{"/manager?include_personal_profile=true", "1 0: gym xia"},
+		{"/managers", "0 0: "},
+		{"/contributor", "0 0: cowork"},
+		{"/nope", "0 0: "},
+		{"?q=cowork", "1 1: cowork"},
+		{"?q=manager&q_f=role", "1 1: gym"},
+		{"/manager?q=manager", "1 0: "},
+		{"?o=profile__full_name", "1 1: acme cowork gym"},
+		{"?o=role__title", "1 1: acme cowork gym"},
+		{"?o=created_at", "1 1: cowork acme gym"},
+		{"?o=user", "1 1: gym acme cowork"},
+		{"?page_size=2&page=2", "1 1: cowork"},
+	} {
+		r := w.Do("xia", "GET /api/users/xia/accessibles"+tc.query, "")
+		if r.Code != 200 {
+			t.Errorf("%s: %d %s", tc.query, r.Code, r.Body)
+			continue
+		}
+		if got := summary(t, r, "profile"); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.query, got, tc.want)
+		}
+	}
+	w.Run(t, resttest.Case("bad boolean", "xia", "GET /api/users/xia/accessibles?include_personal_profile=maybe", "", 400, `{"include_personal_profile":["Must be a valid boolean."]}`))
+}
+
+func TestRequest(t *testing.T) {
+	w := newWorld(t)
+	w.profile("acme-east")
+	w.exec(`UPDATE profile SET email = 'OPS@acme.example' WHERE slug = 'acme-east'`)
+	c := resttest.Case
+	ask := func(name, query, body string, status int, want string) resttest.Step {
+		return c(name, "alice", "POST /api/users/alice/accessibles"+query, body, status, want)
+	}
+	w.Run(t,
+		ask("nothing", "", `{}`, 400, `{"detail":"One of slug or email is required."}`),
+		ask("unknown slug", "", `{"slug":"nonesuch"}`, 404, `{"detail":"Profile nonesuch does not exist."}`),
+		ask("unknown address", "", `{"email":"n@n.example"}`, 404, `{"detail":"Profile n@n.example does not exist."}`),
+		ask("the processor", "", `{"slug":"stripe"}`, 404, `{"detail":"Profile stripe does not exist."}`),
+		ask("bad address", "", `{"email":"nope"}`, 400, `{"email":["Enter a valid email address."]}`),
+		ask("bad force", "?force=maybe", `{"slug":"gym"}`, 400, `{"force":["Must be a valid boolean."]}`),
+		ask("unknown role", "/nope", `{"slug":"gym"}`, 404, `{"detail":"RoleDescription 'nope' does not exist."}`),
+		ask("by slug", "", `{"slug":"gym"}`, 201, `~"slug":"gym"~"role_description":null`),
+		ask("again", "", `{"slug":"gym"}`, 200, `~"slug":"gym"~"role_description":null`),
+		ask("another role", "/contributor", `{"slug":"gym"}`, 200, `~"slug":"gym"~"slug":"contributor"`),
+		ask("any role", "", `{"slug":"gym"}`, 200, `~"slug":"gym"~"role_description":null`),
+		ask("by address: all of them, the first is told", "/manager", `{"email":"ops@acme.example"}`, 201, `~"slug":"acme"~"slug":"manager"`),
+		ask("force without an address", "?force=1", `{"slug":"newco"}`, 400, `{"email":"We cannot invite an organization without an e-mail address."}`),
+		ask("force with a name in use", "?force=1", `{"slug":"yan","email":"n@n.example"}`, 400, `{"slug":"This slug is already taken."}`),
+		ask("force with a bad name", "?force=1", `{"slug":"a b","email":"n@n.example"}`, 400, `{"slug":["Enter a valid \"slug\" consisting of letters, numbers, underscores or hyphens."]}`),
+		ask("force", "?force=1", `{"slug":"newco","email":"new@co.example"}`, 201, `~"slug":"newco","printable_name":"newco"`),
+		ask("force, name from the address", "?force=1", `{"email":"team@other.example"}`, 201, `~"slug":"team","printable_name":"team"`),
+		ask("force, of a user's address", "?force=1", `{"slug":"yanny","email":"yan@yan.example"}`, 201, `~"slug":"yanny"`),
+		ask("force, of her own address", "?force=1", `{"slug":"alices","email":"alice@alice.example"}`, 201, `~"request_key":null~"slug":"alices"~"slug":"manager"`),
+		c("send again", "alice", "POST /api/users/alice/accessibles/manager/gym", "", 200, `~"slug":"gym"`),
+		c("what is no request", "carol", "POST /api/users/carol/accessibles/contributor/cowork", "", 400, `{"detail":"There is no request to send again."}`),
+		c("an invitation", "pia", "POST /api/users/pia/accessibles/contributor/cowork", "", 400, `{"detail":"There is no request to send again."}`),
+	)
+	for profile, want := range map[string]string{"gym": "!", "acme": "manager!", "acme-east": "manager!", "newco": "!", "team": "!", "yanny": "!", "alices": "manager"} {
+		if got := w.roleOf("alice", profile); got != want {
+			t.Errorf("alice has %q on %s, want %q", got, profile, want)
+		}
+	}
+	if got := w.roleOf("yan", "yanny"); got != "manager" {
+		t.Errorf("yan has %q on the profile with his address", got)
+	}
+}
+
+// Asking for more never takes away what one has (decision 41): in the reference it does.
+func TestMemberAsks(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	w.Run(t,
+		c("a contributor asks to be manager", "carol", "POST /api/users/carol/accessibles/manager", `{"slug":"cowork"}`, 200, `~"request_key":null~"slug":"contributor"`),
+		c("and still reads", "carol", "GET /api/profile/cowork", "", 200, "*"),
+		c("an invited one asks for another role", "pia", "POST /api/users/pia/accessibles/manager", `{"slug":"cowork"}`, 200, `~"slug":"manager"~"accept_grant_api_url":null`),
+		c("and waits", "pia", "GET /api/profile/cowork", "", 403, "*"),
+		c("the old key opens nothing", "pia", "PUT /api/users/pia/accessibles/accept/"+piaKey, "", 404, `{"detail":"No Role matches the given query."}`),
+	)
+	if got := w.roleOf("pia", "cowork"); got != "manager!" {
+		t.Errorf("pia has %s", got)
+	}
+	w.exec(`UPDATE role SET request_key = NULL, grant_key = ?, role_description_id = (SELECT id FROM role_description WHERE slug = 'contributor')
+		WHERE user_id = (SELECT id FROM user WHERE username = 'pia')`, piaKey)
+	w.Run(t, c("an invited one asks for it", "pia", "POST /api/users/pia/accessibles/contributor", `{"slug":"cowork"}`, 200, `~"request_key":null~"slug":"contributor"`))
+	if got := w.roleOf("pia", "cowork"); got != "contributor" {
+		t.Errorf("pia has %s", got)
+	}
+}
+
+func TestAccept(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	accept := func(name, as, user, key string, status int, want string) resttest.Step {
+		return c(name, as, "PUT /api/users/"+user+"/accessibles/accept/"+key, "", status, want)
+	}
+	const bogus = "f000000000000000000000000000000000000000"
+	const gone = `{"detail":"No Role matches the given query."}`
+	w.Run(t,
+		accept("a key that is none", "pia", "pia", bogus, 404, gone),
+		accept("the key of somebody else", "alice", "alice", piaKey, 404, gone),
+		accept("by the broker for somebody else", "bob", "alice", piaKey, 404, gone),
+		accept("in the name of somebody else", "alice", "pia", piaKey, 403, `{"detail":"Permission denied"}`),
+		accept("the key of a request", "ray", "ray", rayKey, 404, gone),
+		c("no other method", "pia", "GET /api/users/pia/accessibles/accept/"+piaKey, "", 405, `{"detail":"Method \"GET\" not allowed."}`).Wants("Allow: PUT, OPTIONS"),
+		c("no key", "pia", "PUT /api/users/pia/accessibles/accept/xyz", "", 405, `{"detail":"Method \"PUT\" not allowed."}`),
+		accept("her own", "pia", "pia", piaKey, 200, `~"slug":"cowork"~"slug":"contributor"~"accept_grant_api_url":null`),
+		accept("again", "pia", "pia", piaKey, 404, gone),
+	)
+	if got := w.roleOf("alice", "cowork") + w.roleOf("pia", "cowork"); got != "contributor" {
+		t.Errorf("roles are %s", got)
+	}
+}
+
+// Whoever is sent an invitation under another address takes it over from the placeholder that was made for it; from nobody else.
+func TestAcceptForPlaceholder(t *testing.T) {
+	c := resttest.Case
+	invite := func(t *testing.T) (w *world, key string) {
+		w = newWorld(t)
+		r := w.Do("donny", "POST /api/profile/cowork/roles/contributor?force=1", `{"email":"alice@work.example"}`)
+		return w, answer(t, r)["grant_key"].(string)
+	}
+	t.Run("moved", func(t *testing.T) {
+		w, key := invite(t)
+		w.Run(t, c("", "olga", "PUT /api/users/olga/accessibles/accept/"+key, "", 200, `~"remove_api_url":"https://app.example.com/api/users/olga/accessibles/contributor/cowork"`))
+		if n := get[int](w, `SELECT count(*) FROM role r JOIN user u ON u.id = r.user_id WHERE u.email = 'alice@work.example'`); n != 0 {
+			t.Error("the placeholder kept the role")
+		}
+	})
+	t.Run("to who has a role", func(t *testing.T) {
+		w, key := invite(t)
+		w.Run(t, c("", "carol", "PUT /api/users/carol/accessibles/accept/"+key, "", 400,
+			`{"detail":"You already have a Contributor role on The cowork. Please drop this role first if you want to accept a role of Contributor instead."}`))
+	})
+	t.Run("to who asked for one", func(t *testing.T) {
+		w, key := invite(t)
+		w.Run(t, c("", "ray", "PUT /api/users/ray/accessibles/accept/"+key, "", 400,
+			`{"detail":"You already have a role on The cowork. Please drop this role first if you want to accept a role of Contributor instead."}`))
+	})
+	for name, made := range map[string]string{
+		"not from who has a password":  `UPDATE user SET password = '$argon2id$' WHERE email = 'alice@work.example'`,
+		"not from who logged in once":  `UPDATE user SET last_login = 1 WHERE email = 'alice@work.example'`,
+		"not from who is a person now": `UPDATE user SET last_login = 1, password = '$argon2id$' WHERE email = 'alice@work.example'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, key := invite(t)
+			w.exec(made)
+			w.Run(t, c("", "olga", "PUT /api/users/olga/accessibles/accept/"+key, "", 404, `{"detail":"No Role matches the given query."}`))
+		})
+	}
+}
+
+func TestDrop(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	drop := func(name, as, user, profile string, status int, want string) resttest.Step {
+		return c(name, as, "DELETE /api/users/"+user+"/accessibles/anything/"+profile, "", status, want)
+	}
+	w.Run(t,
+		drop("a role", "carol", "carol", "cowork", 204, ""),
+		drop("again", "carol", "carol", "cowork", 204, ""),
+		drop("an invitation", "pia", "pia", "cowork", 204, ""),
+		drop("a request", "ray", "ray", "cowork", 204, ""),
+		drop("unknown profile", "ray", "ray", "nope", 404, `{"detail":"No Organization matches the given query."}`),
+		drop("the last manager", "donny", "donny", "cowork", 400, `{"detail":"A profile must keep at least one manager."}`),
+		drop("by the broker", "bob", "donny", "cowork", 204, ""),
+	)
+	if n := get[int](w, `SELECT count(*) FROM role r JOIN profile p ON p.id = r.profile_id WHERE p.slug = 'cowork'`); n != 0 {
+		t.Errorf("%d roles are left", n)
+	}
+}
