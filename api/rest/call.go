@@ -21,7 +21,8 @@ type Call struct {
 	Client             string // address of the client, by Caddy's trusted-proxy logic
 
 	service  *Service
-	endpoint *Endpoint
+	route    *route    // nil when the path has none
+	endpoint *Endpoint // nil until the gate is passed
 	w        http.ResponseWriter
 	r        *http.Request
 	sent     bool // the answer has begun
@@ -52,9 +53,17 @@ func (c *Call) Param(name string) string { return c.Query.Params.Get(name) }
 // Context ends when the client goes away.
 func (c *Call) Context() context.Context { return c.r.Context() }
 
-// Log is the logger of the service, with the request's method and path.
+// Log is the logger of the service with what is asked: the method, the path as in the contract, and its parameters, but for those
+// that are secrets.
 func (c *Call) Log() *zap.Logger {
-	return c.service.Logger.With(zap.String("method", c.r.Method), zap.String("path", c.endpoint.Path))
+	path, subject := "", ""
+	if c.route != nil {
+		path = c.route.path
+	}
+	if c.Query != nil {
+		subject = c.subject()
+	}
+	return c.service.Logger.With(zap.String("method", c.r.Method), zap.String("path", path), zap.String("subject", subject))
 }
 
 // RequestHeader is a header of the request, as a webhook's signature.

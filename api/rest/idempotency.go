@@ -18,8 +18,8 @@ import (
 )
 
 // Idempotency keys. A caller who sends the header Idempotency-Key may send the request again and be answered the same, while it
-// happens once. The answer to a success is kept (at least 72 hours, see store.Store.Prune), that to a failure is not: nothing
-// happened, and the caller may try again.
+// happens once. The answer to a success is kept (for KeyRetention), that to a failure is not: nothing happened, and
+// the caller may try again.
 
 const (
 	keyHeader = "Idempotency-Key"

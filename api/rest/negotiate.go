@@ -43,15 +43,10 @@ func (c *Call) negotiate(e *Endpoint) error {
 	}
 	best := 0.0
 	for item := range strings.SplitSeq(header, ",") {
-		kind, params, err := mime.ParseMediaType(item)
-		if kind == "" {
-			continue
-		}
+		kind, params, _ := mime.ParseMediaType(item)
 		quality := 1.0
 		if text, ok := params["q"]; ok {
-			if quality, err = strconv.ParseFloat(text, 64); err != nil {
-				continue
-			}
+			quality, _ = strconv.ParseFloat(text, 64)
 		}
 		if quality <= best {
 			continue

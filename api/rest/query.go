@@ -88,15 +88,6 @@ func (c *Call) QueryStrings(name string) []string {
 	return all
 }
 
-func (c *Call) hasQuery(name string) bool {
-	for _, p := range c.query() {
-		if p.name == name {
-			return true
-		}
-	}
-	return false
-}
-
 // QueryBool is a parameter that is true or false in the words of conventions.md 5; absent or empty is other. Error: 400 of the
 // field.
 func (c *Call) QueryBool(name string, other bool) (bool, error) {

@@ -20,7 +20,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			s.Logger.Error("panic in an endpoint", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Any("panic", p), zap.Stack("stack"))
+			c.Log().Error("panic in an endpoint", zap.Any("panic", p), zap.Stack("stack"))
 			if !c.sent {
 				c.send(c.failed(errServer))
 			}
@@ -34,15 +34,17 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve goes through the checks in the order of conventions.md 9.3.
 func (s *Service) serve(c *Call) error {
 	h := c.w.Header()
-	h.Set("Content-Language", "en")
-	h.Set("Vary", "Accept, Accept-Language, Cookie, DNT")
-	h.Set("X-Frame-Options", "DENY")
+	h["Content-Language"] = []string{"en"}
+	h["Vary"] = []string{"Accept, Accept-Language, Cookie, DNT"}
+	h["X-Frame-Options"] = []string{"DENY"}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
 	s.cors(c)
 	rt, params := s.routes.find(c.r)
 	if rt == nil {
 		return errNotFound
 	}
-	h.Set("Allow", rt.allow)
+	c.route = rt
+	h["Allow"] = []string{rt.allow}
 	if c.r.Method == http.MethodOptions {
 		c.send(s.describe(c, rt, params))
 		return nil
@@ -166,9 +168,11 @@ func (s *Service) failure(c *Call, err error) answer {
 	e := errorOf(err)
 	switch {
 	case e.Status == http.StatusInternalServerError:
-		s.Logger.Error("an endpoint failed", zap.String("method", c.r.Method), zap.String("path", c.r.URL.Path), zap.Error(err))
+		c.Log().Error("an endpoint failed", zap.Error(err))
+	case e.Err != nil && e.Status >= http.StatusInternalServerError:
+		c.Log().Warn("an endpoint is unavailable", zap.Int("status", e.Status), zap.Error(e.Err))
 	case e.Err != nil:
-		s.Logger.Warn("an endpoint refused", zap.String("method", c.r.Method), zap.String("path", c.r.URL.Path), zap.Int("status", e.Status), zap.Error(e.Err))
+		c.Log().Info("an endpoint refused", zap.Int("status", e.Status), zap.Error(e.Err))
 	}
 	return c.failed(e)
 }

@@ -1,7 +1,9 @@
 package rest_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/rest"
@@ -292,6 +295,46 @@ func TestErrorsOfOperations(t *testing.T) {
 	)
 }
 
+// The log tells of a failure what helps, and no secret.
+func TestLog(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	clock := storetest.NewClock()
+	var fail error
+	site := resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: resttest.Cowork(), Logger: zap.New(core)}, clock, []rest.Endpoint{
+		rest.Post("/api/profile/{profile}/subscribers/accept/{request_key}", accessrules.Public,
+			func(c *rest.Call, tx *store.Tx, in *rest.None) (rest.None, error) { return rest.None{}, fail }),
+	})
+	key := strings.Repeat("5e", 20)
+	for _, tc := range []struct {
+		err  error
+		want string // level and message, "" for nothing
+	}{
+		{errors.New("cause"), "error an endpoint failed"},
+		{fmt.Errorf("%w: cause", store.ErrBusy), "warn an endpoint is unavailable"},
+		{&rest.Error{Status: 400, Body: rest.Fields{}, Err: errors.New("cause")}, "info an endpoint refused"},
+		{rest.Bad("a", "b"), ""},
+		{context.Canceled, ""},
+	} {
+		fail = tc.err
+		site.Do("xia", "POST /api/profile/acme/subscribers/accept/"+key, "")
+		all := logs.TakeAll()
+		if tc.want == "" {
+			if len(all) > 0 {
+				t.Errorf("%v: logged %v, want nothing", tc.err, all)
+			}
+			continue
+		}
+		if len(all) != 1 || all[0].Level.String()+" "+all[0].Message != tc.want {
+			t.Errorf("%v: logged %v, want %q", tc.err, all, tc.want)
+			continue
+		}
+		text := fmt.Sprint(all[0].ContextMap())
+		if strings.Contains(text, key) || !strings.Contains(text, "acme") || !strings.Contains(text, "cause") {
+			t.Errorf("%v: logged %s, want the profile and the cause and no key", tc.err, text)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	get := func(c *rest.Call, r store.Reader) (item, error) { return item{}, nil }
 	for name, tc := range map[string]struct {
@@ -309,6 +352,7 @@ func TestNewRefuses(t *testing.T) {
 		}) (item, error) {
 			return item{}, nil
 		})}, want: `in:"requird"`},
+		"listed, no list": {endpoints: []rest.Endpoint{rest.Get("/api/a", accessrules.Public, get, rest.Listed())}, want: "neither a list nor a table"},
 		"wrong rule": {endpoints: []rest.Endpoint{rest.Post("/api/a", accessrules.Public, func(*rest.Call, *store.Tx, *struct {
 			A string `json:"a" validate:"shiny"`
 		}) (item, error) {

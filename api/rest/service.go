@@ -86,7 +86,7 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 	if o.Pages == nil {
 		o.Pages = func(string) string { return "" }
 	}
-	if err := checkInputs(endpoints); err != nil {
+	if err := checkTypes(endpoints); err != nil {
 		return nil, err
 	}
 	routes, err := newRouter(endpoints)
@@ -100,8 +100,8 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 	return s, nil
 }
 
-// checkInputs makes the plans of all inputs, whose tags may be wrong.
-func checkInputs(endpoints []Endpoint) (err error) {
+// checkTypes looks at the inputs, whose tags may be wrong, and at the answers.
+func checkTypes(endpoints []Endpoint) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -109,6 +109,9 @@ func checkInputs(endpoints []Endpoint) (err error) {
 	}()
 	for _, e := range endpoints {
 		describeInput(e.In)
+		if e.List && !isTable(e.Out) {
+			return fmt.Errorf("rest: %s %s is listed, but a %s is neither a list nor a table", e.Method, e.Path, e.Out)
+		}
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ func (c *Call) Write(fn func(tx *store.Tx) error) error {
 	}
 	before, cookies := c.outcome, len(c.cookies)
 	dry := c.DryRun()
+	c.zone() // asks the directory, which may not be asked in a transaction
 	err := c.service.Store.Write(ctx, func(tx *store.Tx) error {
 		c.outcome, c.cookies = before, c.cookies[:cookies]
 		c.Now = tx.Now()

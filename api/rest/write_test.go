@@ -212,6 +212,25 @@ func TestIdempotencyKeyOfTheDead(t *testing.T) {
 		resttest.Case("kept", "xia", request, body, 201, "*").With(key2).Wants("Idempotency-Replayed: true"))
 }
 
+func TestIdempotencyKeysAreForgotten(t *testing.T) {
+	tl := newTill(t)
+	again := func(name, replayed string) {
+		t.Helper()
+		tl.Run(t, resttest.Case(name, "xia", checkout, `{"title":"a"}`, 201, "*").With("Idempotency-Key: k").Wants("Idempotency-Replayed: "+replayed))
+	}
+	again("first", "")
+	tl.Clock.Advance(72 * time.Hour)
+	if err := tl.Janitor(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again("three days later", "true")
+	tl.Clock.Advance(rest.KeyRetention)
+	if err := tl.Janitor(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again("after the retention", "")
+}
+
 func TestIdempotencyUnderLoad(t *testing.T) {
 	tl := newTill(t)
 	const callers, keys = 16, 20
