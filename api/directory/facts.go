@@ -187,13 +187,14 @@ func (d *Directory) findUser(r store.Reader, epoch uint64, id int64) (*user, err
 	var email *string
 	var first, last string
 	var nick, full *string
+	var signed bool
 	var lastLogin store.Time
 	err := r.QueryRow(`SELECT id, username, email, first_name, last_name, substr(password, 1, 1) NOT IN ('', '!'), is_active, last_login,
-		password_changed_at, EXISTS (SELECT 1 FROM otp WHERE user_id = user.id),
+		password_changed_at, EXISTS (SELECT 1 FROM otp WHERE user_id = user.id), EXISTS (SELECT 1 FROM signature WHERE user_id = user.id),
 		(SELECT nick_name FROM contact WHERE user_id = user.id AND nick_name <> '' ORDER BY created_at, id LIMIT 1),
 		(SELECT full_name FROM contact WHERE user_id = user.id AND full_name <> '' ORDER BY created_at, id LIMIT 1)
 		FROM user WHERE id = ?`, id).
-		Scan(&u.ID, &u.Username, &email, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged, &u.OTP, &nick, &full)
+		Scan(&u.ID, &u.Username, &email, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged, &u.OTP, &signed, &nick, &full)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -203,8 +204,10 @@ func (d *Directory) findUser(r store.Reader, epoch uint64, id int64) (*user, err
 	u.LastLogin, u.Email = lastLogin.Time, value(email)
 	names := names{username: u.Username, first: first, last: last, nick: value(nick), full: value(full)}
 	u.FullName, u.Name = names.fullName(), names.printable()
-	if u.Signed, err = readSignatures(r, id); err != nil {
-		return nil, err
+	if signed {
+		if u.Signed, err = readSignatures(r, id); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.readRoles(r, u); err != nil {
 		return nil, err

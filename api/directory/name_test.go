@@ -144,7 +144,7 @@ func TestFixedRandom(t *testing.T) {
 			t.Errorf("%q, want %q", got[i], want[i])
 		}
 	}
-	if NewKey() == NewKey() {
-		t.Error("randomness is still fixed")
+	if a, b := NewKey(), NewKey(); a == b {
+		t.Errorf("randomness is still fixed: %s", a)
 	}
 }

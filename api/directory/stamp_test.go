@@ -164,7 +164,6 @@ func TestReadsAreNeverOlderThanWrites(t *testing.T) {
 	}
 	t.Logf("SEED=%d", seed)
 	w := newWorld(t)
-	w.o.CacheBytes = 1
 	const objects = 4
 	var (
 		users, profiles, plans, subs [objects]int64
