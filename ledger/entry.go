@@ -136,6 +136,8 @@ func (e *Entry) check() string {
 		return "does not balance"
 	case len(e.Event) > maxEventLen:
 		return "has an event id that is too long"
+	case strings.HasPrefix(e.Event, "sub_0/"):
+		return "is on a subscription that is not stored: see OnSubscription"
 	case e.Dest.Account == AccountPayable && e.Orig.Account != AccountReceivable:
 		return "debits Payable and is not an order"
 	case (e.Dest.Account == AccountSettled) != (e.Orig.Account == AccountSettled):

@@ -1,0 +1,300 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// kept are the tables that Verify proves.
+var kept = []string{"txn", "batch", "balance", "statement"}
+
+// tampered opens a store and a second connection to its file on which nothing is enforced: no trigger, no constraint. It
+// attaches a copy to restore the books from.
+func tampered(t *testing.T) (*store.Store, *sql.Conn, func()) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "books.db")
+	s := storetest.Open(t, path, storetest.NewClock())
+	for n := int64(1); n <= 2; n++ {
+		write(t, s, func(tx *store.Tx) error {
+			w, err := newWorld(tx, n)
+			if err != nil {
+				return err
+			}
+			r := rand.New(rand.NewPCG(1, uint64(n)))
+			for range 60 {
+				if err := w.step(op{Kind: r.IntN(11), A: r.Int64N(1000), B: r.Int64N(1000), C: r.Int64N(50_000)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	driver := "sqlite3"
+	if !slices.Contains(sql.Drivers(), driver) {
+		driver = "sqlite"
+	}
+	db, err := sql.Open(driver, "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		db.Close()
+	})
+	must := func(query string, args ...any) {
+		t.Helper()
+		if _, err := conn.ExecContext(context.Background(), query, args...); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	must("PRAGMA busy_timeout = 5000")
+	must("PRAGMA synchronous = OFF")
+	must("PRAGMA foreign_keys = OFF")
+	must("PRAGMA ignore_check_constraints = ON")
+	must("ATTACH ? AS pristine", path+".copy")
+	for _, table := range kept {
+		must("CREATE TABLE pristine." + table + " AS SELECT * FROM main." + table)
+		for _, event := range []string{"update", "delete", "replace"} {
+			if table == "txn" || table == "batch" {
+				must("DROP TRIGGER " + table + "_no_" + event)
+			}
+		}
+	}
+	return s, conn, func() {
+		t.Helper()
+		must("BEGIN")
+		for _, table := range kept {
+			must("DELETE FROM main." + table)
+			must("INSERT INTO main." + table + " SELECT * FROM pristine." + table)
+		}
+		must("COMMIT")
+	}
+}
+
+// TestTampering changes one thing in the books at a time, at random, and expects Verify to find it.
+func TestTampering(t *testing.T) {
+	s, conn, restore := tampered(t)
+	if verified(t, s); t.Failed() {
+		return
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	n := 250
+	if nightly() {
+		n = 10_000
+	}
+	for range n {
+		what := mutate(t, conn, r)
+		report, err := Verify(t.Context(), s, nil)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		} else if report.OK() {
+			t.Errorf("%s: not found", what)
+		}
+		restore()
+	}
+	verified(t, s)
+}
+
+// mutate changes something, and says what.
+func mutate(t *testing.T, conn *sql.Conn, r *rand.Rand) string {
+	t.Helper()
+	table := kept[r.IntN(len(kept))]
+	for {
+		var query string
+		var args []any
+		where := fmt.Sprintf("(%s) = (SELECT %s FROM main.%s LIMIT 1 OFFSET %d)", keys[table], keys[table], table, r.IntN(count(t, conn, table)))
+		switch r.IntN(10) {
+		case 0:
+			query = fmt.Sprintf("DELETE FROM main.%s WHERE %s", table, where)
+		case 1: // two entries trade places
+			a, b := 1+r.IntN(count(t, conn, "txn")), 1+r.IntN(count(t, conn, "txn"))
+			query = fmt.Sprintf(`UPDATE main.txn SET id = -id WHERE id IN (%[1]d, %[2]d) AND %[1]d <> %[2]d;
+				UPDATE main.txn SET id = %[2]d WHERE id = -%[1]d; UPDATE main.txn SET id = %[1]d WHERE id = -%[2]d`, a, b)
+		case 2: // an entry more, at the end, as a copy
+			query = `INSERT INTO main.txn SELECT (SELECT MAX(id) + 1 FROM main.txn), created_at, descr, event_id, dest_account, dest_profile_id,
+				dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, NULL, batch_id
+				FROM main.txn WHERE kind <> 'paid_out' ORDER BY id LIMIT 1 OFFSET ` + fmt.Sprint(r.IntN(20))
+		case 3: // a row more that keeps nothing
+			query = "INSERT INTO main.balance SELECT id, 'Cash', 'usd', 0, 0 FROM profile ORDER BY id LIMIT 1 OFFSET " + fmt.Sprint(r.IntN(5))
+			if r.IntN(2) == 0 {
+				query = "INSERT INTO main.statement SELECT id, 'sub_999/', 'usd', 999, NULL, 0, 0, 0, NULL, 0 FROM profile LIMIT 1"
+			}
+		default:
+			columns := columnsOf(t, conn, table)
+			column := columns[r.IntN(len(columns))]
+			var old any
+			if err := conn.QueryRowContext(t.Context(), "SELECT "+column+" FROM main."+table+" WHERE "+where).Scan(&old); err != nil {
+				t.Fatal(err)
+			}
+			query = fmt.Sprintf("UPDATE main.%s SET %s = ? WHERE %s", table, column, where)
+			args = []any{another(r, old)}
+		}
+		result, err := conn.ExecContext(t.Context(), query, args...)
+		if err != nil { // a key that is taken, a type that the column does not hold
+			continue
+		}
+		if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+			continue
+		}
+		return strings.Join(strings.Fields(fmt.Sprint(query, args)), " ")
+	}
+}
+
+// another is a value of the same type, near to the old one or far from it, or NULL.
+func another(r *rand.Rand, old any) any {
+	if r.IntN(8) == 0 && old != nil {
+		return nil
+	}
+	switch old := old.(type) {
+	case int64:
+		return []any{old + 1, old - 1, old + r.Int64N(1_000_000) + 2, -old - 1, r.Int64(), old ^ 1<<r.IntN(63)}[r.IntN(6)]
+	case string:
+		if old == "" {
+			return "x"
+		}
+		b := []byte(old)
+		i := r.IntN(len(b))
+		b[i] ^= 1
+		return []any{string(b), old + "x", old[1:], ""}[r.IntN(4)]
+	case []byte:
+		b := slices.Clone(old)
+		if len(b) > 0 {
+			b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+		}
+		return b
+	case nil:
+		return []any{r.Int64N(20), "x"}[r.IntN(2)]
+	}
+	panic(fmt.Sprintf("a column holds %T", old))
+}
+
+var keys = map[string]string{"txn": "id", "batch": "id", "balance": "profile_id, account, unit", "statement": "payer_id, event_id, unit"}
+
+func count(t *testing.T, conn *sql.Conn, table string) (n int) {
+	t.Helper()
+	if err := conn.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM main."+table).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func columnsOf(t *testing.T, conn *sql.Conn, table string) []string {
+	t.Helper()
+	rows, err := conn.QueryContext(t.Context(), "SELECT * FROM main."+table+" LIMIT 0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return columns
+}
+
+// A chain cannot see that its end was cut off, when all that is kept was corrected as well. An anchor can.
+func TestAnchor(t *testing.T) {
+	s, conn, restore := tampered(t)
+	report := verified(t, s)
+	anchor, err := ParseAnchor(report.Head.String())
+	if err != nil || anchor != report.Head {
+		t.Fatalf("%s is read as %s, %v", report.Head, anchor, err)
+	}
+	holds := func(a Anchor) (err error) {
+		read(t, s, func(r store.Reader) error {
+			err = VerifyAnchor(r, a)
+			return nil
+		})
+		return err
+	}
+	if err := holds(anchor); err != nil {
+		t.Error(err)
+	}
+	if err := holds(Anchor{Hash: genesis}); err != nil {
+		t.Errorf("the beginning: %v", err)
+	}
+	write(t, s, func(tx *store.Tx) error { // the books grow, and hold the anchor still
+		_, err := Post(tx, KindOrder, Entry{
+			CreatedAt: may, Kind: KindOrder, Event: "sub_7/", Payer: 1, Dest: Leg{1, AccountPayable, 5, "usd"}, Orig: Leg{2, AccountReceivable, 5, "usd"},
+		})
+		return err
+	})
+	if err := holds(anchor); err != nil {
+		t.Error(err)
+	}
+	restore()
+
+	for _, query := range []string{
+		`DELETE FROM main.txn WHERE id >= (SELECT first_id FROM main.batch ORDER BY id DESC LIMIT 1)`,
+		`DELETE FROM main.batch WHERE id = (SELECT MAX(id) FROM main.batch)`,
+		`DELETE FROM main.balance`,
+		`INSERT INTO main.balance SELECT profile, account, unit, SUM(amount), COUNT(*) FROM (
+			SELECT dest_profile_id AS profile, dest_account AS account, dest_unit AS unit, dest_amount AS amount FROM main.txn
+			UNION ALL SELECT orig_profile_id, orig_account, orig_unit, -orig_amount FROM main.txn) GROUP BY 1, 2, 3`,
+	} {
+		if _, err := conn.ExecContext(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if report, err := Verify(t.Context(), s, nil); err != nil || report.Head == anchor {
+		t.Fatalf("the end is still there: %+v, %v", report, err)
+	} else {
+		for _, p := range report.Problems {
+			if !strings.HasPrefix(p.Where, "statement") && !strings.HasPrefix(p.Where, "charge") {
+				t.Errorf("a corrected cut shows: %s", p)
+			}
+		}
+	}
+	if err := holds(anchor); err == nil {
+		t.Error("the end was cut off and the anchor holds")
+	}
+	for _, nonsense := range []string{"", "1", "1:", "x:" + anchor.Hash.String(), "-1:" + anchor.Hash.String(), "1:" + anchor.Hash.String()[2:], "1:zz"} {
+		if a, err := ParseAnchor(nonsense); err == nil {
+			t.Errorf("%q is read as %s", nonsense, a)
+		}
+	}
+}
+
+// The database itself refuses to change or remove what was written.
+func TestAppendOnly(t *testing.T) {
+	s, _ := books(t)
+	sold(t, s)
+	for _, query := range []string{
+		`UPDATE txn SET descr = 'x' WHERE id = 1`,
+		`UPDATE txn SET id = 99 WHERE id = 1`,
+		`DELETE FROM txn WHERE id = 1`,
+		`DELETE FROM txn`,
+		`INSERT OR REPLACE INTO txn SELECT * FROM txn WHERE id = 1`,
+		`REPLACE INTO txn SELECT * FROM txn`,
+		`UPDATE batch SET actor = 'x'`,
+		`DELETE FROM batch WHERE id = 1`,
+		`INSERT OR REPLACE INTO batch SELECT * FROM batch WHERE id = 1`,
+		`INSERT INTO batch SELECT * FROM batch WHERE id = 1 ON CONFLICT (id) DO UPDATE SET actor = 'x'`,
+		`INSERT INTO txn SELECT * FROM txn WHERE id = 1 ON CONFLICT (id) DO UPDATE SET descr = 'x'`,
+	} {
+		err := s.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(query)
+			return err
+		})
+		if err == nil {
+			t.Errorf("%s: done", query)
+		}
+	}
+	verified(t, s)
+}
