@@ -215,13 +215,14 @@ func (s *Service) skipsOptIn(r store.Reader, p *Plan, profileID int64, made bool
 				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, p.ProfileID, profileID, r.Now())
 }
 
-// AcceptGrant accepts a grant in the name of its subscriber (subscriptions.md 6.4). The key is used up. Errors: 404.
+// AcceptGrant accepts a grant in the name of its subscriber (subscriptions.md 6.4). The key is used up. Errors: 404, also for a
+// grant that has ended: declined, or not accepted in time.
 func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64) (*Subscription, error) {
 	sub, err := one(tx, selectSubscription+` WHERE s.grant_key = ?`, key)
 	if err != nil {
 		return nil, err
 	}
-	if sub == nil || sub.Subscriber != subscriber {
+	if sub == nil || sub.Subscriber != subscriber || !sub.EndsAt.After(tx.Now().Time) {
 		return nil, rest.NotFound("Subscription")
 	}
 	return sub, s.accept(tx, sub, by)

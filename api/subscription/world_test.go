@@ -237,3 +237,14 @@ func (w *world) fill() {
 	})
 	w.dir.TouchAll()
 }
+
+// told checks that one notice of an event went out last, with these fragments in its payload.
+func (w *world) told(t *testing.T, event string, fragments ...string) {
+	t.Helper()
+	payload := w.values(`SELECT payload FROM outbox WHERE event = ? ORDER BY id DESC LIMIT 1`, event)
+	for _, f := range fragments {
+		if !strings.Contains(payload, f) {
+			t.Errorf("%s: payload %s\nwant it to hold %s", event, payload, f)
+		}
+	}
+}
