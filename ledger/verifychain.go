@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"hash"
@@ -39,8 +40,7 @@ func verifyChain(ctx context.Context, s *store.Store, report *Report, progress f
 			if err := w.readBatches(r); err != nil {
 				return err
 			}
-			list, err = entries(r, `SELECT `+Columns+` FROM txn AS t WHERE t.id > ? AND t.id <= ? ORDER BY t.id LIMIT ?`, w.last, end, verifyPage)
-			if err != nil {
+			if list, err = w.readEntries(r, end); err != nil {
 				return err
 			}
 			return verifyReferences(r, report, list)
@@ -107,6 +107,22 @@ func (w *chainWalk) readBatches(r store.Reader) error {
 
 func (w *chainWalk) add(what string, id int64, format string, args ...any) {
 	w.report.add(fmt.Sprintf("%s %d", what, id), fmt.Sprintf(format, args...))
+}
+
+// readEntries reads the next page of entries. In memory nothing is told by a zero, so that one in place of NULL would pass.
+func (w *chainWalk) readEntries(r store.Reader, upTo int64) ([]Entry, error) {
+	list := make([]Entry, 0, verifyPage)
+	err := each(r, func(scan func(...any) error) error {
+		var zero sql.Null[bool]
+		e, err := ScanEntry(scan, &zero)
+		if zero.V {
+			w.add("entry", e.ID, "holds a zero or an empty text in place of nothing")
+		}
+		list = append(list, e)
+		return err
+	}, `SELECT `+Columns+`, t.payer_id = 0 OR t.reverts_id = 0 OR t.event_id = ''
+		FROM txn AS t WHERE t.id > ? AND t.id <= ? ORDER BY t.id LIMIT ?`, w.last, upTo, verifyPage)
+	return list, err
 }
 
 // nextBatch ends the batch that is open and begins the next one that was read, if there is one.
