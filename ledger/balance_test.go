@@ -1,0 +1,224 @@
+package ledger
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+func TestBalances(t *testing.T) {
+	s, _ := books(t)
+	charge := sold(t, s)
+	record(t, s,
+		refund(chargeLines(t, s, charge)[0], charge, 5000),
+		OrderPlaced{At: on(2026, 6, 1), Event: "sub_8/", Payer: ana, Provider: gym, Amount: Amount{900, "eur"}, Periods: 1},
+		OrderPlaced{At: on(2026, 6, 2), Event: "sub_8/", Payer: bob, Provider: gym, Amount: Amount{100, "eur"}, Periods: 1},
+	)
+	read(t, s, func(r store.Reader) error {
+		for _, tt := range []struct {
+			profile       int64
+			account, unit string
+			want          int64
+		}{
+			{gym, AccountFunds, "usd", 13793}, {gym, AccountFunds, "eur", 0}, {gym, AccountReceivable, "eur", -1000}, {99, AccountFunds, "usd", 0},
+		} {
+			if got, err := Balance(r, tt.profile, tt.account, tt.unit); got != tt.want || err != nil {
+				t.Errorf("%v: %d, %v", tt, got, err)
+			}
+		}
+		funds, err := Funds(r, gym)
+		if err != nil {
+			return err
+		}
+		diff(t, "funds", funds, []Amount{usd(13793)})
+		for account, want := range map[string]int64{AccountFunds: 2, AccountReceivable: 4, AccountIncome: 0} {
+			if n, err := CountEntries(r, gym, account); n != want || err != nil {
+				t.Errorf("%d entries on %s, %v", n, account, err)
+			}
+		}
+		for _, tt := range []struct {
+			name string
+			sel  Selection
+			want []Amount
+		}{
+			{"everything", Selection{}, nil},
+			{"an account of everybody", Selection{Account: AccountFunds}, []Amount{usd(15000)}},
+			{"an account in two units", Selection{Profile: gym, Account: AccountReceivable}, []Amount{{-1000, "eur"}}},
+			{"a part of names", Selection{Selector: "rEFUND"}, []Amount{usd(5000)}}, // Refund and Refunded
+			{"a part of names of a profile", Selection{Profile: ana, Selector: "refund"}, []Amount{usd(-5000)}},
+			{"no wildcard", Selection{Selector: "r%d"}, nil},
+			{"no other wildcard", Selection{Selector: "_efund"}, nil},
+			{"no name", Selection{Selector: `\`}, nil},
+			{"an event", Selection{Event: "sub_7/", Account: AccountReceivable}, nil},
+			{"an event and account", Selection{Event: "sub_7/", Account: AccountBacklog}, []Amount{usd(-20000)}},
+			{"an event and selector", Selection{Event: "cha_1/1/", Selector: "funds"}, []Amount{usd(-5000)}},
+			{"from", Selection{Account: AccountPayable, From: on(2026, 6, 1)}, []Amount{{1000, "eur"}}},
+			{"until", Selection{Account: AccountPayable, Until: on(2026, 6, 2)}, []Amount{{900, "eur"}}},
+			{"from and until", Selection{Profile: bob, Account: AccountPayable, From: on(2026, 6, 2), Until: on(2026, 6, 3)}, []Amount{{100, "eur"}}},
+			{"before everything", Selection{Until: may}, nil},
+		} {
+			got, err := AccountBalance(r, tt.sel)
+			if err != nil {
+				return err
+			}
+			diff(t, tt.name, got, tt.want)
+		}
+		return nil
+	})
+}
+
+// 4.2: by event and payer, as of any date.
+func TestStatement(t *testing.T) {
+	s, clock := books(t)
+	at := func(d int) store.Time { return on(2026, 5, d) }
+	order := func(d int, event string, payer, amount int64) OrderPlaced {
+		return OrderPlaced{At: at(d), Event: event, Payer: payer, Provider: gym, Amount: usd(amount), Periods: 1}
+	}
+	record(t, s,
+		order(3, "sub_7/", ana, 20000),
+		order(2, "cpn_x", ana, 5000), // a group buy is owed by who pays (decision 35)
+		UseCharged{At: at(4), Event: "sub_7/3/", Payer: ana, Provider: gym, Price: usd(100), Quantity: 4},
+		order(5, "sub_7/", bob, 700), // bob renews ana's subscription
+		OrderPlaced{At: at(6), Event: "sub_9/", Payer: ana, Provider: acme, Amount: Amount{300, "eur"}, Periods: 1},
+		PaidOffline{At: at(8), Check: "check_1", Event: "sub_7/", Payer: ana, Provider: gym, Amount: usd(7000), Payable: 20000},
+		PaidOffline{At: at(9), Check: "check_2", Event: "sub_7/3/", Payer: ana, Provider: gym, Amount: usd(500), Payable: 400},
+		WrittenOff{At: at(10), Event: "cpn_x", Payer: ana, Provider: gym, Amount: usd(5000), Payable: 5000, Label: "gym-cpn_x"},
+	)
+	clock.Set(at(20).Time)
+	due := func(event string, amount Amount, provider, payable int64, d int) Due {
+		return Due{Event: event, Amount: amount, Provider: provider, Payable: payable, LastAt: at(d)}
+	}
+	now := Statement{
+		due("sub_7/", usd(13000), gym, 13000, 3), due("sub_7/3/", usd(-100), gym, 0, 4), due("sub_9/", Amount{300, "eur"}, acme, 300, 6),
+	}
+	read(t, s, func(r store.Reader) error {
+		for _, tt := range []struct {
+			name  string
+			until store.Time
+			want  Statement
+		}{
+			{"with everything", store.Time{}, now},
+			{"now", r.Now(), now},
+			{"before the write-off", at(10), Statement{
+				due("cpn_x", usd(5000), gym, 5000, 2), now[0], now[1], now[2],
+			}},
+			{"before payments", at(8), Statement{
+				due("cpn_x", usd(5000), gym, 5000, 2), due("sub_7/", usd(20000), gym, 20000, 3), due("sub_7/3/", usd(400), gym, 400, 4), now[2],
+			}},
+			{"before the second order", at(3), Statement{due("cpn_x", usd(5000), gym, 5000, 2)}},
+			{"before everything", at(2), nil},
+		} {
+			got, err := StatementOf(r, ana, tt.until)
+			if err != nil {
+				return err
+			}
+			diff(t, tt.name, got, tt.want)
+			if tt.until.IsZero() {
+				tt.until = endOfTime
+			}
+			defined, err := statementAsOf(r, ana, tt.until)
+			if err != nil {
+				return err
+			}
+			diff(t, tt.name+", by definition", defined, tt.want)
+		}
+		total, err := now.Total()
+		if err != nil {
+			return err
+		}
+		diff(t, "total", total, []Amount{{300, "eur"}, usd(12900)})
+		diff(t, "positive", now.Positive(), Statement{now[0], now[2]})
+		diff(t, "shown", Shown(total, "usd"), usd(12900))
+		diff(t, "shown, default unit absent", Shown(total, "gbp"), Amount{300, "eur"})
+		diff(t, "shown, nothing", Shown(nil, "gbp"), Amount{0, "gbp"})
+
+		one, err := DueOn(r, ana, "sub_7/", "usd")
+		diff(t, "on one event", one, now[0])
+		if err != nil {
+			return err
+		}
+		none, err := DueOn(r, ana, "sub_7/", "eur")
+		diff(t, "on no event", none, Due{Event: "sub_7/", Amount: Amount{0, "eur"}})
+		if err != nil {
+			return err
+		}
+
+		locked, err := SubscriptionBalances(r, 7, 9, 70, 71, 8)
+		diff(t, "locked", locked, map[int64]int64{7: 13600, 9: 300}) // all payers, the use's credit deducted
+		if err != nil {
+			return err
+		}
+		if due, err := SubscriptionBalance(r, 7); due != 13600 || err != nil {
+			t.Errorf("sub_7 owes %d, %v", due, err)
+		}
+		if due, err := SubscriptionBalance(r, 8); due != 0 || err != nil {
+			t.Errorf("sub_8 owes %d, %v", due, err)
+		}
+		nothing, err := SubscriptionBalances(r)
+		diff(t, "of no subscription", nothing, map[int64]int64{})
+		return err
+	})
+	if _, err := (Statement{{Amount: usd(1 << 62)}, {Amount: usd(1 << 62)}}).Total(); err != ErrOverflow {
+		t.Errorf("a total beyond an int64: %v", err)
+	}
+}
+
+// 4.4.
+func TestUnpaidOrders(t *testing.T) {
+	s, _ := books(t)
+	sold(t, s) // on 1 May, paid by card
+	at := func(d int) store.Time { return on(2026, 5, d) }
+	order := func(d int, event string, amount int64) OrderPlaced {
+		return OrderPlaced{At: at(d), Event: event, Payer: ana, Provider: gym, Amount: usd(amount), Periods: 1, Descr: "order"}
+	}
+	record(t, s,
+		order(3, "sub_7/", 100), order(5, "sub_7/", 200), order(4, "sub_8/", 300), order(6, "sub_8/", 0),
+		order(7, "sub_9/", 400),
+		PaidOffline{At: at(8), Check: "check_1", Event: "sub_9/", Payer: ana, Provider: gym, Amount: usd(400), Payable: 400}, // paid, if not by card
+		PaidOffline{At: at(8), Check: "check_2", Event: "sub_7/", Payer: ana, Provider: gym, Amount: usd(50), Payable: 300},
+		OrderPlaced{At: at(9), Event: "sub_7/", Payer: bob, Provider: gym, Amount: usd(1), Periods: 1}, // bob's own
+	)
+	read(t, s, func(r store.Reader) error {
+		unpaid, err := UnpaidOrders(r, ana)
+		if err != nil {
+			return err
+		}
+		diff(t, "unpaid", arrows(unpaid), []string{
+			"ana:Payable 200 <- gym:Receivable 200 sub_7/ 1 periods",
+			"ana:Payable 300 <- gym:Receivable 300 sub_8/ 1 periods",
+			"ana:Payable 100 <- gym:Receivable 100 sub_7/ 1 periods",
+		})
+		for payer, want := range map[int64]store.Time{ana: may, bob: {}} {
+			if at, err := LastPayment(r, payer); !at.Equal(want.Time) || err != nil {
+				t.Errorf("last payment of %s at %s, %v", names[payer], at, err)
+			}
+		}
+		return nil
+	})
+}
+
+// The queries of requests read what they return, whatever the size of the books.
+func TestQueryPlans(t *testing.T) {
+	s := storetest.New(t)
+	for name, tt := range map[string]struct {
+		query string
+		args  []any
+		want  string
+	}{
+		"balance":   {`SELECT amount FROM balance WHERE profile_id = ? AND account = ? AND unit = ?`, []any{1, "Funds", "usd"}, "USING PRIMARY KEY"},
+		"statement": {`SELECT due FROM statement WHERE payer_id = ?`, []any{1}, "USING PRIMARY KEY"},
+		"locked": {`SELECT s.due FROM json_each(?) AS ids JOIN statement AS s ON s.subscription_id = ids.value`, []any{"[1]"},
+			"USING INDEX statement_subscription (subscription_id=?)"},
+		"owed to a provider": {`SELECT payer_id FROM statement WHERE provider_id = ? AND due > paid`, []any{1}, "INDEX statement_due (provider_id=?)"},
+		"income":             {`SELECT id FROM txn WHERE event_id >= ? AND event_id < ?`, []any{"sub_7/", "sub_70"}, "INDEX txn_event (event_id>? AND event_id<?)"},
+		"last payment": {`SELECT created_at FROM txn WHERE orig_profile_id = ? AND orig_account = 'Liability' AND kind = 'paid_by_card'
+			ORDER BY created_at DESC LIMIT 1`, []any{1}, "INDEX txn_orig (orig_profile_id=? AND orig_account=?)"},
+		"payout": {`SELECT 1 FROM txn WHERE kind = 'paid_out' AND event_id = ?`, []any{"po_1"}, "INDEX txn_payout (event_id=?)"},
+	} {
+		if plan := storetest.Plan(t, s, tt.query, tt.args...); !strings.Contains(plan, tt.want) || strings.Contains(plan, "SCAN txn") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s: %s", name, plan)
+		}
+	}
+}

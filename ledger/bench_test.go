@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// BenchmarkOrders compares orders through the ledger with the same rows written by hand, both in the store's group commits.
+func BenchmarkOrders(b *testing.B) {
+	for _, callers := range []int{1, 16, 64} {
+		for _, how := range []struct {
+			name string
+			post func(tx *store.Tx, n int64) error
+		}{{"ledger", postOrder}, {"by-hand", insertOrder}} {
+			b.Run(fmt.Sprintf("callers=%d/%s", callers, how.name), func(b *testing.B) {
+				s := storetest.New(b)
+				manyProfiles(b, s, 10_000)
+				var next atomic.Int64
+				var wg sync.WaitGroup
+				b.ResetTimer()
+				for range callers {
+					wg.Go(func() {
+						for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+							if err := s.Write(b.Context(), func(tx *store.Tx) error { return how.post(tx, n) }); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
+			})
+		}
+	}
+}
+
+func manyProfiles(b *testing.B, s *store.Store, n int) {
+	b.Helper()
+	write(b, s, func(tx *store.Tx) error {
+		for i := range n {
+			if _, err := tx.Exec(`INSERT INTO profile (slug, created_at) VALUES (?, 0)`, "profile-"+strconv.Itoa(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func orderNumber(tx *store.Tx, n int64) OrderPlaced {
+	return OrderPlaced{
+		At: tx.Now(), Event: SubEvent(n), Payer: 10 + n*7919%9000, Provider: 1 + n%5, Amount: usd(20000), Periods: 1,
+		Descr: "Subscription to gold until 2026/12/23 (1 month)",
+	}
+}
+
+func postOrder(tx *store.Tx, n int64) error {
+	entries, err := orderNumber(tx, n).Entries()
+	if err != nil {
+		return err
+	}
+	_, err = Post(tx, KindOrder, entries...)
+	return err
+}
+
+var handHash [32]byte
+
+func insertOrder(tx *store.Tx, n int64) error {
+	o := orderNumber(tx, n)
+	batch, err := tx.Insert(`INSERT INTO batch (created_at, kind, actor, first_id, nb_entries, hash) VALUES (?, ?, ?, ?, ?, ?)`,
+		tx.Now(), KindOrder, tx.Actor, n, 1, handHash[:])
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO txn (created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit,
+			orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
+		VALUES (?, ?, ?, 'Payable', ?, ?, 'usd', 'Receivable', ?, ?, 'usd', ?, ?, 'order_placed', ?)`,
+		o.At, o.Descr, o.Event, o.Payer, o.Amount.Value, o.Provider, o.Amount.Value, o.Payer, o.Periods, batch)
+	if err != nil {
+		return err
+	}
+	for _, leg := range []struct {
+		profile int64
+		account string
+		amount  int64
+	}{{o.Payer, AccountPayable, o.Amount.Value}, {o.Provider, AccountReceivable, -o.Amount.Value}} {
+		_, err := tx.Exec(`INSERT INTO balance (profile_id, account, unit, amount, nb_entries) VALUES (?, ?, 'usd', ?, 1)
+			ON CONFLICT (profile_id, account, unit) DO UPDATE SET amount = balance.amount + excluded.amount, nb_entries = balance.nb_entries + 1`,
+			leg.profile, leg.account, leg.amount)
+		if err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(`INSERT INTO statement (payer_id, event_id, unit, subscription_id, provider_id, due, paid, payable, ordered_at, last_at)
+		VALUES (?, ?, 'usd', ?, ?, ?, 0, ?, ?, ?)
+		ON CONFLICT (payer_id, event_id, unit) DO UPDATE SET due = statement.due + excluded.due, payable = statement.payable + excluded.payable,
+			ordered_at = excluded.ordered_at, last_at = excluded.last_at`,
+		o.Payer, o.Event, n, o.Provider, o.Amount.Value, o.Amount.Value, o.At, o.At)
+	return err
+}
+
+// large returns books of about n entries: orders of a thousand subscribers to five providers, paid offline.
+func large(b *testing.B, n int64) *store.Store {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "large.db")
+	s := storetest.Open(b, path, storetest.NewClock())
+	manyProfiles(b, s, 1010)
+	const each = 5 // entries of an order and its payment
+	for done := int64(0); done < n/each; {
+		write(b, s, func(tx *store.Tx) error {
+			for i := done; i < min(done+2000, n/each); i++ {
+				o := orderNumber(tx, i)
+				o.Payer = 10 + i%1000
+				o.Event = SubEvent(o.Payer)
+				o.At = store.Time{Time: tx.Now().Add(time.Duration(i) * time.Second)}
+				for _, event := range []businessEvent{o, PaidOffline{
+					At: o.At, Check: "check_" + strconv.FormatInt(i, 10), Event: o.Event, Payer: o.Payer, Provider: o.Provider, Amount: o.Amount, Payable: o.Amount.Value,
+				}} {
+					entries, err := event.Entries()
+					if err != nil {
+						return err
+					}
+					if _, err := Post(tx, event.Kind(), entries...); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		done += 2000
+	}
+	if info, err := os.Stat(path); err == nil {
+		b.Logf("%d bytes an entry on disk", info.Size()/n)
+	}
+	return s
+}
+
+// BenchmarkReads shows that balances and statements cost the same in small books and in large ones.
+func BenchmarkReads(b *testing.B) {
+	for _, n := range []int64{10_000, 1_000_000} {
+		s := large(b, n)
+		for name, fn := range map[string]func(r store.Reader) error{
+			"balance":   func(r store.Reader) error { _, err := Balance(r, 1, AccountReceivable, "usd"); return err },
+			"statement": func(r store.Reader) error { _, err := StatementOf(r, 17, store.Time{}); return err },
+			"by-dates": func(r store.Reader) error {
+				_, err := statementAsOf(r, 17, endOfTime)
+				return err
+			},
+			"locked": func(r store.Reader) error { _, err := SubscriptionBalances(r, 17, 18, 19); return err },
+		} {
+			b.Run(fmt.Sprintf("entries=%d/%s", n, name), func(b *testing.B) {
+				read(b, s, func(r store.Reader) error {
+					for b.Loop() {
+						if err := fn(r); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkWhole verifies and exports books of a million entries.
+func BenchmarkWhole(b *testing.B) {
+	const n = 1_000_000
+	s := large(b, n)
+	b.Run("verify", func(b *testing.B) {
+		for b.Loop() {
+			report, err := Verify(b.Context(), s, nil)
+			if err != nil || !report.OK() {
+				b.Fatal(report.Problems, err)
+			}
+		}
+		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+	})
+	for _, f := range []Format{HLedger, LedgerCLI, Beancount} {
+		b.Run("export-"+string(f), func(b *testing.B) {
+			for b.Loop() {
+				if err := Export(b.Context(), s, io.Discard, f); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}
