@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/processor"
+	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/api/subscription"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Options are one configuration of the service.
+type Options struct {
+	BaseURL  string // public address of the site; "" to use the request's
+	Broker   Broker
+	Demo     bool // create the demo's users and plans on the first start
+	ReadOnly bool
+	CORS     []string                   // origins that may call with credentials
+	Pages    func(target string) string // URL of a page of the contract, "" for none
+	From     string                     // sender of messages
+	Mailer   notice.Mailer
+	// WelcomeEmail sends a message to new users.
+	WelcomeEmail bool
+	// Processor takes the payments.
+	Processor processor.Processor
+	Origin    func(*http.Request) string // scheme and host of a request, by the trusted-proxy logic
+	Client    func(*http.Request) string // address of the client, likewise
+
+	TokenLifetime time.Duration
+	CookieName    string
+
+	Auth         auth.Settings
+	Profile      profile.Settings
+	Subscription subscription.Settings
+}
+
+// Broker is the profile that runs the site, created on the first start.
+type Broker struct {
+	Slug, FullName, Email string
+	Manager               *Manager // its first manager, created when it has none
+}
+
+// Manager is a login that manages the broker.
+type Manager struct{ Username, Email, Password string }
+
+// Service is the API of a site under one configuration.
+type Service struct {
+	options       Options
+	site          *Site
+	rest          *rest.Service
+	notices       *notice.Notices
+	auth          *auth.Service
+	profiles      *profile.Service
+	subscriptions *subscription.Service
+	ready         atomic.Bool
+}
+
+// New wires a service. It changes nothing in the database.
+func New(site *Site, o Options) (*Service, error) {
+	s := &Service{options: o, site: site}
+	var err error
+	s.notices, err = notice.New(notice.Options{
+		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
+		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer,
+		WelcomeEmail: func(store.Reader) (bool, error) { return o.WelcomeEmail, nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.profiles = profile.NewService(profile.Options{Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Profile})
+	s.auth = auth.New(auth.Options{
+		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Auth, Profiles: s.profiles,
+		Pictures: &rest.Pictures{Dir: filepath.Join(filepath.Dir(site.Path), "media")}, Logger: site.Logger,
+	})
+	s.subscriptions = subscription.New(subscription.Options{
+		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Subscription,
+		Profiles: s.profiles, Users: s.auth,
+	})
+	s.profiles.SetUsers(s.auth)
+	s.profiles.SetSubscriptions(s.subscriptions)
+
+	var endpoints []rest.Endpoint
+	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.endpoints()} {
+		endpoints = append(endpoints, part...)
+	}
+	s.rest, err = rest.New(rest.Options{
+		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
+		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
+		NotActivated: s.auth.NotActivated,
+	}, endpoints)
+	return s, err
+}
+
+// Start prepares the service and runs its jobs in place of those of the configuration before.
+func (s *Service) Start(ctx context.Context) error {
+	s.site.mu.Lock()
+	defer s.site.mu.Unlock()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	s.site.run(s.jobs())
+	s.ready.Store(true)
+	return nil
+}
+
+// Prepare makes the service ready for the operations of a command: without jobs, and without answering requests.
+func (s *Service) Prepare(ctx context.Context) error {
+	s.site.mu.Lock()
+	defer s.site.mu.Unlock()
+	return s.prepare(ctx)
+}
+
+// prepare migrates the database and creates what a first start creates.
+func (s *Service) prepare(ctx context.Context) error {
+	if err := s.site.migrate(ctx); err != nil {
+		return err
+	}
+	err := s.site.Directory.Configure(directory.Config{
+		Broker: s.options.Broker.Slug, Secrets: s.site.secrets,
+		TokenLifetime: s.options.TokenLifetime, CookieName: s.options.CookieName,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.bootstrap(ctx); err != nil {
+		return fmt.Errorf("first start: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) jobs() []job {
+	return []job{
+		{name: "deliver notices", do: s.notices.Deliver},
+		{name: "note the use of keys", every: time.Minute, do: s.site.Directory.FlushKeyUse},
+		{name: "prune", every: time.Hour, do: s.prune},
+	}
+}
+
+// ServeHTTP answers requests under /api; 503 until Start is done.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.ready.Load() && r.URL.Path != "/api/health" {
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"detail":"The service is starting."}`))
+		return
+	}
+	s.rest.ServeHTTP(w, r)
+}
+
+// Table prints the endpoints with who may call them.
+func (s *Service) Table() string { return s.rest.Table() }
+
+// Endpoints are the rows of the API.
+func (s *Service) Endpoints() []rest.Endpoint { return s.rest.Endpoints() }
+
+// GateSite is what the upstream is told about the site.
+func (s *Service) GateSite() *accessrules.Site {
+	b := s.options.Broker
+	if p, err := s.site.Directory.Profile(b.Slug); err == nil && p != nil {
+		return &accessrules.Site{Slug: p.Slug, PrintableName: p.PrintableName, Email: p.Email}
+	}
+	return &accessrules.Site{Slug: b.Slug, PrintableName: b.FullName, Email: b.Email}
+}

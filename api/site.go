@@ -1,0 +1,138 @@
+// Package api assembles the service from its parts: it opens the site, wires the packages to each other, serves their endpoints
+// and runs their jobs. It knows nothing of Caddy.
+package api
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// SiteOptions say where a site is kept.
+type SiteOptions struct {
+	Path    string           // of the database
+	Secrets string           // path of the file of generated secrets
+	Now     func() time.Time // the clock of everything
+	Logger  *zap.Logger
+}
+
+// Site is what outlives a configuration: the database, what is cached of it, and the jobs. Configurations share it by the path of
+// the database.
+type Site struct {
+	SiteOptions
+	Store     *store.Store
+	Directory *directory.Directory
+
+	mu      sync.Mutex
+	secrets directory.Secrets
+	loaded  bool
+	stop    func() // ends the jobs of the service that runs
+}
+
+// Open opens the database without changing it. See Service.Start.
+func Open(ctx context.Context, o SiteOptions) (*Site, error) {
+	s, err := store.Open(ctx, store.Options{Path: o.Path, Now: o.Now, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	d, err := directory.New(directory.Options{Store: s, Now: o.Now, Logger: o.Logger})
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return &Site{SiteOptions: o, Store: s, Directory: d}, nil
+}
+
+// Destruct ends the jobs and closes the database.
+func (s *Site) Destruct() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+	return s.Store.Close()
+}
+
+// Secrets are the generated secrets; empty until a service has started.
+func (s *Site) Secrets() directory.Secrets {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.secrets
+}
+
+// Migrate brings the database up to date and reads the secrets, or makes them.
+func (s *Site) Migrate(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.migrate(ctx)
+}
+
+func (s *Site) migrate(ctx context.Context) error {
+	if err := s.Store.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrating the database: %w", err)
+	}
+	if !s.loaded {
+		secrets, err := directory.LoadSecrets(s.SiteOptions.Secrets)
+		if err != nil {
+			return fmt.Errorf("secrets: %w", err)
+		}
+		s.secrets, s.loaded = secrets, true
+	}
+	return nil
+}
+
+// run makes the jobs those of a service, in place of the one before. Two never run at once.
+func (s *Site) run(jobs []job) {
+	if s.stop != nil {
+		s.stop()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for _, j := range jobs {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			j.run(ctx, s.Logger)
+		}()
+	}
+	s.stop = func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// A job is done again and again, or runs until it is told to stop.
+type job struct {
+	name  string
+	every time.Duration // 0: do runs until its context ends
+	do    func(ctx context.Context) error
+}
+
+func (j job) run(ctx context.Context, logger *zap.Logger) {
+	report := func(err error) {
+		if err != nil && ctx.Err() == nil {
+			logger.Error("job failed", zap.String("job", j.name), zap.Error(err))
+		}
+	}
+	if j.every == 0 {
+		report(j.do(ctx))
+		return
+	}
+	ticker := time.NewTicker(j.every)
+	defer ticker.Stop()
+	for {
+		report(j.do(ctx))
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,177 @@
+// Package caddymodule is everything Caddy: the app, the two handlers, the Caddyfile grammar and the commands. What it knows of
+// the product is the assembly in package api and the rules in package accessrules.
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/api"
+)
+
+func init() { caddy.RegisterModule(new(App)) }
+
+// App is Tollgate itself: it knows who the users of the site are and what they paid for. The handlers `tollgate_api` (the API
+// under /api) and `tollgate` (the gate in front of an application) work with it.
+//
+// It keeps its database in one SQLite file. Reloads of the configuration keep the file, its caches and the jobs: nothing is
+// opened twice and no request is lost.
+type App struct {
+	// URL is the public address of the site, as in `https://example.com`, on which links in answers and messages are built.
+	// Without it, answers use the address of the request and messages have no links.
+	URL string `json:"url,omitempty"`
+
+	// Store is the path of the database. Default: `tollgate/tollgate.db` in Caddy's data directory.
+	Store string `json:"store,omitempty"`
+
+	// Secrets is the path of the file with the generated secrets. Default: `secrets.json` beside the database.
+	Secrets string `json:"secrets,omitempty"`
+
+	// Broker is the profile that runs the site. It is created on the first start.
+	Broker Broker `json:"broker,omitempty"`
+
+	// Demo creates the users donny and xia (password "yoyo") and two plans on the first start, and refuses peers that are not on
+	// this machine. It must not be used in production.
+	Demo bool `json:"demo,omitempty"`
+
+	// Pages are the URLs of the pages that cure a refusal, by name: login, activate, password, legal, invitation, pricing, cart,
+	// balance. `{…}` in a URL stands for what varies. An empty URL is the contract's own path. A page that is not named is never
+	// redirected to.
+	Pages map[string]string `json:"pages,omitempty"`
+
+	// Processor takes the payments. Default: `sandbox`, which moves no money.
+	ProcessorRaw json.RawMessage `json:"processor,omitempty" caddy:"namespace=tollgate.processors inline_key=processor"`
+
+	Settings
+
+	site    *api.Site
+	service *api.Service
+	key     string // of the site in the pool
+	command bool   // used by a command, outside of a server
+	logger  *zap.Logger
+}
+
+// Broker is the profile that runs the site.
+type Broker struct {
+	// Slug names the profile. Default: `broker`.
+	Slug string `json:"slug,omitempty"`
+	// FullName is printed in lists and messages. Default: the slug.
+	FullName string `json:"full_name,omitempty"`
+	// Email is where the site is told what happens, and what it writes from.
+	Email string `json:"email,omitempty"`
+	// Manager is the first manager, created on the first start when the profile has none.
+	Manager *Manager `json:"manager,omitempty"`
+}
+
+// Manager is a user who manages the broker.
+type Manager struct {
+	// Username of the login.
+	Username string `json:"username,omitempty"`
+	// Email of the login.
+	Email string `json:"email,omitempty"`
+	// Password, best given as a placeholder: `{env.TOLLGATE_PASSWORD}` or `{file./run/secrets/tollgate}`. It is read when the
+	// manager is created, and not afterwards.
+	Password string `json:"password,omitempty"`
+}
+
+// sites are the open databases, by path alone: a change of any other setting does not open the file a second time.
+var sites = caddy.NewUsagePool()
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "tollgate", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision opens and checks the database without changing it, and sets the API up.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	if a.Store == "" {
+		a.Store = filepath.Join(caddy.AppDataDir(), "tollgate", "tollgate.db")
+	}
+	path, err := caddy.FastAbs(a.Store)
+	if err != nil {
+		return fmt.Errorf("path of the store: %w", err)
+	}
+	if a.Secrets == "" {
+		a.Secrets = filepath.Join(filepath.Dir(path), "secrets.json")
+	}
+	if a.Broker.Slug == "" {
+		a.Broker.Slug = "broker"
+	}
+	if a.Broker.FullName == "" {
+		a.Broker.FullName = a.Broker.Slug
+	}
+	if err := a.Settings.provision(); err != nil {
+		return err
+	}
+	options, err := a.options(ctx)
+	if err != nil {
+		return err
+	}
+	site, _, err := sites.LoadOrNew(path, func() (caddy.Destructor, error) {
+		return api.Open(context.Background(), api.SiteOptions{Path: path, Secrets: a.Secrets, Now: func() time.Time { return now() }, Logger: a.logger})
+	})
+	if err != nil {
+		return fmt.Errorf("opening the store %s: %w", path, err)
+	}
+	a.site, a.key = site.(*api.Site), path
+	a.service, err = api.New(a.site, options)
+	return err
+}
+
+// Start brings the database up to date, creates what a first start creates, and starts the jobs. Requests that come before it is
+// done are answered 503.
+func (a *App) Start() error { return a.service.Start(context.Background()) }
+
+// Stop leaves everything as it is: the next configuration may go on with it. See Cleanup.
+func (a *App) Stop() error { return nil }
+
+// Cleanup closes the database when no configuration uses it any more.
+func (a *App) Cleanup() error {
+	if a.key == "" {
+		return nil
+	}
+	_, err := sites.Delete(a.key)
+	return err
+}
+
+// admit refuses a peer that is not on this machine in demo mode.
+func (a *App) admit(r *http.Request) bool {
+	if !a.Demo {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// appOf finds the app that the handlers work with.
+func appOf(ctx caddy.Context) (*App, error) {
+	app, err := ctx.AppIfConfigured("tollgate")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return nil, errors.New("there is no global option `tollgate`: add `{ tollgate { url … broker … } }` at the top of the Caddyfile")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return app.(*App), nil
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,369 @@
+package caddymodule
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// The processes of BenchmarkProxy: Caddy and the upstream run apart from the load, so that the processor time of each can be told.
+func TestMain(m *testing.M) {
+	switch os.Getenv("TOLLGATE_BENCH_ROLE") {
+	case "caddy":
+		config, err := os.ReadFile(os.Getenv("TOLLGATE_BENCH_CONFIG"))
+		if err == nil {
+			err = caddy.Load(config, false)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println("ready")
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent is gone
+		os.Exit(0)
+	case "upstream":
+		serve := func(addr string, h http.HandlerFunc) {
+			l, err := net.Listen("tcp", addr)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			go func() { _ = http.Serve(l, h) }()
+		}
+		body := bytes.Repeat([]byte("x"), 256)
+		serve(benchUpstream, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
+		serve(benchAuth, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-User", "ann") })
+		fmt.Println("ready")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const (
+	benchUpstream = "127.0.0.1:9190"
+	benchAuth     = "127.0.0.1:9191"
+	benchUsers    = 200
+)
+
+// BenchmarkProxy compares, in one interleaved run, a bare reverse_proxy, the gate in front of it with a token on every request and the
+// full identity sent upstream, and forward_auth to a service that checks nothing. It takes two minutes whatever b.N is;
+// TOLLGATE_ROUNDS changes the number of rounds.
+func BenchmarkProxy(b *testing.B) {
+	rounds := 12
+	if n, err := strconv.Atoi(os.Getenv("TOLLGATE_ROUNDS")); err == nil {
+		rounds = n
+	}
+	dir := b.TempDir()
+	config := filepath.Join(dir, "caddy.json")
+	raw, err := adapt(fmt.Sprintf(`{
+	admin off
+	auto_https off
+	log {
+		level ERROR
+	}
+	tollgate {
+		broker cowork "Cowork" hello@cowork.example
+		store %s
+		min_length 4
+		login_throttle -1
+		login_throttle_address -1
+		demo
+	}
+}
+http://127.0.0.1:9181 {
+	reverse_proxy %[2]s
+}
+http://127.0.0.1:9182 {
+	tollgate_api
+	tollgate {
+		rule /app/{profile}/ {
+			direct contributor weak
+			subscribed premium
+		}
+		headers
+	}
+	reverse_proxy %[2]s
+}
+http://127.0.0.1:9183 {
+	forward_auth %[3]s {
+		uri /
+		copy_headers X-User
+	}
+	reverse_proxy %[2]s
+}
+`, filepath.Join(dir, "tollgate.db"), benchUpstream, benchAuth))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(config, raw, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	child(b, "upstream")
+	pid := child(b, "caddy", "TOLLGATE_BENCH_CONFIG="+config)
+	tokens := benchTokens(b)
+
+	variants := []*variant{
+		{name: "bare reverse_proxy", addr: "127.0.0.1:9181"},
+		{name: "gate", addr: "127.0.0.1:9182"},
+		{name: "forward_auth", addr: "127.0.0.1:9183"},
+	}
+	for range b.N {
+		for round := range rounds + 1 {
+			for i := range variants {
+				v := variants[(i+round)%len(variants)]
+				before := cpuTime(b, pid)
+				n, latencies := load(b, v.addr, tokens, 32, 1500*time.Millisecond)
+				if round == 0 {
+					continue // warm-up
+				}
+				v.rates = append(v.rates, float64(n)/1.5)
+				v.cpu = append(v.cpu, float64((cpuTime(b, pid)-before).Microseconds())/float64(n))
+				v.latencies = append(v.latencies, latencies...)
+			}
+		}
+	}
+	bare := variants[0]
+	fmt.Printf("\n%-20s %10s %18s %9s %9s %12s\n", "variant", "req/s", "ratio (min..max)", "p50", "p99", "CPU us/req")
+	for _, v := range variants {
+		ratios := make([]float64, len(v.rates))
+		for i := range ratios {
+			ratios[i] = v.rates[i] / bare.rates[i]
+		}
+		slices.Sort(ratios)
+		slices.Sort(v.latencies)
+		fmt.Printf("%-20s %10.0f %6.2f (%.2f..%.2f) %9s %9s %12.1f\n", v.name, median(v.rates), median(ratios), ratios[0], ratios[len(ratios)-1],
+			v.latencies[len(v.latencies)/2].Round(time.Microsecond), v.latencies[len(v.latencies)*99/100].Round(time.Microsecond), median(v.cpu))
+		b.ReportMetric(median(ratios), strings.ReplaceAll(v.name, " ", "_")+"/bare")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+type variant struct {
+	name, addr string
+	rates, cpu []float64
+	latencies  []time.Duration
+}
+
+func median(v []float64) float64 {
+	s := slices.Clone(v)
+	slices.Sort(s)
+	return s[len(s)/2]
+}
+
+// child starts this program in a role and returns its process.
+func child(b *testing.B, role string, env ...string) int {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(append(os.Environ(), "TOLLGATE_BENCH_ROLE="+role), env...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+		b.Fatalf("%s: %q %v", role, line, err)
+	}
+	return cmd.Process.Pid
+}
+
+// benchTokens registers and subscribes users through the API.
+func benchTokens(b *testing.B) []string {
+	b.Helper()
+	call := func(method, path string, body any, token string) map[string]any {
+		raw, _ := json.Marshal(body)
+		req, _ := http.NewRequest(method, "http://127.0.0.1:9182"+path, bytes.NewReader(raw))
+		req.Header.Set("Content-Type", "application/json")
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer res.Body.Close()
+		var v map[string]any
+		if err := json.NewDecoder(res.Body).Decode(&v); err != nil || res.StatusCode >= 300 {
+			b.Fatalf("%s %s: %d %v %v", method, path, res.StatusCode, v, err)
+		}
+		return v
+	}
+	donny := call("POST", "/api/auth", map[string]any{"username": "donny", "password": "yoyo"}, "")["token"].(string)
+	requests := make([]string, benchUsers)
+	for i := range requests {
+		name := fmt.Sprintf("user%d", i)
+		token := call("POST", "/api/auth/register", map[string]any{"username": name, "password": "yoyo", "email": name + "@example.com",
+			"full_name": "User Name", "type": "personal"}, "")["token"].(string)
+		call("POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": name}}, donny)
+		list := call("GET", "/api/profile/"+name+"/subscriptions", nil, token)["results"].([]any)
+		call("POST", "/api/profile/"+name+"/subscriptions/accept/"+list[0].(map[string]any)["grant_key"].(string), nil, token)
+		requests[i] = "GET /app/" + name + "/page?x=1 HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer " + token +
+			"\r\nAccept: application/json\r\nUser-Agent: bench\r\n\r\n"
+	}
+	return requests
+}
+
+// load sends requests over persistent connections for a while; answers other than 200 fail the benchmark.
+func load(b *testing.B, addr string, requests []string, conns int, d time.Duration) (int, []time.Duration) {
+	b.Helper()
+	var wg sync.WaitGroup
+	counts := make([]int, conns)
+	latencies := make([][]time.Duration, conns)
+	end := time.Now().Add(d)
+	for c := range conns {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer conn.Close()
+			r := bufio.NewReaderSize(conn, 8192)
+			for i := c; ; i++ {
+				start := time.Now()
+				if start.After(end) {
+					return
+				}
+				if _, err := fmt.Fprintf(conn, requests[i%len(requests)], addr); err != nil {
+					b.Error(err)
+					return
+				}
+				if err := readAnswer(r); err != nil {
+					b.Errorf("%s: %v", addr, err)
+					return
+				}
+				counts[c]++
+				latencies[c] = append(latencies[c], time.Since(start))
+			}
+		}()
+	}
+	wg.Wait()
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	return total, slices.Concat(latencies...)
+}
+
+func readAnswer(r *bufio.Reader) error {
+	status, err := r.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(status, []byte(" 200 ")) {
+		return fmt.Errorf("answer %q", status)
+	}
+	length := 0
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) == 2 {
+			break
+		}
+		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			length, _ = strconv.Atoi(string(bytes.TrimSpace(v)))
+		}
+	}
+	_, err = r.Discard(length)
+	return err
+}
+
+// cpuTime is the processor time that a process has taken, 0 where the system does not tell.
+func cpuTime(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// BenchmarkGateHandler is the gate's handler alone, warm: identify, match, check, strip, attach.
+func BenchmarkGateHandler(b *testing.B) {
+	s := newSite(b)
+	joe := s.register("joe1")
+	s.subscribe("joe1", joe)
+	gate := runningGate(b)
+	next := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
+	name, value, _ := strings.Cut(joe, ": ")
+	req := httptest.NewRequest("GET", "/app/joe1/page?x=1", nil)
+	caddyhttp.NewTestReplacer(req)
+	req.RemoteAddr = "127.0.0.1:4000"
+	w := httptest.NewRecorder()
+	token := []string{value}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(req.Header)
+		req.Header["Accept"] = accept
+		req.Header[name] = token
+		if err := gate.ServeHTTP(w, req, next); err != nil || w.Code != 200 {
+			b.Fatal(err, w.Code)
+		}
+	}
+}
+
+var accept = []string{"application/json"}
+
+// runningGate is the gate of the configuration that runs.
+func runningGate(tb testing.TB) *Gate {
+	tb.Helper()
+	app, err := caddy.ActiveContext().App("http")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var find func(routes caddyhttp.RouteList) *Gate
+	find = func(routes caddyhttp.RouteList) *Gate {
+		for _, route := range routes {
+			for _, h := range route.Handlers {
+				switch h := h.(type) {
+				case *Gate:
+					return h
+				case *caddyhttp.Subroute:
+					if g := find(h.Routes); g != nil {
+						return g
+					}
+				}
+			}
+		}
+		return nil
+	}
+	for _, server := range app.(*caddyhttp.App).Servers {
+		if g := find(server.Routes); g != nil {
+			return g
+		}
+	}
+	tb.Fatal("no gate runs")
+	return nil
+}

@@ -1,0 +1,156 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-tollgate/tollgate/api"
+	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/processor"
+	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/subscription"
+	"github.com/caddy-tollgate/tollgate/ledger"
+)
+
+// options are the configuration in the words of the service. Placeholders are resolved here, so that what Caddy keeps of the
+// configuration holds no secret.
+func (a *App) options(ctx caddy.Context) (api.Options, error) {
+	var err error
+	repl := caddy.NewReplacer()
+	if a.URL != "" {
+		u, err := url.Parse(a.URL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+			return api.Options{}, fmt.Errorf("url: %q is not the address of a site, as in https://app.example.com", a.URL)
+		}
+	}
+	if !slug.MatchString(a.Broker.Slug) {
+		return api.Options{}, fmt.Errorf("broker: %q is not a slug: use letters, digits, - and _", a.Broker.Slug)
+	}
+	for name := range a.Pages {
+		if !contains(pageNames, name) {
+			return api.Options{}, fmt.Errorf("unknown page %q: use one of %s", name, strings.Join(pageNames, ", "))
+		}
+	}
+	o := api.Options{
+		BaseURL:       a.URL,
+		Broker:        api.Broker{Slug: a.Broker.Slug, FullName: a.Broker.FullName, Email: a.Broker.Email},
+		Demo:          a.Demo,
+		ReadOnly:      a.DisableUpdates,
+		CORS:          a.CORSOrigins,
+		Pages:         a.page,
+		From:          a.From,
+		Mailer:        notice.LogMailer{Logger: a.logger},
+		Origin:        origin,
+		Client:        client,
+		TokenLifetime: time.Duration(a.TokenLifetime),
+		CookieName:    a.CookieName,
+		Auth:          auth.DefaultSettings(),
+		Profile:       profile.DefaultSettings(),
+		Subscription:  subscription.DefaultSettings(),
+	}
+	if o.From == "" {
+		o.From = a.Broker.Email
+	}
+	if o.From == "" {
+		o.From = "noreply@localhost.localdomain"
+	}
+	o.WelcomeEmail = a.WelcomeEmail == nil || *a.WelcomeEmail
+	if o.Processor, err = a.processor(ctx); err != nil {
+		return o, err
+	}
+	if m := a.Broker.Manager; m != nil && !a.command {
+		password, err := repl.ReplaceOrErr(m.Password, true, true)
+		if err != nil {
+			return o, fmt.Errorf("password of the broker's manager: %w", err)
+		}
+		o.Broker.Manager = &api.Manager{Username: m.Username, Email: m.Email, Password: password}
+	}
+
+	switch a.Authentication {
+	case "login-only":
+		o.Auth.Authentication = auth.LoginOnly
+	case "disabled":
+		o.Auth.Authentication = auth.Disabled
+	}
+	o.Auth.VerificationLifetime = time.Duration(a.VerificationLifetime)
+	o.Auth.UseVerificationLinks = a.UseVerificationLinks
+	o.Auth.VerifyEmail = a.VerifyEmail
+	o.Auth.RecoverStatus401 = a.RecoverStatus401
+	o.Auth.HideAccountExistence = a.HideAccountExistence
+	o.Auth.DisabledUserUpdate = a.DisabledUserUpdate
+	o.Auth.ProviderRegistration = a.ProviderRegistration
+	o.Auth.MinPassword = a.MinLength
+	o.Auth.MFAMaxAttempts = a.MFAMaxAttempts
+	o.Auth.APIKeyLifetime = max(0, time.Duration(a.APIKeyLifetime))
+	o.Auth.Throttle.PerAccount = max(0, a.LoginThrottle)
+	o.Auth.Throttle.PerClient = max(0, a.LoginThrottleAddress)
+
+	o.Profile.ForcePersonal = a.Registration == "personal" || a.Registration == "implicit"
+	o.Profile.ShadowsPerHour = a.ShadowProfiles
+	o.Profile.PublicMail = append(o.Profile.PublicMail, a.PublicMailDomains...)
+	if _, domain, ok := strings.Cut(o.From, "@"); ok {
+		o.Profile.ArchiveDomain = strings.Trim(domain, "> ")
+	}
+
+	unit, err := ledger.ParseUnit(a.Unit)
+	if err != nil {
+		return o, fmt.Errorf("unit: %q is not a currency of ISO 4217, as in usd", a.Unit)
+	}
+	o.Subscription.Unit = unit
+	o.Subscription.BrokerFeePercent = int64(a.BrokerFeePercent)
+	o.Subscription.InactivityDays = a.InactivityDays
+	o.Subscription.MinimumAmounts = map[ledger.Period]int64{}
+	for name, amount := range a.MinimumAmount {
+		period, ok := ledger.ParsePeriod(name)
+		if !ok {
+			return o, fmt.Errorf("minimum_amount: %q is no type of period", name)
+		}
+		o.Subscription.MinimumAmounts[period] = amount
+	}
+	return o, nil
+}
+
+// processor loads the payment processor.
+func (a *App) processor(ctx caddy.Context) (processor.Processor, error) {
+	var module any
+	var err error
+	if a.ProcessorRaw == nil {
+		module, err = ctx.LoadModuleByID("tollgate.processors.sandbox", nil)
+	} else {
+		module, err = ctx.LoadModule(a, "ProcessorRaw")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("payment processor: %w", err)
+	}
+	return module.(ProcessorModule).Processor(), nil
+}
+
+// client is the address of the client, by Caddy's trusted-proxy logic.
+func client(r *http.Request) string {
+	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {
+		return ip
+	}
+	host, _, _ := strings.Cut(r.RemoteAddr, ":")
+	return host
+}
+
+// origin is the scheme and host that the client asked, by the same logic.
+func origin(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
+		if proto := r.Header.Get("X-Forwarded-Proto"); proto == "http" || proto == "https" {
+			scheme = proto
+		}
+	}
+	return scheme + "://" + r.Host
+}

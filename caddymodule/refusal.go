@@ -1,0 +1,95 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"html/template"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/directory"
+)
+
+// refuse answers a request that may not pass (access.md A.5, B.5): a page is redirected to the page that cures the refusal, where
+// one is configured; a page without a cure goes to handle_errors, if the site has some; everybody else gets JSON.
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Query, v accessrules.Verdict) error {
+	status := v.Status()
+	g.debug("refused", zap.String("path", r.URL.Path), zap.String("reason", string(v.Reason)), zap.Error(v.Err))
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.tollgate.reason", string(v.Reason))
+	}
+	h := w.Header()
+	h.Add("Vary", "Accept, Authorization, Cookie")
+	h.Set("Cache-Control", "no-store")
+	if q.Page && v.Target != "" {
+		if target := g.app.page(v.Target); target != "" {
+			h.Set("Location", accessrules.Next(target, r.URL.RequestURI()))
+			w.WriteHeader(http.StatusFound)
+			return nil
+		}
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer")
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+		g.logger.Error("facts are unavailable", zap.Error(v.Err))
+	}
+	detail := refusal(r, v)
+	if q.Page {
+		if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && srv.Errors != nil {
+			return caddyhttp.Error(status, errors.New(detail))
+		}
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
+		return refusalPage.Execute(w, map[string]any{"Status": status, "Text": http.StatusText(status), "Detail": detail})
+	}
+	body, err := json.Marshal(struct {
+		Detail string `json:"detail"`
+		Reason string `json:"reason"`
+	}{detail, string(v.Reason)})
+	if err != nil {
+		return err
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, err = w.Write(body)
+	return err
+}
+
+var refusalPage = template.Must(template.New("").Parse(
+	`<!doctype html><html lang="en"><meta charset="utf-8"><title>{{.Status}} {{.Text}}</title><h1>{{.Text}}</h1><p>{{.Detail}}</p></html>
+`))
+
+// refusal is the text that goes with a reason.
+func refusal(r *http.Request, v accessrules.Verdict) string {
+	switch v.Reason {
+	case accessrules.NoRule:
+		return "No access rules triggered by path '" + r.URL.Path + "'"
+	case accessrules.Unauthenticated:
+		return "Authentication credentials were not provided."
+	case accessrules.BadCredentials:
+		var bad *directory.CredentialError
+		if errors.As(v.Err, &bad) {
+			return bad.Detail
+		}
+	case accessrules.Unavailable:
+		return "The service is not available right now."
+	case accessrules.NotFound:
+		return "Not found."
+	}
+	return "Permission denied"
+}
+
+// ambiguous answers a request whose path could mean one thing to the gate and another to the upstream.
+func (g *Gate) ambiguous(w http.ResponseWriter, r *http.Request, err error) error {
+	g.debug("ambiguous path", zap.String("uri", r.RequestURI), zap.Error(err))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_, err = w.Write([]byte(`{"detail":"The path of this request is ambiguous.","reason":"ambiguous-path"}`))
+	return err
+}

@@ -1,0 +1,280 @@
+package caddymodule
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// Settings are the switches of the site. Each has one word, the same in the Caddyfile and in JSON, and a default; the table below
+// is their reference.
+type Settings struct {
+	// TokenLifetime is how long a login lasts. Default: `14d`.
+	TokenLifetime caddy.Duration `json:"token_lifetime,omitempty"`
+	// VerificationLifetime is how long an e-mailed code or link is valid. Default: `1h`.
+	VerificationLifetime caddy.Duration `json:"verification_lifetime,omitempty"`
+	// VerifiedLifetime is how long a proof of access to an address counts. Default: `365d`.
+	VerifiedLifetime caddy.Duration `json:"verified_lifetime,omitempty"`
+	// APIKeyLifetime is how long an API key is valid; negative for ever. Default: `365d`.
+	APIKeyLifetime caddy.Duration `json:"api_key_lifetime,omitempty"`
+	// MinLength is the least length of a password. Default: `8`.
+	MinLength int `json:"min_length,omitempty"`
+	// MFAMaxAttempts is after how many wrong one-time passwords all are refused for 15 minutes. Default: `3`.
+	MFAMaxAttempts int `json:"mfa_max_attempts,omitempty"`
+	// LoginThrottle is how many failed log-ins in 15 minutes one account takes from one client; negative for no limit.
+	// Default: `10`.
+	LoginThrottle int `json:"login_throttle,omitempty"`
+	// LoginThrottleAddress is the same for all accounts from one address. Default: `50`.
+	LoginThrottleAddress int `json:"login_throttle_address,omitempty"`
+	// Authentication is who may come in: `enabled`, `login-only` (nobody registers) or `disabled` (broker managers only).
+	// Default: `enabled`.
+	Authentication string `json:"authentication,omitempty"`
+	// Registration is what a new user gets without asking: `user`, `personal` (a personal profile), `organization` or
+	// `implicit`. Default: `user`.
+	Registration string `json:"registration,omitempty"`
+	// ProviderRegistration lets anybody register as a provider. Default: `off`.
+	ProviderRegistration bool `json:"provider_registration,omitempty"`
+	// VerifyEmail asks for a proof of the e-mail address before an account is created. Default: `off`.
+	VerifyEmail bool `json:"verify_email_on_registration,omitempty"`
+	// UseVerificationLinks sends links in place of codes. Default: `off`.
+	UseVerificationLinks bool `json:"use_verification_links,omitempty"`
+	// HideAccountExistence gives one answer for unknown accounts and wrong passwords. Default: `off`.
+	HideAccountExistence bool `json:"hide_account_existence,omitempty"`
+	// RecoverStatus401 answers 401 in place of 200 when a recovery code was sent. Default: `off`.
+	RecoverStatus401 bool `json:"recover_status_401,omitempty"`
+	// DisableUpdates makes the site read-only. Default: `off`.
+	DisableUpdates bool `json:"disable_updates,omitempty"`
+	// DisabledUserUpdate refuses changes of credentials and registration. Default: `off`.
+	DisabledUserUpdate bool `json:"disabled_user_update,omitempty"`
+	// WelcomeEmail sends a message to new users. Default: `on`.
+	WelcomeEmail *bool `json:"welcome_email,omitempty"`
+	// ShadowProfiles is how many profiles without a manager a user may create in an hour. Default: `60`.
+	ShadowProfiles int `json:"shadow_profiles,omitempty"`
+	// Unit is the currency of a provider's first plan and of empty balances, ISO 4217. Default: `usd`.
+	Unit string `json:"unit,omitempty"`
+	// BrokerFeePercent is the broker's share of a new plan's sales, in 1/100 of a percent. Default: `0`.
+	BrokerFeePercent int `json:"broker_fee_percent,omitempty"`
+	// InactivityDays is after how many days without a log-in a subscriber counts as unengaged. Default: `90`.
+	InactivityDays int `json:"inactivity_days,omitempty"`
+	// MaxRenewalAttempts is after how many refused charges subscriptions end. Default: `3`.
+	MaxRenewalAttempts int `json:"max_renewal_attempts,omitempty"`
+	// ExpireNoticeDays are how many days before its end a subscription's profile is told. Default: `15`.
+	ExpireNoticeDays []int `json:"expire_notice_days,omitempty"`
+	// MinimumAmount is the least price of a plan, in 1/100 of its unit, by type of period. Default: none.
+	MinimumAmount map[string]int64 `json:"minimum_amount,omitempty"`
+	// CookieName is the session cookie: `sessionid` or `__Host-sessionid`. Default: `sessionid`.
+	CookieName string `json:"cookie_name,omitempty"`
+	// CORSOrigins are the origins whose scripts may call the API with credentials. Default: none.
+	CORSOrigins []string `json:"cors_origins,omitempty"`
+	// PublicMailDomains are added to the mail providers whose addresses never give a role. Default: none.
+	PublicMailDomains []string `json:"public_mail_domains,omitempty"`
+	// From is the sender of messages. Default: the broker's e-mail address.
+	From string `json:"from,omitempty"`
+}
+
+// A setting is a row of the table of settings.
+type setting struct {
+	word    string
+	args    string // what follows the word
+	initial string // default, as it would be written
+	doc     string
+	at      func(*Settings) any // pointer to the field
+}
+
+var settings = []setting{
+	{"token_lifetime", "<duration>", "14d", "how long a login lasts, as a token or a cookie", func(s *Settings) any { return &s.TokenLifetime }},
+	{"verification_lifetime", "<duration>", "1h", "how long an e-mailed code or link is valid", func(s *Settings) any { return &s.VerificationLifetime }},
+	{"verified_lifetime", "<duration>", "365d", "how long a proof of access to an address counts", func(s *Settings) any { return &s.VerifiedLifetime }},
+	{"api_key_lifetime", "<duration>", "365d", "how long an API key is valid; -1s for ever", func(s *Settings) any { return &s.APIKeyLifetime }},
+	{"min_length", "<number>", "8", "least length of a password", func(s *Settings) any { return &s.MinLength }},
+	{"mfa_max_attempts", "<number>", "3", "wrong one-time passwords before all are refused for 15 minutes", func(s *Settings) any { return &s.MFAMaxAttempts }},
+	{"login_throttle", "<number>", "10", "failed log-ins in 15 minutes to one account from one client; -1 for no limit", func(s *Settings) any { return &s.LoginThrottle }},
+	{"login_throttle_address", "<number>", "50", "failed log-ins in 15 minutes from one address; -1 for no limit", func(s *Settings) any { return &s.LoginThrottleAddress }},
+	{"authentication", "enabled|login-only|disabled", "enabled", "who may come in: everybody, nobody new, broker managers only", func(s *Settings) any { return &s.Authentication }},
+	{"registration", "user|personal|organization|implicit", "user", "what a new user gets without asking", func(s *Settings) any { return &s.Registration }},
+	{"provider_registration", "[on|off]", "off", "anybody may register as a provider", func(s *Settings) any { return &s.ProviderRegistration }},
+	{"verify_email_on_registration", "[on|off]", "off", "the e-mail address is proven before an account is created", func(s *Settings) any { return &s.VerifyEmail }},
+	{"use_verification_links", "[on|off]", "off", "messages carry a link in place of a code", func(s *Settings) any { return &s.UseVerificationLinks }},
+	{"hide_account_existence", "[on|off]", "off", "one answer for unknown accounts and wrong passwords", func(s *Settings) any { return &s.HideAccountExistence }},
+	{"recover_status_401", "[on|off]", "off", "401 in place of 200 when a recovery code was sent", func(s *Settings) any { return &s.RecoverStatus401 }},
+	{"disable_updates", "[on|off]", "off", "the site is read-only", func(s *Settings) any { return &s.DisableUpdates }},
+	{"disabled_user_update", "[on|off]", "off", "nobody registers or changes credentials", func(s *Settings) any { return &s.DisabledUserUpdate }},
+	{"welcome_email", "[on|off]", "on", "new users get a message", func(s *Settings) any { return &s.WelcomeEmail }},
+	{"shadow_profiles", "<number>", "60", "profiles without a manager that a user may create in an hour", func(s *Settings) any { return &s.ShadowProfiles }},
+	{"unit", "<currency>", "usd", "currency of a provider's first plan and of empty balances", func(s *Settings) any { return &s.Unit }},
+	{"broker_fee_percent", "<number>", "0", "the broker's share of a new plan's sales, in 1/100 of a percent", func(s *Settings) any { return &s.BrokerFeePercent }},
+	{"inactivity_days", "<number>", "90", "days without a log-in before a subscriber counts as unengaged", func(s *Settings) any { return &s.InactivityDays }},
+	{"max_renewal_attempts", "<number>", "3", "refused charges before subscriptions end", func(s *Settings) any { return &s.MaxRenewalAttempts }},
+	{"expire_notice_days", "<number>...", "15", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
+	{"minimum_amount", "<period> <amount>", "", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
+	{"cookie_name", "sessionid|__Host-sessionid", "sessionid", "name of the session cookie", func(s *Settings) any { return &s.CookieName }},
+	{"cors_origins", "<origin>...", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
+	{"public_mail_domains", "<domain>...", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
+	{"from", "<address>", "", "sender of messages; the broker's address when not set", func(s *Settings) any { return &s.From }},
+}
+
+// unmarshal reads a setting's arguments; the dispenser stands on its word.
+func (st setting) unmarshal(d *caddyfile.Dispenser, s *Settings) error {
+	at := st.at(s)
+	if m, ok := at.(*map[string]int64); ok {
+		var period, amount string
+		if !d.AllArgs(&period, &amount) {
+			return d.ArgErr()
+		}
+		n, err := strconv.ParseInt(amount, 10, 64)
+		if err != nil || n < 0 {
+			return d.Errf("%s: %q is not an amount in 1/100 of a unit, as in `%s monthly 500`", st.word, amount, st.word)
+		}
+		if *m == nil {
+			*m = map[string]int64{}
+		}
+		(*m)[period] = n
+		return nil
+	}
+	args := d.RemainingArgs()
+	if err := st.set(at, args); err != nil {
+		return d.Errf("%s: %v; write `%s %s`", st.word, err, st.word, st.args)
+	}
+	return nil
+}
+
+func (st setting) set(at any, args []string) error {
+	one := func() (string, error) {
+		if len(args) != 1 {
+			return "", fmt.Errorf("it takes one value, not %d", len(args))
+		}
+		return args[0], nil
+	}
+	switch at := at.(type) {
+	case *caddy.Duration:
+		v, err := one()
+		if err != nil {
+			return err
+		}
+		d, err := caddy.ParseDuration(v)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration", v)
+		}
+		*at = caddy.Duration(d)
+	case *int:
+		v, err := one()
+		if err != nil {
+			return err
+		}
+		if *at, err = strconv.Atoi(v); err != nil {
+			return fmt.Errorf("%q is not a number", v)
+		}
+	case *string:
+		v, err := one()
+		if err != nil {
+			return err
+		}
+		if choices := strings.Split(st.args, "|"); len(choices) > 1 && !contains(choices, v) {
+			return fmt.Errorf("%q is none of them", v)
+		}
+		*at = v
+	case *bool:
+		v, err := onOff(args)
+		if err != nil {
+			return err
+		}
+		*at = v
+	case **bool:
+		v, err := onOff(args)
+		if err != nil {
+			return err
+		}
+		*at = &v
+	case *[]int:
+		if len(args) == 0 {
+			return fmt.Errorf("it takes at least one value")
+		}
+		for _, a := range args {
+			n, err := strconv.Atoi(a)
+			if err != nil || n < 0 {
+				return fmt.Errorf("%q is not a number", a)
+			}
+			*at = append(*at, n)
+		}
+	case *[]string:
+		if len(args) == 0 {
+			return fmt.Errorf("it takes at least one value")
+		}
+		*at = append(*at, args...)
+	default:
+		return fmt.Errorf("no way to read %T", at)
+	}
+	return nil
+}
+
+func onOff(args []string) (bool, error) {
+	switch {
+	case len(args) == 0, len(args) == 1 && args[0] == "on":
+		return true, nil
+	case len(args) == 1 && args[0] == "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither on nor off", strings.Join(args, " "))
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// provision fills in the defaults and checks the values, those of JSON configurations too.
+func (s *Settings) provision() error {
+	for _, st := range settings {
+		at := st.at(s)
+		if st.initial != "" && isZero(at) {
+			if err := st.set(at, strings.Fields(st.initial)); err != nil {
+				return fmt.Errorf("%s: %w", st.word, err)
+			}
+		}
+		if v, ok := at.(*string); ok {
+			if choices := strings.Split(st.args, "|"); len(choices) > 1 && !contains(choices, *v) {
+				return fmt.Errorf("%s: %q is none of %s", st.word, *v, strings.Join(choices, ", "))
+			}
+		}
+	}
+	for period := range s.MinimumAmount {
+		if !contains([]string{"hourly", "daily", "weekly", "monthly", "yearly"}, period) {
+			return fmt.Errorf("minimum_amount: %q is none of hourly, daily, weekly, monthly, yearly", period)
+		}
+	}
+	if s.MinLength < 1 || s.MinLength > 256 {
+		return fmt.Errorf("min_length: %d is not between 1 and 256", s.MinLength)
+	}
+	if time.Duration(s.TokenLifetime) < time.Minute {
+		return fmt.Errorf("token_lifetime: %s is less than a minute", time.Duration(s.TokenLifetime))
+	}
+	return nil
+}
+
+func isZero(at any) bool {
+	switch at := at.(type) {
+	case *caddy.Duration:
+		return *at == 0
+	case *int:
+		return *at == 0
+	case *string:
+		return *at == ""
+	case *bool:
+		return !*at
+	case **bool:
+		return *at == nil
+	case *[]int:
+		return len(*at) == 0
+	case *[]string:
+		return len(*at) == 0
+	}
+	return false
+}
