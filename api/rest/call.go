@@ -22,7 +22,7 @@ type Call struct {
 
 	service  *Service
 	route    *route    // nil when the path has none
-	endpoint *Endpoint // nil until the gate is passed
+	endpoint *Endpoint // nil when the path lacks the method
 	w        http.ResponseWriter
 	r        *http.Request
 	sent     bool // the answer has begun

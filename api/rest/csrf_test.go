@@ -3,12 +3,15 @@ package rest_test
 import (
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"go.uber.org/zap"
 
+	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
+	"github.com/caddy-tollgate/tollgate/store"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
 
@@ -69,6 +72,30 @@ func TestCSRF(t *testing.T) {
 		resttest.Case("tls, origin in place of a referer", "", put, body, 200, ok).With(both, header, "Origin: https://app.example.com"),
 		resttest.Case("listed origin", "", put, body, 200, ok).With(both, header, "Origin: https://spa.example.com"),
 		resttest.Case("listed origin without token", "", put, body, 403, csrf("CSRF token missing.")).With(both, "Origin: https://spa.example.com"),
+	)
+}
+
+// A large upload is read for its token and for itself.
+func TestCSRFOfUpload(t *testing.T) {
+	site := resttest.New(t, resttest.Cowork(), []rest.Endpoint{
+		rest.Post("/api/profile/{profile}/picture", accessrules.DirectFrictionless, func(c *rest.Call, tx *store.Tx, in *rest.None) (int64, error) {
+			header, r, err := c.File("file")
+			if err != nil {
+				return 0, err
+			}
+			return header.Size, r.Close()
+		}, rest.File(4<<20)),
+	})
+	upload := func(token string) string {
+		return "--x\r\nContent-Disposition: form-data; name=\"csrfmiddlewaretoken\"\r\n\r\n" + token +
+			"\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n" + strings.Repeat("x", 3<<20) + "\r\n--x--\r\n"
+	}
+	headers := []string{"Content-Type: multipart/form-data; boundary=x", "Cookie: sessionid=xia; csrftoken=" + resttest.CSRF, "Origin: " + resttest.Base}
+	const path = "POST /api/profile/acme/picture"
+	site.Run(t,
+		resttest.Case("field", "", path, upload(resttest.CSRF), 200, "3145728").With(headers...),
+		resttest.Case("wrong field", "", path, upload("abc"), 403, csrf("CSRF token from POST has incorrect length.")).With(headers...),
+		resttest.Case("header", "", path, upload(""), 200, "3145728").With(headers...).With("X-CSRFToken: "+resttest.CSRF),
 	)
 }
 

@@ -48,7 +48,7 @@ func (c *Call) negotiate(e *Endpoint) error {
 		if text, ok := params["q"]; ok {
 			quality, _ = strconv.ParseFloat(text, 64)
 		}
-		if quality <= best {
+		if !(quality > best) { // nor NaN
 			continue
 		}
 		switch kind {

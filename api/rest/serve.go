@@ -53,6 +53,7 @@ func (s *Service) serve(c *Call) error {
 		return store.ErrUnavailable
 	}
 	e := rt.endpoint(c.r.Method)
+	c.endpoint = e
 	refused, err := s.gate(c, rt, e, params)
 	if err != nil {
 		return err
@@ -69,7 +70,6 @@ func (s *Service) serve(c *Call) error {
 	if e == nil {
 		return Fail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", c.r.Method))
 	}
-	c.endpoint = e
 	if c.accept.csv {
 		return c.sendCSV()
 	}
