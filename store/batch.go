@@ -106,23 +106,20 @@ func (w *writer) accept(r *request) bool {
 	return r.state.CompareAndSwap(queued, started)
 }
 
-// open begins a transaction for r. If none can be had, all that wait are refused: each would wait for as long again.
+// open begins a transaction for r. If none can be had, those that wait are refused as well: each would wait for as long again.
 func (w *writer) open(r *request) bool {
 	err := w.begin()
 	if err == nil {
 		return true
 	}
+	waiting := len(w.queue) // those that come later may have better luck
 	w.refuse(r, err)
-	for {
-		select {
-		case r := <-w.queue:
-			if w.accept(r) {
-				w.refuse(r, err)
-			}
-		default:
-			return false
+	for range waiting {
+		if r := <-w.queue; w.accept(r) {
+			w.refuse(r, err)
 		}
 	}
+	return false
 }
 
 // runOne runs r in a savepoint of the open transaction and adds it to the batch.
@@ -169,28 +166,34 @@ func (w *writer) call(fn func(*Tx) error, tx *Tx) (err error) {
 func (w *writer) answer() {
 	batch := w.batch
 	w.batch = nil
-	healthy := w.s.healthy.Load()
-	var failures uint64
+	defer func() { // also when a hook ends the goroutine
+		for _, r := range batch {
+			r.done <- r.err
+		}
+	}()
+	var writes, failures uint64
 	for _, r := range batch {
 		switch {
 		case r.err == nil:
-			healthy = true
-			for _, fn := range r.after {
-				w.guard(fn)
-			}
+			writes++
 		case errors.Is(r.err, ErrUnavailable):
 			failures++
 			w.s.log.Error("write refused", zap.Error(r.err))
 		}
 	}
-	w.s.healthy.Store(healthy && failures == 0)
+	if writes+failures > 0 {
+		w.s.healthy.Store(failures == 0)
+	}
 	w.s.stats.batches.Add(1)
+	w.s.stats.writes.Add(writes)
 	w.s.stats.failures.Add(failures)
 	for _, r := range batch {
-		if r.err == nil {
-			w.s.stats.writes.Add(1)
+		if r.err != nil {
+			continue
 		}
-		r.done <- r.err
+		for _, fn := range r.after {
+			w.guard(fn)
+		}
 	}
 }
 

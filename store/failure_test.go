@@ -261,7 +261,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 				for i := len(results); i < writes; i++ {
 					results = append(results, s.Write(t.Context(), func(tx *store.Tx) error { return transfer(tx, 1, fmt.Sprint(n, "/", i)) }))
 				}
-				calls := f.calls
+				calls := f.made()
 				f.failAt(0, 0)
 				for i, err := range results {
 					var want int64 = 1
@@ -346,10 +346,12 @@ func TestBusy(t *testing.T) {
 	if n := count(t, s, `SELECT count(*) FROM audit`); n != 0 {
 		t.Errorf("%d rows", n)
 	}
+	if !s.Ready() {
+		t.Error("not ready, though reads go on and writes will")
+	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	waitReady(s)
 	if err := audit(s, "x"); err != nil {
 		t.Errorf("when the other is done: %v", err)
 	}

@@ -36,6 +36,13 @@ func (f *faults) failAt(first, last int) {
 	f.calls, f.first, f.last = 0, first, last
 }
 
+// made returns how many calls were made since failAt.
+func (f *faults) made() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
 // failOn lets the calls fail whose statement satisfies when, or none more if it is nil.
 func (f *faults) failOn(when func(query string) bool) {
 	f.mu.Lock()

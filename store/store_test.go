@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 
 	"go.uber.org/zap"
@@ -93,10 +94,11 @@ func count(t testing.TB, s *store.Store, query string, args ...any) (n int64) {
 // hold keeps the writer in a function until release is called.
 func hold(s *store.Store) (release func()) {
 	entered, leave, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	enter := sync.OnceFunc(func() { close(entered) }) // the function may be run twice
 	go func() {
 		defer close(done)
 		s.Write(context.Background(), func(*store.Tx) error {
-			close(entered)
+			enter()
 			<-leave
 			return nil
 		})

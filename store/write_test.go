@@ -215,6 +215,17 @@ func TestGoexit(t *testing.T) {
 	if audited(t, s, "lost") != 0 || audited(t, s, "kept") != 1 {
 		t.Error("the wrong write was kept")
 	}
+	for i, err := range together(s, func(tx *store.Tx) error {
+		tx.AfterCommit(runtime.Goexit)
+		return tx.Audit("test", "", "hook")
+	}, func(tx *store.Tx) error { return tx.Audit("test", "", "hook") }) {
+		if err != nil {
+			t.Errorf("%d, after a hook that ended the goroutine: %v", i, err)
+		}
+	}
+	if n := audited(t, s, "hook"); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
 }
 
 func TestNestedWrite(t *testing.T) {
@@ -362,7 +373,7 @@ func TestCloseAnswersWhatWaits(t *testing.T) {
 
 // Close may come while callers are between their look at the store and its queue: each gets an answer.
 func TestCloseUnderLoad(t *testing.T) {
-	for range 20 {
+	for range 8 {
 		path := filepath.Join(t.TempDir(), "tollgate.db")
 		s := storetest.Open(t, path, storetest.NewClock())
 		var wg sync.WaitGroup

@@ -99,9 +99,9 @@ func (w *writer) write(ctx context.Context, fn func(*Tx) error) error {
 
 // run is the writer's goroutine.
 func (w *writer) run() {
-	ended := true
+	exited := true
 	defer func() {
-		if ended {
+		if exited {
 			// A function left through runtime.Goexit, as FailNow of a test does. The others must not wait for ever.
 			w.lose(errors.New("a function ended the writer's goroutine"))
 			go w.run()
@@ -119,7 +119,7 @@ func (w *writer) run() {
 			w.poll()
 		case <-w.closing:
 			w.drain()
-			ended = false
+			exited = false
 			return
 		}
 	}
@@ -156,11 +156,15 @@ func (w *writer) begin() error {
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, ErrBusy) && w.reconnect() == nil {
-		err = w.conn.control("BEGIN IMMEDIATE")
+	if !errors.Is(err, ErrBusy) {
+		if err = w.reconnect(); err == nil {
+			err = w.conn.control("BEGIN IMMEDIATE")
+		}
 	}
 	if err != nil {
 		w.s.log.Error("no transaction can be opened", zap.Error(err))
+	}
+	if err != nil && !errors.Is(err, ErrBusy) {
 		w.s.healthy.Store(false)
 	}
 	return err
