@@ -113,10 +113,10 @@ func errorOf(err error) *Error {
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return errNotFound
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded): // nobody reads the answer
+		return unavailable(nil)
 	case errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		return unavailable(err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return unavailable(nil)
 	}
 	return errServer
 }

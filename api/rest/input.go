@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -21,15 +22,19 @@ import (
 //		Renews RenewalType      `json:"renewal_type"` // an Enum
 //	}
 //
-// Tag `in`, comma-separated: "required" (absent: "This field is required."; not asked for by PATCH), "posted" (required by POST
-// only), "null" (null is taken, as the zero value), "blank" (the empty string is taken). Tag `validate` is go-playground/validator's, with the messages of the
-// contract: max, min, gte, lte, oneof, email, url, and ours: slug, username, phone (which makes it E.164), country (which makes it
-// alpha-2), timezone. Field types: string, int, int64, bool, store.Time, json.RawMessage (any JSON: "extra"), structs (embedded
-// ones lend their fields), slices of structs, strings or integers, enumerations (Enum), and Opt[T] of any of these, which also
-// tells absent from null from given. Strings are trimmed; numbers become strings and decimal strings integers as conventions.md 5
-// says; all failing fields are reported at once in the order of the struct. Unknown fields are ignored. An input with a method
-// `Check(c *Call) error` is asked last, when all fields are valid; it returns Invalid(…), or a whole-object error
-// Invalid("detail", …).
+// Tag `in`, comma-separated: "required" (absent: "This field is required."; PATCH does not ask for it), "posted" (required by
+// POST only), "null" (null is taken, as the zero value), "blank" (the empty string is taken). Tag `validate` is
+// go-playground/validator's, with the messages of the contract: max, min, gte, lte, oneof, and ours: email, url, slug, username,
+// timezone, phone (which makes it E.164), country (which makes it alpha-2).
+//
+// Field types: string, int, int64, bool, store.Time, json.RawMessage (any JSON: "extra"), structs (embedded ones lend their
+// fields), slices of structs, strings or integers, enumerations (Enum), and Opt[T] of any of these, which also tells absent from
+// null from given. Strings are trimmed; numbers become strings and decimal strings integers as conventions.md 5 says; all failing
+// fields are reported at once in the order of the struct. Unknown fields are ignored. In a form an absent bool is false (not for
+// PATCH).
+//
+// An input with a method `Check(c *Call) error` is asked last, when all fields are valid; it returns Invalid(…), or a whole-object
+// error Invalid("detail", …).
 
 // Enum is an enumeration of conventions.md 8.4: a string type whose values are Choices, or a type that also reads itself from text
 // (encoding.TextUnmarshaler). It has its own messages.
@@ -319,7 +324,7 @@ func (f *field) setText(dst reflect.Value, v value) string {
 		if text == "" && !f.blank {
 			return msgEnumBlank
 		}
-		if text != "" && !contains(f.choices, text) {
+		if text != "" && !slices.Contains(f.choices, text) {
 			return msgEnum(text, f.choices)
 		}
 	}
@@ -348,15 +353,6 @@ func (f *field) setText(dst reflect.Value, v value) string {
 	}
 	dst.SetString(text)
 	return ""
-}
-
-func contains(all []string, s string) bool {
-	for _, a := range all {
-		if a == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (d decoder) list(f *field, dst reflect.Value, v value) any {

@@ -67,7 +67,7 @@ type Found[T any] struct {
 // For CSV an endpoint made by Get is run again and again, on one snapshot, each time with the next rows (Count is 0 and there are
 // no links); other endpoints get all rows at once. Errors: 404 "Invalid page.", 400 for a bad date.
 func (l *List[T]) Page(c *Call, r store.Reader, args ...any) (Page[T], error) {
-	q, err := l.query(c, args)
+	q, r, err := l.query(c, r, args)
 	if err != nil {
 		return Page[T]{}, err
 	}
@@ -118,7 +118,7 @@ func (l *List[T]) Page(c *Call, r store.Reader, args ...any) (Page[T], error) {
 
 // TypeAhead runs the list without pages: all rows when at most max(5, terms of q) match, else none (conventions.md 7.3).
 func (l *List[T]) TypeAhead(c *Call, r store.Reader, args ...any) (Found[T], error) {
-	q, err := l.query(c, args)
+	q, r, err := l.query(c, r, args)
 	if err != nil {
 		return Found[T]{}, err
 	}
@@ -133,7 +133,7 @@ func (l *List[T]) TypeAhead(c *Call, r store.Reader, args ...any) (Found[T], err
 // Totals runs an aggregate over all rows that match, on every page: columns is what scan reads, as in "t.unit, SUM(t.amount)",
 // and group, if not empty, what it is grouped by. args are those of Page.
 func (l *List[T]) Totals(c *Call, r store.Reader, columns, group string, scan func(rows *sql.Rows) error, args ...any) error {
-	q, err := l.query(c, args)
+	q, r, err := l.query(c, r, args)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,8 @@ type query struct {
 	terms              int // of q
 }
 
-func (l *List[T]) query(c *Call, args []any) (query, error) {
+// query reads the parameters. A search may take long: the Reader that comes back gives it up when the client goes away.
+func (l *List[T]) query(c *Call, r store.Reader, args []any) (query, store.Reader, error) {
 	q := query{from: " FROM " + l.From}
 	var conditions []string
 	if l.Where != "" {
@@ -180,7 +181,7 @@ func (l *List[T]) query(c *Call, args []any) (query, error) {
 	if l.Dates != "" {
 		window, err := c.Range(l.EndsNow)
 		if err != nil {
-			return q, err
+			return q, r, err
 		}
 		if !window.Start.IsZero() {
 			conditions = append(conditions, l.Dates+" >= ?")
@@ -193,7 +194,9 @@ func (l *List[T]) query(c *Call, args []any) (query, error) {
 	}
 	if len(l.Search) > 0 {
 		terms := splitTerms(c.QueryString("q"), l.Blank)
-		q.terms = len(terms)
+		if q.terms = len(terms); q.terms > 0 {
+			r = store.Cancellable(c.Context(), r)
+		}
 		condition, patterns := l.Search.match(terms, c.QueryStrings("q_f"))
 		if condition != "" {
 			conditions = append(conditions, condition)
@@ -204,7 +207,7 @@ func (l *List[T]) query(c *Call, args []any) (query, error) {
 		q.where = " WHERE (" + strings.Join(conditions, ") AND (") + ")"
 	}
 	q.order = l.order(c.QueryStrings("o"))
-	return q, nil
+	return q, r, nil
 }
 
 // read runs the query for some rows.

@@ -35,7 +35,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Service) serve(c *Call) error {
 	h := c.w.Header()
 	h["Content-Language"] = []string{"en"}
-	h["Vary"] = []string{"Accept, Accept-Language, Cookie, DNT"}
+	h["Vary"] = append(h["Vary"], "Accept, Accept-Language, Cookie, DNT")
 	h["X-Frame-Options"] = []string{"DENY"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	s.cors(c)
