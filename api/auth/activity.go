@@ -33,8 +33,12 @@ func scanActivity(rows *sql.Rows, a *activity) error {
 
 // activities lists activities; where is the condition of one of its lists.
 func activities(where, order string) *rest.List[activity] {
+	key := "a.id"
+	if order[0] == '-' {
+		key = "-a.id"
+	}
 	return &rest.List[activity]{
-		Select: activityColumns, From: "activity a", Where: where, Key: "a.id",
+		Select: activityColumns, From: "activity a", Where: where, Key: key,
 		Search: rest.Names{"text": {"a.text"}}, Order: rest.Names{"created_at": {"a.created_at"}}, Default: []string{order},
 		Dates: "a.created_at", Blank: true, Scan: scanActivity,
 	}
