@@ -15,6 +15,9 @@ type List[T any] struct {
 	// Select are the columns that Scan reads, From the tables and joins, Where a condition ("" for all). From and Where may hold
 	// '?', bound in the order of the text; Select may not: it is not there when rows are counted.
 	Select, From, Where string
+	// Counted is From without the joins that leave out no row, "" for From itself: what is counted when q is not given. Where, Dates
+	// and Filters have to do with it.
+	Counted string
 	// Key is the integer primary key of the listed row: the last tie-breaker, ascending, or descending with "-" in front. The
 	// joins of From repeat no row.
 	Key string
@@ -24,7 +27,7 @@ type List[T any] struct {
 	Order Names
 	// Default is the order without o, and the tie-breaker with it: names of Order, or columns; "-" reverses.
 	Default []string
-	// Dates is the column that start_at and ends_at filter; "" if the list has no such filter.
+	// Dates is the column that start_at and ends_at filter, never NULL; "" if the list has no such filter.
 	Dates string
 	// EndsNow makes ends_at default to the time of the request (conventions.md 7.4).
 	EndsNow bool
@@ -158,7 +161,8 @@ func (l *List[T]) Totals(c *Call, r store.Reader, columns, group string, scan fu
 type query struct {
 	from, where, order string // with their key words
 	args               []any
-	terms              int // of q
+	terms              int        // of q
+	before             store.Time // set when the only condition is that nothing is dated in the future
 }
 
 // query reads the parameters. A search may take long: the Reader that comes back gives it up when the client goes away.
@@ -188,6 +192,9 @@ func (l *List[T]) query(c *Call, r store.Reader, args []any) (query, store.Reade
 			q.args = append(q.args, window.Start)
 		}
 		if !window.End.IsZero() {
+			if window.EndDefaulted && len(conditions) == 0 && len(q.args) == 0 {
+				q.before = window.End
+			}
 			conditions = append(conditions, l.Dates+" < ?")
 			q.args = append(q.args, window.End)
 		}
@@ -234,9 +241,23 @@ func (l *List[T]) scan(rows *sql.Rows, limit int64) ([]T, error) {
 	return items, rows.Err()
 }
 
+// count counts the rows that match. Of a whole table the engine knows how many there are without looking at each, and rows that
+// are dated in the future are few.
 func (l *List[T]) count(r store.Reader, q query) (n int64, err error) {
-	err = r.QueryRow("SELECT COUNT(*)"+q.from+q.where, q.args...).Scan(&n)
-	return n, err
+	from := q.from
+	if l.Counted != "" && q.terms == 0 {
+		from = " FROM " + l.Counted
+	}
+	if q.before.IsZero() || q.terms > 0 {
+		err = r.QueryRow("SELECT COUNT(*)"+from+q.where, q.args...).Scan(&n)
+		return n, err
+	}
+	if err = r.QueryRow("SELECT COUNT(*)" + from).Scan(&n); err != nil {
+		return 0, err
+	}
+	var future int64
+	err = r.QueryRow("SELECT COUNT(*)"+from+" WHERE "+l.Dates+" >= ?", q.before).Scan(&future)
+	return n - future, err
 }
 
 // batch reads the next rows of a CSV answer.

@@ -31,6 +31,10 @@ var (
 		Order:   rest.Names{"created_at": {"a.created_at"}, "actor": {"a.actor"}, "both": {"a.actor", "a.detail"}},
 		Default: []string{"-created_at"}, Dates: "a.created_at", EndsNow: true, Scan: scanRow,
 	}
+	ledger = rest.List[row]{
+		Select: "a.id, a.created_at, b.actor, NULL", From: "audit a JOIN audit b ON b.id = a.id", Counted: "audit a", Key: "a.id",
+		Search: rest.Names{"actor": {"b.actor"}}, Dates: "a.created_at", EndsNow: true, Scan: scanRow,
+	}
 	people = rest.List[row]{
 		Select: "a.id, a.created_at, a.actor, NULL", From: "audit a", Key: "-a.id", Search: rest.Names{"actor": {"a.actor"}}, Blank: true, Scan: scanRow,
 	}
@@ -72,6 +76,12 @@ func lists() []rest.Endpoint {
 		}),
 		rest.Get("/api/users", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Page[row], error) {
 			return people.Page(c, r)
+		}),
+		rest.Get("/api/billing/transactions", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Page[row], error) {
+			if c.QueryString("odd") != "" {
+				return ledger.Page(c, r, rest.Where("a.id % 2 = 1"))
+			}
+			return ledger.Page(c, r)
 		}),
 		rest.Get("/api/accounts", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Found[row], error) {
 			return books.TypeAhead(c, r, "book")
@@ -386,6 +396,31 @@ func TestForcedRange(t *testing.T) {
 	site.Clock.Set(time.Date(2025, 3, 10, 12, 0, 0, 0, time.UTC))
 	if e := ask(t, site, "/api/billing/acme/history"); e.ids() != "1" {
 		t.Errorf("rows %s, want 1 alone", e.ids())
+	}
+}
+
+func TestCount(t *testing.T) {
+	site := library(t, 60, "ann", "bob", "joe")
+	site.Clock.Set(time.Date(2025, 3, 10, 11, 45, 0, 0, time.UTC)) // the last 15 are still to come, and one is now
+	for _, tc := range []struct {
+		query string
+		count int64
+	}{
+		{"", 44},
+		{"&odd=1", 22},
+		{"&q=ann", 15},
+		{"&q=ann&odd=1", 8},
+		{"&ends_at=2025-03-11", 60},
+		{"&ends_at=2025-03-11&q=ann", 20},
+		{"&ends_at=2025-03-11&odd=1", 30},
+		{"&start_at=2025-03-10T11:40:00Z", 5},
+		{"&start_at=2025-03-10T11:40:00Z&ends_at=2025-03-10T11:43:00Z", 3},
+	} {
+		for _, page := range []string{"page=1", "page=last"} {
+			if e := ask(t, site, "/api/billing/transactions?page_size=2&"+page+tc.query); e.Count != tc.count {
+				t.Errorf("%s%s: count %d, want %d", page, tc.query, e.Count, tc.count)
+			}
+		}
 	}
 }
 

@@ -261,6 +261,30 @@ func TestIdempotencyUnderLoad(t *testing.T) {
 	}
 }
 
+// An Act hands the key on, told apart from those of other callers and endpoints.
+func TestIdempotencyKeyForOthers(t *testing.T) {
+	endpoint := func(c *rest.Call, in *saleInput) (string, error) { return c.IdempotencyKey(), nil }
+	site := resttest.New(t, resttest.Cowork(), []rest.Endpoint{
+		rest.Act("POST", "/api/a", accessrules.Public, endpoint, rest.Keyed()),
+		rest.Act("POST", "/api/b", accessrules.Public, endpoint, rest.Keyed()),
+		rest.Act("POST", "/api/c", accessrules.Public, endpoint),
+	})
+	seen := map[string]string{`""`: "none"}
+	for _, request := range []string{"xia POST /api/a", "joe POST /api/a", " POST /api/a", "xia POST /api/b"} {
+		as, request, _ := strings.Cut(request, " ")
+		got := site.Do(as, request, `{"title":"a"}`, "Idempotency-Key: k").Body.String()
+		if other, ok := seen[got]; ok {
+			t.Errorf("%s as %q: the key is %s, that of %s", request, as, got, other)
+		}
+		seen[got] = request
+	}
+	site.Run(t,
+		resttest.Case("none sent", "xia", "POST /api/a", `{"title":"a"}`, 200, `""`),
+		resttest.Case("none taken", "xia", "POST /api/c", `{"title":"a"}`, 200, `""`).With("Idempotency-Key: k"),
+		resttest.Case("dry run", "xia", "POST /api/a?dry_run=1", `{"title":"a"}`, 200, `""`).With("Idempotency-Key: k"),
+	)
+}
+
 func TestDryRun(t *testing.T) {
 	tl := newTill(t)
 	tl.Run(t,
