@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/processor"
@@ -43,6 +44,7 @@ type Options struct {
 	Auth         auth.Settings
 	Profile      profile.Settings
 	Subscription subscription.Settings
+	Billing      billing.Settings
 }
 
 // Broker is the profile that runs the site, created on the first start.
@@ -63,6 +65,7 @@ type Service struct {
 	auth          *auth.Service
 	profiles      *profile.Service
 	subscriptions *subscription.Service
+	billing       *billing.Service
 	ready         atomic.Bool
 }
 
@@ -87,11 +90,12 @@ func New(site *Site, o Options) (*Service, error) {
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Subscription,
 		Profiles: s.profiles, Users: s.auth,
 	})
+	s.billing = billing.New(billing.Options{Store: site.Store, Directory: site.Directory, Settings: o.Billing})
 	s.profiles.SetUsers(s.auth)
 	s.profiles.SetSubscriptions(s.subscriptions)
 
 	var endpoints []rest.Endpoint
-	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.endpoints()} {
+	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.endpoints()} {
 		endpoints = append(endpoints, part...)
 	}
 	s.rest, err = rest.New(rest.Options{

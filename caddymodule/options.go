@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/api"
 	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/processor"
 	"github.com/caddy-tollgate/tollgate/api/profile"
@@ -54,6 +55,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		Auth:          auth.DefaultSettings(),
 		Profile:       profile.DefaultSettings(),
 		Subscription:  subscription.DefaultSettings(),
+		Billing:       billing.DefaultSettings(),
 	}
 	if o.From == "" {
 		o.From = a.Broker.Email
@@ -104,6 +106,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		return o, fmt.Errorf("unit: %q is not a currency of ISO 4217, as in usd", a.Unit)
 	}
 	o.Subscription.Unit = unit
+	o.Billing.Unit = unit
 	o.Subscription.BrokerFeePercent = int64(a.BrokerFeePercent)
 	o.Subscription.InactivityDays = a.InactivityDays
 	o.Subscription.MinimumAmounts = map[ledger.Period]int64{}

@@ -48,26 +48,38 @@ const demoGate = `
 func newSite(t testing.TB, change ...func(*site)) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), upstream: newUpstream(t), gate: demoGate}
+	for _, f := range change {
+		f(s)
+	}
+	s.run(s.caddyfile())
+	return s
+}
+
+// runSite runs a Caddyfile.
+func runSite(t testing.TB, config string) *site {
+	t.Helper()
+	s := &site{t: t}
+	s.run(config)
+	return s
+}
+
+func (s *site) run(config string) {
+	s.t.Helper()
 	s.client = &http.Client{
 		Timeout:       10 * time.Second,
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	for _, f := range change {
-		f(s)
+	caddytest.NewTester(s.t).InitServer(config, "caddyfile")
+	if s.t.Failed() {
+		s.t.FailNow()
 	}
-	tester := caddytest.NewTester(t)
-	tester.InitServer(s.caddyfile(), "caddyfile")
-	if t.Failed() {
-		t.FailNow()
-	}
-	t.Cleanup(func() { // closes the database before its folder goes
+	s.t.Cleanup(func() { // closes the database before its folder goes
 		s.client.CloseIdleConnections()
 		if err := post([]byte(`{"admin":{"listen":"localhost:2999"}}`)); err != nil {
-			t.Errorf("stopping: %v", err)
+			s.t.Errorf("stopping: %v", err)
 		}
 	})
-	return s
 }
 
 // caddyfile is the site's configuration.
@@ -162,20 +174,30 @@ func (s *site) do(method, path string, body any, headers ...string) answer {
 }
 
 func (s *site) try(method, path string, body any, headers ...string) (answer, error) {
-	var r io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return answer{}, err
-		}
-		r = bytes.NewReader(b)
+	if body == nil {
+		return s.trySend(method, path, "", headers...)
 	}
-	req, err := http.NewRequest(method, base+path, r)
+	b, err := json.Marshal(body)
 	if err != nil {
 		return answer{}, err
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	return s.trySend(method, path, string(b), append([]string{"Content-Type: application/json"}, headers...)...)
+}
+
+// send sends a request with a body as it is.
+func (s *site) send(method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	a, err := s.trySend(method, path, body, headers...)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+func (s *site) trySend(method, path, body string, headers ...string) (answer, error) {
+	req, err := http.NewRequest(method, base+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")

@@ -1,0 +1,164 @@
+package billing
+
+import (
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/ledger"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Transaction is an entry of the ledger as the API shows it (ledger.md 9.0). Amounts are in 1/100 of their unit.
+type Transaction struct {
+	CreatedAt   store.Time             `json:"created_at"`
+	Description string                 `json:"description"`
+	Amount      string                 `json:"amount"` // for people
+	IsDebit     bool                   `json:"is_debit"`
+	OrigAccount string                 `json:"orig_account"`
+	OrigProfile directory.ProfileShort `json:"orig_profile"`
+	OrigAmount  int64                  `json:"orig_amount"`
+	OrigUnit    string                 `json:"orig_unit"`
+	DestAccount string                 `json:"dest_account"`
+	DestProfile directory.ProfileShort `json:"dest_profile"`
+	DestAmount  int64                  `json:"dest_amount"`
+	DestUnit    string                 `json:"dest_unit"`
+
+	origID, destID int64
+}
+
+// Statement is the envelope of lists with a balance (conventions.md 7.3).
+type Statement struct {
+	StartAt       *string         `json:"start_at"`
+	EndsAt        *string         `json:"ends_at"`
+	NextBillingAt *string         `json:"next_billing_at"`
+	BalanceAmount int64           `json:"balance_amount"`
+	BalanceUnit   string          `json:"balance_unit"`
+	Balances      []ledger.Amount `json:"balances,omitempty"`
+	rest.Page[Transaction]
+}
+
+var transactions = &rest.List[Transaction]{
+	Select: `t.created_at, t.descr, t.orig_account, t.orig_profile_id, t.orig_amount, t.orig_unit,
+		t.dest_account, t.dest_profile_id, t.dest_amount, t.dest_unit`,
+	From: `txn t JOIN profile dest ON dest.id = t.dest_profile_id JOIN profile orig ON orig.id = t.orig_profile_id`,
+	Key:  "t.id",
+	Search: rest.Names{
+		"description": {"t.descr"}, "dest_profile": {"dest.slug"}, "dest_profile__full_name": {"dest.full_name"},
+		"orig_profile": {"orig.slug"}, "orig_profile__full_name": {"orig.full_name"},
+	},
+	Order: rest.Names{
+		"description": {"t.descr"}, "amount": {"t.dest_amount"}, "created_at": {"t.created_at"},
+		"dest_profile": {"dest.slug"}, "dest_profile__full_name": {"dest.full_name"}, "dest_account": {"t.dest_account"},
+		"orig_profile": {"orig.slug"}, "orig_profile__full_name": {"orig.full_name"}, "orig_account": {"t.orig_account"},
+	},
+	Default: []string{"created_at"},
+	Dates:   "t.created_at",
+	EndsNow: true,
+	Scan: func(rows *sql.Rows, t *Transaction) error {
+		err := rows.Scan(&t.CreatedAt, &t.Description, &t.OrigAccount, &t.origID, &t.OrigAmount, &t.OrigUnit,
+			&t.DestAccount, &t.destID, &t.DestAmount, &t.DestUnit)
+		t.Amount = ledger.Amount{Value: t.DestAmount, Unit: t.DestUnit}.String()
+		return err
+	},
+}
+
+// transactions lists the entries of the ledger (ledger.md 9.1). The balance is that of all entries that match, by unit: with a
+// selector, of the sides whose account's name contains it.
+func (s *Service) transactions(c *rest.Call, r store.Reader) (Statement, error) {
+	var args []any
+	selector := c.QueryString("selector")
+	if selector != "" {
+		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(selector) + "%"
+		args = append(args, rest.Where(`t.dest_account LIKE ? ESCAPE '\' OR t.orig_account LIKE ? ESCAPE '\'`, like, like))
+	}
+	page, err := transactions.Page(c, r, args...)
+	if err != nil {
+		return Statement{}, err
+	}
+	if err := s.people(r, page.Results); err != nil {
+		return Statement{}, err
+	}
+	out := Statement{BalanceUnit: s.set.Unit, Page: page}
+	window, err := c.Range(true)
+	if err != nil {
+		return Statement{}, err
+	}
+	out.StartAt, out.EndsAt = window.StartText, window.EndText
+	if c.IsCSV() {
+		return out, nil
+	}
+	sums := map[string]int64{}
+	err = transactions.Totals(c, r,
+		"t.dest_account, t.dest_unit, t.orig_account, t.orig_unit, SUM(t.dest_amount), SUM(t.orig_amount)",
+		"t.dest_account, t.dest_unit, t.orig_account, t.orig_unit",
+		func(rows *sql.Rows) error {
+			var dest, destUnit, orig, origUnit string
+			var in, out int64
+			if err := rows.Scan(&dest, &destUnit, &orig, &origUnit, &in, &out); err != nil {
+				return err
+			}
+			if selects(selector, dest) {
+				sums[destUnit] += in
+			}
+			if selects(selector, orig) {
+				sums[origUnit] -= out
+			}
+			return nil
+		}, args...)
+	if err != nil {
+		return Statement{}, err
+	}
+	out.balance(sums, s.set.Unit)
+	return out, nil
+}
+
+// selects reports whether an account belongs to a selector: a part of its name, letter case apart.
+func selects(selector, account string) bool {
+	return strings.Contains(strings.ToLower(account), strings.ToLower(selector))
+}
+
+// balance fills in the balance: of the default unit when it is there, else of the first; all of them when there are several
+// (decision 18). They are never added together.
+func (st *Statement) balance(sums map[string]int64, unit string) {
+	var all []ledger.Amount
+	for u, amount := range sums {
+		if amount != 0 {
+			all = append(all, ledger.Amount{Value: amount, Unit: u})
+		}
+	}
+	slices.SortFunc(all, func(a, b ledger.Amount) int {
+		if (a.Unit == unit) != (b.Unit == unit) {
+			if a.Unit == unit {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Unit, b.Unit)
+	})
+	st.BalanceUnit = unit
+	if len(all) > 0 {
+		st.BalanceAmount, st.BalanceUnit = all[0].Value, all[0].Unit
+	}
+	if len(all) > 1 {
+		st.Balances = all
+	}
+}
+
+// people fills in the profiles of entries, in one query.
+func (s *Service) people(r store.Reader, list []Transaction) error {
+	ids := make([]int64, 0, 2*len(list))
+	for i := range list {
+		ids = append(ids, list[i].origID, list[i].destID)
+	}
+	profiles, err := s.dir.Profiles(r, ids)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].OrigProfile, list[i].DestProfile = profiles[list[i].origID], profiles[list[i].destID]
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/billing"
+	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/subscription"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+	"go.uber.org/zap"
+)
+
+var update = flag.Bool("update", false, "write what is there as what is wanted")
+
+func newService(t *testing.T) *Service {
+	t.Helper()
+	dir := t.TempDir()
+	clock := storetest.NewClock()
+	site, err := Open(t.Context(), SiteOptions{
+		Path: filepath.Join(dir, "tollgate.db"), Secrets: filepath.Join(dir, "secrets.json"), Now: clock.Now, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := site.Destruct(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := New(site, Options{
+		Broker: Broker{Slug: "cowork", FullName: "Cowork"},
+		Auth:   auth.DefaultSettings(), Profile: profile.DefaultSettings(), Subscription: subscription.DefaultSettings(), Billing: billing.DefaultSettings(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(strings.ReplaceAll(strings.TrimSpace(string(text)), " ", "\x00"))
+}
+
+// TestOperations compares the table of endpoints with the contract's checklist. What is not there yet is listed in
+// testdata/missing.txt; nothing else may be missing, and nothing may be there that the checklist does not name.
+func TestOperations(t *testing.T) {
+	var there []string
+	for _, e := range newService(t).Endpoints() {
+		there = append(there, e.Method+"\x00"+e.Path)
+	}
+	contract := lines(t, "testdata/operations.txt")
+	var missing []string
+	for _, op := range contract {
+		if !slices.Contains(there, op) {
+			missing = append(missing, op)
+		}
+	}
+	for _, op := range there {
+		if !slices.Contains(contract, op) && op != "GET\x00/api/health" {
+			t.Errorf("%s is not in the contract", strings.ReplaceAll(op, "\x00", " "))
+		}
+	}
+	t.Logf("%d of %d operations are there", len(contract)-len(missing), len(contract))
+	if *update {
+		text := strings.ReplaceAll(strings.Join(missing, "\n"), "\x00", " ") + "\n"
+		if err := os.WriteFile("testdata/missing.txt", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := lines(t, "testdata/missing.txt"); !slices.Equal(missing, want) {
+		t.Errorf("missing:\n%s\nwant those of testdata/missing.txt", strings.ReplaceAll(strings.Join(missing, "\n"), "\x00", " "))
+	}
+}
+
+// TestAccessMatrix compares who may call each endpoint with access.md A.4, as testdata/matrix.txt has it.
+func TestAccessMatrix(t *testing.T) {
+	got := newService(t).Table()
+	if *update {
+		if err := os.WriteFile("testdata/matrix.txt", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/matrix.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
