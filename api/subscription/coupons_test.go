@@ -54,7 +54,9 @@ func TestCreateCoupon(t *testing.T) {
 func TestChangeCoupon(t *testing.T) {
 	const url = "/api/billing/cowork/coupons/SPRING"
 	w := newWorld(t)
-	step := func(name, request, body, want string) resttest.Step { return resttest.Case(name, "donny", request, body, 200, want) }
+	step := func(name, request, body, want string) resttest.Step {
+		return resttest.Case(name, "donny", request, body, 200, want)
+	}
 	refused := func(name, request, body string, status int, want string) resttest.Step {
 		return resttest.Case(name, "donny", request, body, status, want)
 	}

@@ -134,7 +134,9 @@ func TestPlanUnit(t *testing.T) {
 }
 
 func TestMinimumAmount(t *testing.T) {
-	w := newWorld(t, func(s *Settings) { s.MinimumAmounts = map[ledger.Period]int64{ledger.Monthly: 500, ledger.Yearly: 5000} })
+	w := newWorld(t, func(s *Settings) {
+		s.MinimumAmounts = map[ledger.Period]int64{ledger.Monthly: 500, ledger.Yearly: 5000}
+	})
 	const below = `{"detail":["Period amount must be greater or equal to 500."]}`
 	w.Run(t,
 		resttest.Case("monthly", "donny", "POST /api/profile/cowork/plans", `{"title":"A","period_amount":499,"period_type":"monthly"}`, 400, below),
@@ -190,7 +192,9 @@ func TestReadPlans(t *testing.T) {
 
 func TestUpdatePlan(t *testing.T) {
 	const url = "PATCH /api/profile/cowork/plans/"
-	step := func(name, request, body, want string) resttest.Step { return resttest.Case(name, "donny", request, body, 200, want) }
+	step := func(name, request, body, want string) resttest.Step {
+		return resttest.Case(name, "donny", request, body, 200, want)
+	}
 	refused := func(name, request, body, want string) resttest.Step {
 		return resttest.Case(name, "donny", request, body, 400, want)
 	}

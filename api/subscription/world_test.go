@@ -169,7 +169,9 @@ func results(t testing.TB, w *httptest.ResponseRecorder, field ...any) string {
 const password = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2E$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
 func (w *world) fill() {
-	at := func(month, day int) store.Time { return store.At(time.Date(2026, time.Month(month), day, 0, 0, 0, 0, time.UTC)) }
+	at := func(month, day int) store.Time {
+		return store.At(time.Date(2026, time.Month(month), day, 0, 0, 0, 0, time.UTC))
+	}
 	w.write(func(tx *store.Tx) error {
 		ids := map[string]int64{}
 		insert := func(name, query string, args ...any) {
