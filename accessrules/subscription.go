@@ -66,11 +66,9 @@ func (t *subscriptionTest) Check(q *Query) Verdict {
 	if found.good {
 		return Verdict{}
 	}
-	staff := t.staff()
-	if staff.onBroker(q) {
-		if q.frozen() {
-			return Verdict{Reason: ReadOnlySite}
-		}
+	test := t.staff()
+	staff := test.onBroker(q)
+	if staff && !q.frozen() {
 		return Verdict{}
 	}
 	owner, err := t.ownerStaff(q, profile)
@@ -79,6 +77,8 @@ func (t *subscriptionTest) Check(q *Query) Verdict {
 		return unavailable(err)
 	case owner:
 		return Verdict{}
+	case staff:
+		return Verdict{Reason: ReadOnlySite}
 	case t.due == everDue:
 		return t.refuseEver(q, profile)
 	case found.locked != nil:

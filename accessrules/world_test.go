@@ -227,6 +227,10 @@ func sampleWorld(state string) *world {
 			{user: "oldfriend", profile: "zoo", description: "contributor"},
 			{user: "caretaker", profile: "shadow", description: "manager"},
 			{user: "gone", profile: "acme", description: "manager"},
+			{user: "both", profile: "acme", description: "support"},
+			{user: "both", profile: "shop", description: "support"},
+			{user: "defector", profile: "acme", description: "support", ends: past},
+			{user: "defector", profile: "shop", description: "support"},
 		},
 	}
 	seen := map[string]bool{}
