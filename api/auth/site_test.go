@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -22,8 +23,7 @@ import (
 type site struct {
 	*resttest.Site
 	*Service
-	dir  *directory.Directory
-	sent []string // text messages, "phone code"
+	dir *directory.Directory
 }
 
 // quiet is a site where nobody subscribes to anything.
@@ -200,4 +200,38 @@ func splitRequest(s string) (line, body string) {
 		return strings.TrimSpace(s[:i]), s[i:]
 	}
 	return s, ""
+}
+
+// dumpTable is all that a table holds, as text.
+func dumpTable(t testing.TB, s *site, table string) string {
+	t.Helper()
+	var all strings.Builder
+	err := s.Site.Store.Read(t.Context(), func(r store.Reader) error {
+		rows, err := r.Query(`SELECT * FROM ` + table)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			values, dest := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				dest[i] = &values[i]
+			}
+			if err := rows.Scan(dest...); err != nil {
+				return err
+			}
+			for _, v := range values {
+				fmt.Fprintf(&all, "%s|", v)
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
 }

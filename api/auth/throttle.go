@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,12 +24,19 @@ type throttle struct {
 	store *store.Store
 
 	mu    sync.Mutex
-	busy  map[string]int // attempts being judged, by bucket
-	freed chan struct{}  // closed and replaced when a place is freed
+	doors map[string]*entrance // of the buckets in use
+}
+
+// An entrance lets the attempts on one bucket be judged, no more at a time than may still fail.
+type entrance struct {
+	mu    sync.Mutex
+	users int             // who is in, or waits; under the throttle's lock
+	busy  int             // attempts being judged
+	queue []chan struct{} // who waits, first come first served
 }
 
 func newThrottle(set Throttle, s *store.Store) *throttle {
-	return &throttle{set: set, store: s, busy: map[string]int{}, freed: make(chan struct{})}
+	return &throttle{set: set, store: s, doors: map[string]*entrance{}}
 }
 
 // client is the part of an address that stands for one client: an IPv4 address, or the /64 of an IPv6 address.
@@ -78,39 +86,89 @@ func (t *throttle) try(ctx context.Context, account, address string) (*attempt, 
 
 // enter waits until the failures of a bucket and the attempts being judged leave a place in it.
 func (t *throttle) enter(ctx context.Context, b bucket) error {
+	d := t.door(b.name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for {
-		t.mu.Lock()
-		t.busy[b.name]++
-		rank, freed := t.busy[b.name], t.freed
-		t.mu.Unlock()
-
 		left, wait, err := t.room(ctx, b)
-		if err == nil && rank <= left {
+		if err == nil && d.busy < left {
+			d.busy++
+			if d.busy < left {
+				d.next()
+			}
 			return nil
 		}
-		t.leave(b.name)
+		if err == nil && wait > 0 {
+			err = rest.Throttled(wait)
+		}
+		if err == nil {
+			err = d.wait(ctx)
+		}
 		if err != nil {
+			d.next() // whoever is behind is no better off for waiting
+			t.close(b.name)
 			return err
-		}
-		if wait > 0 {
-			return rest.Throttled(wait)
-		}
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }
 
-func (t *throttle) leave(name string) {
+// wait queues up until somebody leaves.
+func (d *entrance) wait(ctx context.Context) error {
+	turn := make(chan struct{})
+	d.queue = append(d.queue, turn)
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.queue = slices.DeleteFunc(d.queue, func(c chan struct{}) bool { return c == turn })
+		return ctx.Err()
+	}
+}
+
+// next lets the first of the queue look again.
+func (d *entrance) next() {
+	if len(d.queue) > 0 {
+		close(d.queue[0])
+		d.queue = d.queue[1:]
+	}
+}
+
+// door is the entrance of a bucket; who asks for it is a user until close.
+func (t *throttle) door(name string) *entrance {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.busy[name]--; t.busy[name] <= 0 {
-		delete(t.busy, name)
+	d := t.doors[name]
+	if d == nil {
+		d = new(entrance)
+		t.doors[name] = d
 	}
-	close(t.freed)
-	t.freed = make(chan struct{})
+	d.users++
+	return d
+}
+
+func (t *throttle) close(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.doors[name]
+	if d.users--; d.users == 0 {
+		delete(t.doors, name)
+	}
+}
+
+// leave gives a place back.
+func (t *throttle) leave(name string) {
+	t.mu.Lock()
+	d := t.doors[name]
+	t.mu.Unlock()
+	d.mu.Lock()
+	d.busy--
+	d.next()
+	d.mu.Unlock()
+	t.close(name)
 }
 
 // room returns how many more failures a bucket takes, or how long it stays closed.
