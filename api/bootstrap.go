@@ -16,7 +16,7 @@ import (
 func (s *Service) bootstrap(ctx context.Context) error {
 	b := s.options.Broker
 	err := s.profiles.Bootstrap(ctx, profile.Bootstrap{
-		ProcessorSlug: "processor", ProcessorName: "Payment processor",
+		ProcessorSlug: s.options.ProcessorSlug, ProcessorName: s.options.ProcessorName,
 		BrokerSlug: b.Slug, BrokerName: b.FullName, BrokerEmail: b.Email,
 	})
 	if err != nil {

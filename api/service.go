@@ -33,10 +33,11 @@ type Options struct {
 	Mailer   notice.Mailer
 	// WelcomeEmail sends a message to new users.
 	WelcomeEmail bool
-	// Processor takes the payments.
-	Processor processor.Processor
-	Origin    func(*http.Request) string // scheme and host of a request, by the trusted-proxy logic
-	Client    func(*http.Request) string // address of the client, likewise
+	// Processor takes the payments; the profile that stands for it in the ledger is made on the first start.
+	Processor                    processor.Processor
+	ProcessorSlug, ProcessorName string                     // default: "processor", "Payment processor"
+	Origin                       func(*http.Request) string // scheme and host of a request, by the trusted-proxy logic
+	Client                       func(*http.Request) string // address of the client, likewise
 
 	TokenLifetime time.Duration
 	CookieName    string
@@ -71,6 +72,9 @@ type Service struct {
 
 // New wires a service. It changes nothing in the database.
 func New(site *Site, o Options) (*Service, error) {
+	if o.ProcessorSlug == "" {
+		o.ProcessorSlug, o.ProcessorName = "processor", "Payment processor"
+	}
 	s := &Service{options: o, site: site}
 	var err error
 	s.notices, err = notice.New(notice.Options{
