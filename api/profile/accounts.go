@@ -46,7 +46,7 @@ var (
 			"full_name": {"u.first_name", "u.last_name"}, "email": {"u.email"},
 		},
 		Order: rest.Names{
-			"first_name": {"u.first_name"}, "last_name": {"u.last_name"}, "email": {"u.email"}, "created_at": {"u.created_at"},
+			"first_name": {"u.first_name", "u.last_name"}, "last_name": {"u.last_name"}, "email": {"u.email"}, "created_at": {"u.created_at"},
 		},
 		Default: []string{"first_name"}, Dates: "u.created_at", EndsNow: true,
 		Scan: func(rows *sql.Rows, u *accountUser) error { return rows.Scan(&u.id) },

@@ -83,14 +83,14 @@ func uniqueAgreement(err error) error {
 
 // deleteAgreement removes an agreement that nobody signed. Errors: 409 (decision 40).
 func (s *Service) deleteAgreement(tx *store.Tx, a *Agreement) error {
-	var signed bool
-	if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM signature WHERE agreement_id = ?)`, a.id).Scan(&signed); err != nil {
+	signed, err := exists(tx, `SELECT EXISTS (SELECT 1 FROM signature WHERE agreement_id = ?)`, a.id)
+	if err != nil {
 		return err
 	}
 	if signed {
 		return rest.Conflict("This agreement has been signed and cannot be deleted.")
 	}
-	_, err := tx.Exec(`DELETE FROM agreement WHERE id = ?`, a.id)
+	_, err = tx.Exec(`DELETE FROM agreement WHERE id = ?`, a.id)
 	s.dir.TouchAgreement(tx)
 	return err
 }

@@ -49,10 +49,10 @@ func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) erro
 	if err := s.subs.EndAll(tx, profile); err != nil {
 		return err
 	}
-	archived := "_archive_" + strconv.FormatInt(profile, 10)
+	name := "_archive_" + strconv.FormatInt(profile, 10)
 	_, err = tx.Exec(`UPDATE profile SET slug = ?, email = ?, is_active = 0, full_name = '', phone = '', street_address = '', locality = '',
 		region = '', postal_code = '', country = '', picture = NULL, extra = NULL WHERE id = ?`,
-		archived, archived+"@"+s.settings.ArchiveDomain, profile)
+		name, name+"@"+s.settings.ArchiveDomain, profile)
 	s.dir.TouchProfile(tx, profile)
 	return err
 }
@@ -102,7 +102,7 @@ func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64) error
 	err := r.QueryRow(`SELECT coalesce(min(p.slug), '') FROM role mine JOIN profile p ON p.id = mine.profile_id
 		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND mine.request_key IS NULL AND mine.grant_key IS NULL
 			AND (mine.ends_at IS NULL OR mine.ends_at > ?)
-			AND mine.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
+			AND +mine.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
 			AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id
 				WHERE r.profile_id = mine.profile_id AND r.user_id <> mine.user_id AND `+aManager+`)`,
 		user, except, r.Now(), r.Now()).Scan(&name)

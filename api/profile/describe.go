@@ -26,8 +26,10 @@ type describedRow struct {
 
 // descriptions lists the local descriptions of a profile and the global ones.
 var descriptions = rest.List[describedRow]{
-	Select: describe, From: "role_description d LEFT JOIN profile o ON o.id = d.profile_id",
-	Where: "(d.profile_id IS NULL OR d.profile_id = ?)", Key: "d.id",
+	Select: describe,
+	From: `(SELECT * FROM role_description WHERE profile_id IS NULL UNION ALL SELECT * FROM role_description WHERE profile_id = ?) AS d
+		LEFT JOIN profile o ON o.id = d.profile_id`,
+	Key:     "d.id",
 	Search:  rest.Names{"slug": {"d.slug"}, "title": {"d.title"}},
 	Order:   rest.Names{"slug": {"d.slug"}, "title": {"d.title"}},
 	Default: []string{"slug"}, Dates: "d.created_at",

@@ -117,16 +117,19 @@ func createDescription(tx *store.Tx, owner int64, in *descriptionInput) (slug st
 	}
 	taken := base == "describe" || base == "accept" // words of the paths of roles
 	if !taken {
-		err = tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM role_description WHERE slug = ? AND profile_id IS NULL)`, base).Scan(&taken)
+		taken, err = exists(tx, `SELECT EXISTS (SELECT 1 FROM role_description WHERE slug = ? AND profile_id IS NULL)`, base)
 	}
 	if err != nil {
 		return "", err
 	}
 	if !taken {
 		slug, err = directory.FreeName(base, 42, 50, directory.SlugSuffix, func(slug string) (bool, error) {
-			var used bool
-			err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM role_description WHERE slug = ? AND (profile_id IS NULL OR profile_id = ? OR ? = 0))`,
-				slug, owner, owner).Scan(&used)
+			if owner == 0 { // a global one: nobody's may have it
+				used, err := exists(tx, `SELECT EXISTS (SELECT 1 FROM role_description WHERE slug = ?)`, slug)
+				return !used, err
+			}
+			used, err := exists(tx, `SELECT EXISTS (SELECT 1 FROM role_description WHERE slug = ? AND profile_id IS NULL)
+				OR EXISTS (SELECT 1 FROM role_description WHERE slug = ? AND profile_id = ?)`, slug, slug, owner)
 			return !used, err
 		})
 	}
@@ -136,6 +139,12 @@ func createDescription(tx *store.Tx, owner int64, in *descriptionInput) (slug st
 	_, err = tx.Exec(`INSERT INTO role_description (created_at, slug, profile_id, title, skip_optin_on_grant, implicit_create_on_none, otp_required, extra)
 		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?)`, tx.Now(), slug, owner, in.Title.Value, in.SkipOptIn.Value, in.ImplicitRole.Value, in.OTPRequired.Value, directory.ExtraText(in.Extra.Value))
 	return slug, err
+}
+
+// exists runs a query for a yes or no.
+func exists(r store.Reader, query string, args ...any) (yes bool, err error) {
+	err = r.QueryRow(query, args...).Scan(&yes)
+	return yes, err
 }
 
 // updateDescription changes what is given.
@@ -157,8 +166,8 @@ func (s *Service) deleteDescription(tx *store.Tx, d *RoleDescription, force bool
 		return rest.Bad("detail", "The role '"+d.Slug+"' cannot be deleted.")
 	}
 	if !force {
-		var used bool
-		if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM role WHERE role_description_id = ?)`, d.id).Scan(&used); err != nil {
+		used, err := exists(tx, `SELECT EXISTS (SELECT 1 FROM role WHERE role_description_id = ?)`, d.id)
+		if err != nil {
 			return err
 		}
 		if used {

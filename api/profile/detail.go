@@ -110,17 +110,23 @@ var profileOrder = rest.Names{"full_name": {"p.full_name"}, "created_at": {"p.cr
 
 func scanListed(rows *sql.Rows, l *listed) error { return rows.Scan(&l.id) }
 
-// everybody lists the profiles of the site, but for the processor.
-var everybody = rest.List[listed]{
-	Select: "p.id", From: "profile p", Where: "p.is_active = ? AND p.id <> ?", Key: "p.id",
-	Search: profileSearch, Order: profileOrder, Default: []string{"full_name"}, Dates: "p.created_at", Scan: scanListed,
-}
+// everybody lists the profiles of the site, but for the processor; archived those that are closed.
+var (
+	everybody = rest.List[listed]{
+		Select: "p.id", From: "profile p", Where: "p.is_active = 1 AND p.id <> ?", Key: "p.id",
+		Search: profileSearch, Order: profileOrder, Default: []string{"full_name"}, Dates: "p.created_at", Scan: scanListed,
+	}
+	archived = rest.List[listed]{
+		Select: "p.id", From: "profile p", Where: "p.is_active = 0 AND p.id <> ?", Key: "p.id",
+		Search: profileSearch, Order: profileOrder, Default: []string{"full_name"}, Dates: "p.created_at", Scan: scanListed,
+	}
+)
 
 // connected lists the profiles that a user manages.
 var connected = rest.List[listed]{
 	Select: "p.id",
 	From:   "role r JOIN profile p ON p.id = r.profile_id",
-	Where: `r.user_id = ? AND r.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
+	Where: `r.user_id = ? AND +r.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
 		AND r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > ?) AND p.is_active = 1`,
 	Key:    "p.id",
 	Search: profileSearch, Order: profileOrder, Default: []string{"full_name"}, Dates: "p.created_at", Scan: scanListed,
@@ -131,7 +137,11 @@ func (s *Service) listProfiles(c *rest.Call, r store.Reader) (rest.Page[listed],
 	if err != nil {
 		return rest.Page[listed]{}, err
 	}
-	page, err := everybody.Page(c, r, active, processorID)
+	list := &everybody
+	if !active {
+		list = &archived
+	}
+	page, err := list.Page(c, r, processorID)
 	if err != nil {
 		return page, err
 	}

@@ -45,7 +45,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Put(one, provides, s.updateProfile, profile),
 		rest.Patch(one, provides, s.updateProfile, profile),
 		rest.Delete(one, deletes, s.deleteProfile),
-		rest.Act(http.MethodPost, one+"/picture", provides, s.setPicture, rest.File(s.pictures.Max+1<<20)),
+		rest.Act(http.MethodPost, one+"/picture", provides, s.setPicture, rest.File(max(s.pictures.Max, rest.MaxPicture)+64<<10)),
 
 		rest.Get(roles, provider, s.listRoles, rest.Listed()),
 		rest.Get(describes, direct, s.listDescriptions, rest.Listed()),

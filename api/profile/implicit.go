@@ -14,12 +14,13 @@ var PublicMailDomains = strings.Fields(`
 	freenet.de gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.fr gmx.net googlemail.com hey.com hotmail.ca hotmail.co.uk hotmail.com
 	hotmail.de hotmail.es hotmail.fr hotmail.it hushmail.com icloud.com inbox.com inbox.lv interia.pl juno.com laposte.net
 	libero.it live.ca live.co.uk live.com live.fr live.nl lycos.com mac.com mail.com mail.de mail.ee mail.ru mailbox.org
-	mailfence.com mailinator.com me.com msn.com naver.com neuf.fr o2.pl online.de onet.pl orange.fr outlook.com outlook.de
+	mailfence.com mailinator.com me.com msn.com naver.com neuf.fr o2.pl onet.pl online.de orange.fr outlook.com outlook.de
 	outlook.es outlook.fr outlook.jp pm.me posteo.de proton.me protonmail.ch protonmail.com qq.com rambler.ru rediffmail.com
-	riseup.net rocketmail.com rogers.com runbox.com sapo.pt sbcglobal.net seznam.cz sfr.fr shaw.ca sina.com sky.com startmail.com
-	sympatico.ca t-online.de talktalk.net telus.net terra.com.br tiscali.it tuta.com tuta.io tutanota.com uol.com.br verizon.net
-	virgilio.it virginmedia.com wanadoo.fr web.de wp.pl xtra.co.nz yahoo.ca yahoo.co.in yahoo.co.jp yahoo.co.uk yahoo.com
-	yahoo.com.au yahoo.com.br yahoo.de yahoo.es yahoo.fr yahoo.it yandex.com yandex.ru yeah.net ymail.com zoho.com zohomail.com`)
+	riseup.net rocketmail.com rogers.com runbox.com sapo.pt sbcglobal.net seznam.cz sfr.fr shaw.ca sina.com sky.com
+	startmail.com sympatico.ca t-online.de talktalk.net telus.net terra.com.br tiscali.it tuta.com tuta.io tutanota.com
+	uol.com.br verizon.net virgilio.it virginmedia.com wanadoo.fr web.de wp.pl xtra.co.nz yahoo.ca yahoo.co.in yahoo.co.jp
+	yahoo.co.uk yahoo.com yahoo.com.au yahoo.com.br yahoo.de yahoo.es yahoo.fr yahoo.it yandex.com yandex.ru yeah.net ymail.com
+	zoho.com zohomail.com`)
 
 // maxCandidates is how many profiles an e-mail address may match before it says nothing (profiles.md 4.5).
 const maxCandidates = 5
@@ -57,7 +58,7 @@ func (s *Service) Settle(tx *store.Tx, user int64) error {
 	}
 	if len(due.accept) > 0 {
 		if _, err := tx.Exec(`UPDATE role SET grant_key = NULL WHERE user_id = ? AND grant_key IS NOT NULL
-			AND role_description_id IN (SELECT id FROM role_description WHERE skip_optin_on_grant = 1)`, user); err != nil {
+			AND (SELECT skip_optin_on_grant FROM role_description d WHERE d.id = role.role_description_id) = 1`, user); err != nil {
 			return err
 		}
 		s.dir.TouchUser(tx, user)

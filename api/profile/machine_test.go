@@ -2,6 +2,7 @@ package profile
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -17,6 +18,10 @@ import (
 //   - nobody is a member without having agreed, but where the description needs no opt-in;
 //   - no profile loses its last manager but to the broker, and the broker never does.
 func TestRoleMachine(t *testing.T) {
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		flag.Set("rapid.checks", "40")
+		defer flag.Set("rapid.checks", f.DefValue)
+	}
 	w := newWorld(t)
 	w.exec(`INSERT INTO role_description (created_at, slug, profile_id, title, skip_optin_on_grant) SELECT 0, 'auditor', id, 'Auditor', 1 FROM profile WHERE slug = 'cowork'`)
 	rapid.Check(t, func(rt *rapid.T) {

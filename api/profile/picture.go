@@ -25,6 +25,7 @@ func (s *Service) setPicture(c *rest.Call, _ *rest.None) (*location, error) {
 	}
 	url := c.URL(path)
 	err = c.Write(func(tx *store.Tx) error {
+		c.Created("")
 		user, err := attachedUser(tx, p.ID)
 		if err != nil {
 			return err
@@ -40,6 +41,5 @@ func (s *Service) setPicture(c *rest.Call, _ *rest.None) (*location, error) {
 		_, err = tx.Exec(`UPDATE contact SET picture = ? WHERE id = (SELECT id FROM contact WHERE user_id = ? ORDER BY created_at, id LIMIT 1)`, url, user)
 		return err
 	})
-	c.Created("")
 	return &location{url}, err
 }

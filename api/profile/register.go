@@ -194,8 +194,7 @@ func (s *Service) personalShadow(c *rest.Call, tx *store.Tx, n *New) (err error)
 
 // emailFree refuses an address that another user has.
 func emailFree(r store.Reader, email string, user int64) error {
-	var taken bool
-	err := r.QueryRow(`SELECT EXISTS (SELECT 1 FROM user WHERE email = ? AND id <> ?)`, email, user).Scan(&taken)
+	taken, err := exists(r, `SELECT EXISTS (SELECT 1 FROM user WHERE email = ? AND id <> ?)`, email, user)
 	if err == nil && taken {
 		err = rest.Bad("email", "This email is already taken.")
 	}

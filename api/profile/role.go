@@ -250,9 +250,9 @@ func dropEnded(tx *store.Tx, profile, user int64) error {
 }
 
 // aManager is a manager role r of a user u that is in force (bind now) and counts: u has a usable password or has logged in
-// once (decision 31).
+// once (decision 31). The plus keeps the planner from starting with all managers of the site.
 const aManager = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > ?)
-	AND r.role_description_id = (SELECT id FROM role_description WHERE slug = '` + Manager + `' AND profile_id IS NULL)
+	AND +r.role_description_id = (SELECT id FROM role_description WHERE slug = '` + Manager + `' AND profile_id IS NULL)
 	AND u.is_active = 1 AND (substr(u.password, 1, 1) NOT IN ('', '!') OR u.last_login IS NOT NULL)`
 
 // keepManager fails when no manager is left on a profile without the user. The broker may leave any profile but its own alone

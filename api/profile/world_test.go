@@ -93,7 +93,7 @@ func bareWorld(t testing.TB, change ...func(*Settings)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	notices, err := notice.New(notice.Options{Directory: dir, Store: s, Now: clock.Now, Logger: log, BaseURL: resttest.Base})
+	notices, err := notice.New(notice.Options{Directory: dir, Store: s, Now: clock.Now, Logger: log, BaseURL: resttest.Base, Sinks: []notice.Sink{everything{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func (w *world) events() []string {
 	w.t.Helper()
 	var names []string
 	err := w.Store.Read(context.Background(), func(r store.Reader) error {
-		rows, err := r.Query(`SELECT event FROM outbox WHERE sink <> 'mail' ORDER BY id`)
+		rows, err := r.Query(`SELECT event FROM outbox ORDER BY id`)
 		if err != nil {
 			return err
 		}
@@ -223,6 +223,13 @@ func answer(t testing.TB, r *httptest.ResponseRecorder) map[string]any {
 	}
 	return m
 }
+
+// everything is a sink that is told of all events, so that the outbox holds each once.
+type everything struct{}
+
+func (everything) Name() string                                  { return "test" }
+func (everything) Wants(string) bool                             { return true }
+func (everything) Deliver(context.Context, *notice.Notice) error { return nil }
 
 // fakeUsers stands for package auth.
 type fakeUsers struct {
