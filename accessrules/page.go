@@ -25,7 +25,18 @@ const maxNext = 2048
 // A.5). target is a path or a URL and may have a query; requestURI is a path, as Clean gives it, with the query if there is one.
 // The next of the request's own query is not carried along, so that it never nests; a requestURI that is target itself, that is
 // not safe to come back to, or too long is not carried along either, the query being the first to go.
-func Next(target, requestURI string) string {
+func Next(target, requestURI string) string { return next(target, "", requestURI) }
+
+// NextFrom is Next of a request to origin, as in "https://app.example.com": where target is a page of another site, the way back
+// is an absolute URL.
+func NextFrom(target, origin, requestURI string) string {
+	if u, err := url.Parse(target); err != nil || u.Host == "" || strings.EqualFold(u.Scheme+"://"+u.Host, origin) {
+		origin = ""
+	}
+	return next(target, origin, requestURI)
+}
+
+func next(target, origin, requestURI string) string {
 	back := SafeNext(withoutNext(requestURI))
 	if len(back) > maxNext {
 		back, _, _ = strings.Cut(back, "?")
@@ -37,7 +48,7 @@ func Next(target, requestURI string) string {
 	if strings.Contains(target, "?") {
 		joint = "&"
 	}
-	return target + joint + "next=" + formEncode(back)
+	return target + joint + "next=" + formEncode(origin+back)
 }
 
 func pathOf(uri string) string {

@@ -60,6 +60,22 @@ func TestNext(t *testing.T) {
 	}
 }
 
+func TestNextFrom(t *testing.T) {
+	const origin = "https://app.example:8443"
+	for _, tt := range []struct{ target, uri, want string }{
+		{"/login/", "/a?b", "/login/?next=/a%3Fb"},
+		{"https://app.example:8443/login/", "/a", "https://app.example:8443/login/?next=/a"},
+		{"HTTPS://APP.example:8443/login/", "/a", "HTTPS://APP.example:8443/login/?next=/a"},
+		{"https://login.example/in?x=1", "/a?b", "https://login.example/in?x=1&next=https%3A//app.example%3A8443/a%3Fb"},
+		{"http://app.example:8443/login/", "/a", "http://app.example:8443/login/?next=https%3A//app.example%3A8443/a"},
+		{"https://login.example/in", "//evil.example/", "https://login.example/in"},
+	} {
+		if got := accessrules.NextFrom(tt.target, origin, tt.uri); got != tt.want {
+			t.Errorf("%s and %s: got %s, want %s", tt.target, tt.uri, got, tt.want)
+		}
+	}
+}
+
 func TestSafeNext(t *testing.T) {
 	for value, want := range map[string]string{
 		"/app/":                      "/app/",

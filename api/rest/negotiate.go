@@ -2,8 +2,6 @@ package rest
 
 import (
 	"mime"
-	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -67,30 +65,4 @@ func (c *Call) negotiate(e *Endpoint) error {
 		return errAccept
 	}
 	return nil
-}
-
-// isPage reports whether a page is wanted and not data: one item of Accept is exactly text/html (access.md A.5, decision 64).
-func isPage(r *http.Request) bool {
-	for _, header := range r.Header["Accept"] {
-		for item := range strings.SplitSeq(header, ",") {
-			if strings.TrimSpace(item) == typeHTML {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// withNext is the address of a page with the way back (access.md A.5): next is path and query of the request, and absolute when
-// the page is on another site.
-func withNext(target, origin, uri string) string {
-	next := uri
-	if u, err := url.Parse(target); err == nil && u.Host != "" && !strings.EqualFold(u.Scheme+"://"+u.Host, origin) {
-		next = origin + uri
-	}
-	separator := "?"
-	if strings.Contains(target, "?") {
-		separator = "&"
-	}
-	return target + separator + "next=" + strings.ReplaceAll(url.QueryEscape(next), "%2F", "/")
 }

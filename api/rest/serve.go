@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -111,7 +112,7 @@ func (s *Service) gate(c *Call, rt *route, e *Endpoint, params accessrules.Param
 func (s *Service) ask(c *Call, params accessrules.Params) *accessrules.Query {
 	return &accessrules.Query{
 		Facts: s.Directory, Now: c.Now.Time, Caller: c.User, Method: c.r.Method, Params: params,
-		Page: isPage(c.r), ReadOnly: s.ReadOnly,
+		Page: accessrules.IsPage(strings.Join(c.r.Header["Accept"], ",")), ReadOnly: s.ReadOnly,
 	}
 }
 
@@ -132,26 +133,27 @@ func (s *Service) condition(c *Call, rt *route, e *Endpoint, q *accessrules.Quer
 
 // refuse is the answer to a refused caller (access.md A.5).
 func (s *Service) refuse(c *Call, v accessrules.Verdict, bad error) error {
-	if v.Reason == accessrules.Unavailable {
-		return unavailable(v.Err)
-	}
 	if v.Reason == accessrules.NotActivated && s.NotActivated != nil {
 		s.NotActivated(c.User)
 	}
 	if c.Query.Page && v.Target != "" {
 		if target := s.Pages(v.Target); target != "" {
-			return &redirect{location: withNext(target, s.Origin(c.r), c.r.URL.RequestURI())}
+			return &redirect{location: accessrules.NextFrom(target, s.Origin(c.r), c.r.URL.RequestURI())}
 		}
 	}
 	c.page = c.Query.Page
-	switch {
-	case c.User != nil:
-		return errDenied
-	case bad != nil:
-		return bad
-	default:
+	switch v.Status() {
+	case http.StatusServiceUnavailable:
+		return unavailable(v.Err)
+	case http.StatusNotFound:
+		return errNotFound
+	case http.StatusUnauthorized:
+		if bad != nil {
+			return bad
+		}
 		return errNoCredentials
 	}
+	return errDenied
 }
 
 // redirect is an answer in the place of an error: 302.
