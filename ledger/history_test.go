@@ -6,8 +6,8 @@ import (
 	"maps"
 	"math/big"
 	"os"
+	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,8 +20,8 @@ import (
 
 // A model keeps the same books in memory, from the tables of the contract: what each event does to which account.
 type model struct {
-	accounts map[string]int64 // "profile account unit"
-	debts    map[string]*debt // "payer event unit"
+	accounts map[accountKey]int64
+	debts    map[statementKey]*debt
 	charges  []*modelCharge
 	paidOut  int64 // by providers, fees of the processor included
 	earned   map[string]int64
@@ -46,16 +46,16 @@ type modelLine struct {
 }
 
 func newModel() *model {
-	return &model{accounts: map[string]int64{}, debts: map[string]*debt{}, earned: map[string]int64{}}
+	return &model{accounts: map[accountKey]int64{}, debts: map[statementKey]*debt{}, earned: map[string]int64{}}
 }
 
 func (m *model) move(unit string, amount int64, dest int64, destAccount string, orig int64, origAccount string) {
-	m.accounts[fmt.Sprint(dest, " ", destAccount, " ", unit)] += amount
-	m.accounts[fmt.Sprint(orig, " ", origAccount, " ", unit)] -= amount
+	m.accounts[accountKey{dest, destAccount, unit}] += amount
+	m.accounts[accountKey{orig, origAccount, unit}] -= amount
 }
 
 func (m *model) debt(payer int64, event, unit string) *debt {
-	key := fmt.Sprint(payer, " ", event, " ", unit)
+	key := statementKey{payer, event, unit}
 	if m.debts[key] == nil {
 		m.debts[key] = &debt{}
 	}
@@ -457,26 +457,26 @@ func (w *world) recognise(s subscriptionOf, until store.Time) error {
 // check compares the books with the model, and the books with themselves.
 func (w *world) check() error {
 	w.checked++
-	kept := map[string]int64{}
+	kept := map[accountKey]int64{}
 	units := map[string]int64{}
 	err := each(w.tx, func(scan func(...any) error) error {
-		var profile, amount int64
-		var account, unit string
-		if err := scan(&profile, &account, &unit, &amount); err != nil {
+		var key accountKey
+		var amount int64
+		if err := scan(&key.profile, &key.account, &key.unit, &amount); err != nil {
 			return err
 		}
-		units[unit] += amount
+		units[key.unit] += amount
 		if amount != 0 {
-			kept[fmt.Sprint(profile, " ", account, " ", unit)] = amount
+			kept[key] = amount
 		}
 		return nil
 	}, `SELECT profile_id, account, unit, amount FROM balance WHERE profile_id BETWEEN ? AND ?`, w.stripe, w.bob)
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(w.m.accounts, func(_ string, amount int64) bool { return amount == 0 })
-	if d := cmp.Diff(w.m.accounts, kept); d != "" {
-		return fmt.Errorf("accounts (-model +books):\n%s", d)
+	maps.DeleteFunc(w.m.accounts, func(_ accountKey, amount int64) bool { return amount == 0 })
+	if !maps.Equal(w.m.accounts, kept) {
+		return fmt.Errorf("accounts (-model +books):\n%s", cmp.Diff(w.m.accounts, kept, cmp.AllowUnexported(accountKey{})))
 	}
 	for unit, amount := range units { // I2
 		if amount != 0 {
@@ -494,26 +494,26 @@ func (w *world) check() error {
 			if err != nil {
 				return err
 			}
-			if d := cmp.Diff(defined, owed); d != "" {
-				return fmt.Errorf("statement (-defined +kept):\n%s", d)
+			if !slices.Equal(defined, owed) {
+				return fmt.Errorf("statement (-defined +kept):\n%s", cmp.Diff(defined, owed))
 			}
 		}
-		debts := map[string]*debt{}
+		debts := map[statementKey]debt{}
 		for _, d := range owed {
-			debts[fmt.Sprint(payer, " ", d.Event, " ", d.Amount.Unit)] = &debt{due: d.Amount.Value, payable: d.Payable}
+			debts[statementKey{payer, d.Event, d.Amount.Unit}] = debt{due: d.Amount.Value, payable: d.Payable}
 		}
 		for key, d := range w.m.debts {
-			if !strings.HasPrefix(key, fmt.Sprint(payer, " ")) {
+			if key.payer != payer {
 				continue
 			}
-			got := debts[key]
-			if got == nil {
-				got = &debt{payable: d.payable}
+			got, ok := debts[key]
+			if !ok {
+				got.payable = d.payable // settled
 			}
 			if got.due != d.due-d.paid || got.payable != d.payable || d.payable < 0 || d.payable > d.due {
-				return fmt.Errorf("debt %s is %+v, want %+v", key, got, d)
+				return fmt.Errorf("debt %+v is %+v, want %+v", key, got, d)
 			}
-			locked[ParseEvent(strings.Fields(key)[1]).Subscription] += d.due - d.paid
+			locked[ParseEvent(key.event).Subscription] += d.due - d.paid
 		}
 	}
 	ids := make([]int64, 0, len(w.subs))
@@ -525,8 +525,8 @@ func (w *world) check() error {
 	if err != nil {
 		return err
 	}
-	if d := cmp.Diff(locked, due); d != "" {
-		return fmt.Errorf("subscription balances (-model +books):\n%s", d)
+	if !maps.Equal(locked, due) {
+		return fmt.Errorf("subscription balances (-model +books):\n%s", cmp.Diff(locked, due))
 	}
 	return nil
 }
@@ -559,7 +559,7 @@ func (w *world) end() error {
 	// Every charge is refunded or charged back: all that is missing of the funds was paid out.
 	var funds int64
 	for key, amount := range w.m.accounts {
-		if strings.Contains(key, " Funds ") {
+		if key.account == "Funds" {
 			funds += amount
 		}
 	}
