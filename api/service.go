@@ -85,10 +85,13 @@ func New(site *Site, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.profiles = profile.NewService(profile.Options{Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Profile})
+	pictures := &rest.Pictures{Dir: filepath.Join(filepath.Dir(site.Path), "media")}
+	s.profiles = profile.NewService(profile.Options{
+		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Profile, Pictures: pictures,
+	})
 	s.auth = auth.New(auth.Options{
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Auth, Profiles: s.profiles,
-		Pictures: &rest.Pictures{Dir: filepath.Join(filepath.Dir(site.Path), "media")}, Logger: site.Logger,
+		Pictures: pictures, Logger: site.Logger,
 	})
 	s.subscriptions = subscription.New(subscription.Options{
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Subscription,
@@ -96,6 +99,7 @@ func New(site *Site, o Options) (*Service, error) {
 	})
 	s.billing = billing.New(billing.Options{Store: site.Store, Directory: site.Directory, Settings: o.Billing})
 	s.profiles.SetUsers(s.auth)
+	s.profiles.SetActivities(s.auth.ActivitiesOf)
 	s.profiles.SetSubscriptions(s.subscriptions)
 
 	var endpoints []rest.Endpoint
