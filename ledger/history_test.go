@@ -595,6 +595,7 @@ func histories(t testing.TB) int {
 // TestHistories runs random histories of everything that can happen against the model, comparing them after every step, and
 // proves the books of all of them at the end. Seventy steps each: 20,000 operations in a normal run.
 func TestHistories(t *testing.T) {
+	t.Parallel()
 	s := storetest.New(t)
 	var number, steps int64
 	property := func(t *rapid.T) {

@@ -298,6 +298,7 @@ func TestGroupIncome(t *testing.T) {
 // nothing is ever recognised twice, or beyond the orders; and in the end it is all of what was ordered and not written off in
 // time.
 func TestIncomeCatchesUp(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		period := Period(rapid.IntRange(int(Hourly), int(Yearly)).Draw(rt, "period"))
 		anchor := store.At(time.Date(2024, 1, 1, rapid.IntRange(0, 23).Draw(rt, "hour"), 30, 0, 1000*rapid.IntRange(0, 999_999).Draw(rt, "µs"), time.UTC).

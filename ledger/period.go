@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"math/big"
 	"strconv"
 	"time"
@@ -57,6 +58,28 @@ func (p Period) Count(n int64) string {
 		s += "s"
 	}
 	return s
+}
+
+// Choices are the periods as JSON names them, in the order of the contract.
+func (p Period) Choices() []string {
+	names := make([]string, 0, Yearly)
+	for p := Hourly; p <= Yearly; p++ {
+		names = append(names, p.String())
+	}
+	return names
+}
+
+// MarshalText is the period as JSON names it. It is never called on one that is none, which only the zero value is.
+func (p Period) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads a period as JSON names it.
+func (p *Period) UnmarshalText(text []byte) error {
+	parsed, ok := ParsePeriod(string(text))
+	if !ok {
+		return fmt.Errorf("ledger: %q is not a period", text)
+	}
+	*p = parsed
+	return nil
 }
 
 // endOfTime is where arithmetic on instants stops: the last one that JSON can print.
@@ -167,15 +190,12 @@ func (c Calendar) index(t store.Time) int64 {
 	if length := c.Period.length(); length != 0 {
 		return floorDiv(t.UnixMicro()-c.Anchor.UnixMicro(), length)
 	}
-	k := monthsOf(t) - monthsOf(c.Anchor)
+	k := monthsOf(t) - monthsOf(c.Anchor) // the boundary in the same month as t, or year
 	if c.Period == Yearly {
 		k = floorDiv(k, years)
 	}
-	for c.Boundary(k).After(t.Time) {
+	if c.Boundary(k).After(t.Time) {
 		k--
-	}
-	for next := c.Boundary(k + 1); !next.After(t.Time) && next.Before(endOfTime.Time); next = c.Boundary(k + 1) {
-		k++
 	}
 	return k
 }

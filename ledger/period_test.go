@@ -63,6 +63,14 @@ func TestPeriodNames(t *testing.T) {
 			t.Errorf("%d: %q, %q, %q", p, p, p.Noun(), p.Count(2))
 		}
 	}
+	var p Period
+	if text, err := Monthly.MarshalText(); string(text) != "monthly" || err != nil || p.UnmarshalText(text) != nil || p != Monthly {
+		t.Errorf("monthly is %q, %v and back %q", text, err, p)
+	}
+	if err := p.UnmarshalText([]byte("fortnightly")); err == nil {
+		t.Errorf("fortnightly is %q", p)
+	}
+	diff(t, "choices", Hourly.Choices(), []string{"hourly", "daily", "weekly", "monthly", "yearly"})
 	if p, ok := ParsePeriod("fortnightly"); ok || p.String() != "" || p.Noun() != "" {
 		t.Errorf("fortnightly is %q", p)
 	}
@@ -166,6 +174,7 @@ func TestElapsed(t *testing.T) {
 // Every start day of four years, at midnight of five zones: boundaries follow each other without gap, overlap or drift, the
 // period for an instant is the one that holds it, and extending one step at a time arrives where extending at once does.
 func TestCalendarNeverDrifts(t *testing.T) {
+	t.Parallel()
 	var zones []*time.Location
 	for _, name := range []string{"UTC", "America/Los_Angeles", "Asia/Kolkata", "Pacific/Kiritimati", "America/St_Johns"} {
 		zone, err := time.LoadLocation(name)

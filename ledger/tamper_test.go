@@ -87,6 +87,7 @@ func tampered(t *testing.T) (*store.Store, *sql.Conn, func()) {
 
 // TestTampering changes one thing in the books at a time, at random, and expects Verify to find it.
 func TestTampering(t *testing.T) {
+	t.Parallel()
 	s, conn, restore := tampered(t)
 	if verified(t, s); t.Failed() {
 		return
