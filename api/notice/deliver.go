@@ -91,23 +91,23 @@ func (n *Notices) DeliverDue(ctx context.Context) (wait time.Duration, err error
 	for {
 		next, err := n.nextDue(ctx)
 		if err != nil {
-			return pollEvery, err
+			return n.poll, err
 		}
 		if next.IsZero() {
-			return pollEvery, nil
+			return n.poll, nil
 		}
 		if wait := next.Sub(n.o.Now()); wait > 0 {
-			return min(wait, pollEvery), nil
+			return min(wait, n.poll), nil
 		}
 		batch, err := n.claim(ctx)
 		if err != nil {
-			return pollEvery, err
+			return n.poll, err
 		}
 		if len(batch) == 0 {
 			return time.Second, nil // the store's clock is behind
 		}
 		if err := n.deliverBatch(ctx, batch); err != nil {
-			return pollEvery, err
+			return n.poll, err
 		}
 		if err := ctx.Err(); err != nil {
 			return 0, err

@@ -57,6 +57,9 @@ func TestRetry(t *testing.T) {
 		if rows[0].Attempts != tries || rows[1].Attempts != 0 {
 			t.Fatalf("%d and %d tries, want %d and 0", rows[0].Attempts, rows[1].Attempts, tries)
 		}
+		if rows[1].Next.Before(rows[0].Next.Time) {
+			t.Fatalf("the one behind is looked at from %v on, before %v", rows[1].Next, rows[0].Next)
+		}
 		if rows[0].Error != "down for now" {
 			t.Fatalf("error %q", rows[0].Error)
 		}
@@ -238,6 +241,7 @@ func TestDeliverIsWoken(t *testing.T) {
 	told := make(chan string)
 	h := &hook{name: "hook", do: func(n *Notice) error { told <- n.Event; return nil }}
 	w := newWorld(t, func(o *Options) { o.Sinks, o.Mailer = []Sink{h}, nil })
+	w.poll = hour // it does not come by otherwise
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- w.Deliver(ctx) }()

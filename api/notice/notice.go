@@ -56,6 +56,7 @@ type Notices struct {
 	sinks     map[string]Sink
 	templates templates
 	woken     chan struct{}
+	poll      time.Duration // pollEvery
 }
 
 // New makes Notices. Errors: a required option is missing, two sinks have one name, or a template does not parse.
@@ -69,7 +70,7 @@ func New(o Options) (*Notices, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	n := &Notices{o: o, sinks: map[string]Sink{}, woken: make(chan struct{}, 1)}
+	n := &Notices{o: o, sinks: map[string]Sink{}, woken: make(chan struct{}, 1), poll: pollEvery}
 	var err error
 	if n.templates, err = parseTemplates(o.Templates); err != nil {
 		return nil, err

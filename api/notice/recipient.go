@@ -85,11 +85,11 @@ func (n *Notices) wants(r store.Reader, event, email string) (bool, error) {
 	return wanted, err
 }
 
-// address is a bare e-mail address that can stand in a header, "" for anything else.
+// address is the bare e-mail address in s that can stand in a header as it is, "" when there is none: what has to be quoted
+// cannot.
 func address(s string) string {
-	s = strings.TrimSpace(s)
 	a, err := netmail.ParseAddress(s)
-	if err != nil || oneLine(s) != s {
+	if err != nil || strings.ContainsAny(a.Address, " \t\"(),:;<>\\") {
 		return ""
 	}
 	return a.Address

@@ -3,6 +3,7 @@ package notice
 import (
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // Who gets a mail, and who does not (notifications.md 2). Each case changes the world of newWorld, emits one event about acme
@@ -139,4 +140,21 @@ func TestSinks(t *testing.T) {
 	if _, err := New(Options{Directory: w.o.Directory, Store: w.store, Now: w.clock.Now, Mailer: w.mails}); err == nil {
 		t.Error("mails without a sender")
 	}
+}
+
+// FuzzAddress: what passes for an address can stand in a header, and is one address.
+func FuzzAddress(f *testing.F) {
+	for _, seed := range []string{"a@x.example", "A <a@x.example>", "a@x.example\r\nBcc: b@x.example", "\"a\r\n b\"@x.example", "a@x.example (c\r\n d)",
+		"a@x.example,b@x.example", "\"a b\"@x.example", "@", "a@[127.0.0.1]", "é@x.example"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a := address(s)
+		if strings.IndexFunc(a, unicode.IsControl) >= 0 {
+			t.Errorf("%q is %q", s, a)
+		}
+		if a != "" && address(a) != a {
+			t.Errorf("%q is %q and then %q", s, a, address(a))
+		}
+	})
 }
