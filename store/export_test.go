@@ -18,6 +18,11 @@ var OpenConn = openConn
 // SetConnect has s open its connections with fn. It is called before Migrate.
 func (s *Store) SetConnect(fn func(uri string) (driver.Conn, error)) { s.openConn = fn }
 
+// WriterOf returns the Write of the open connections, whatever becomes of s.
+func WriterOf(s *Store) func(context.Context, func(*Tx) error) error {
+	return s.open.Load().writer.write
+}
+
 // Settings returns the pragmas wanted of the writer and of the readers, by name.
 func Settings() (writer, reader map[string]string) {
 	writer, reader = map[string]string{}, map[string]string{}

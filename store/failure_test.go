@@ -292,6 +292,36 @@ func TestFaultAtEveryCall(t *testing.T) {
 	}
 }
 
+// A function that does not look at the error of its rows goes on without knowing that its transaction is gone.
+func TestFaultWhileRowsAreRead(t *testing.T) {
+	s, f, _ := openFaulty(t)
+	f.rollback = true
+	f.failOn(func(query string) bool { return query == "next of SELECT slug FROM profile" })
+	err := s.Write(t.Context(), func(tx *store.Tx) error {
+		if err := transfer(tx, 1, "before"); err != nil {
+			return err
+		}
+		rows, err := tx.Query(`SELECT slug FROM profile`)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			t.Error("a row")
+		}
+		rows.Close()
+		tx.Audit("test", "", "stray")
+		return nil
+	})
+	wantErr(t, "Write", err, store.ErrUnavailable)
+	f.failOn(nil)
+	for _, detail := range []string{"before", "stray"} {
+		if n := audited(t, s, detail); n != 0 {
+			t.Errorf("%s: %d rows", detail, n)
+		}
+	}
+	checkBooks(t, s)
+}
+
 // While nothing can be written the store says so, and it finds out by itself that it can again.
 func TestReadyAgain(t *testing.T) {
 	s, f, _ := openFaulty(t)

@@ -87,7 +87,24 @@ func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driv
 	if err := c.f.call(c.Conn, query); err != nil {
 		return nil, err
 	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyRows{rows, c, query}, nil
+}
+
+type faultyRows struct {
+	driver.Rows
+	c     *faultyConn
+	query string
+}
+
+func (r *faultyRows) Next(dest []driver.Value) error {
+	if err := r.c.f.call(r.c.Conn, "next of "+r.query); err != nil {
+		return err
+	}
+	return r.Rows.Next(dest)
 }
 
 func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {

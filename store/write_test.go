@@ -339,7 +339,7 @@ func TestCloseAnswersWhatWaits(t *testing.T) {
 	s := storetest.Open(t, path, storetest.NewClock())
 	mustWrite(t, s, addAccounts)
 	release := hold(s)
-	const n = 100
+	const n = 2000 // some batches
 	errs := make(chan error)
 	for range n {
 		go func() { errs <- s.Write(t.Context(), func(tx *store.Tx) error { return transfer(tx, 1, "last") }) }()
@@ -371,7 +371,19 @@ func TestCloseAnswersWhatWaits(t *testing.T) {
 	checkBooks(t, again)
 }
 
-// Close may come while callers are between their look at the store and its queue: each gets an answer.
+// Close may come while a caller is between its look at the store and the queue: it gets an answer.
+func TestWriteToAStoppedWriter(t *testing.T) {
+	s := newStore(t)
+	write := store.WriterOf(s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "Write", write(context.Background(), func(*store.Tx) error {
+		t.Error("the function ran")
+		return nil
+	}), store.ErrClosed)
+}
+
 func TestCloseUnderLoad(t *testing.T) {
 	for range 8 {
 		path := filepath.Join(t.TempDir(), "tollgate.db")

@@ -156,15 +156,15 @@ func (w *writer) begin() error {
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, ErrBusy) {
-		if err = w.reconnect(); err == nil {
-			err = w.conn.control("BEGIN IMMEDIATE")
-		}
+	if errors.Is(err, ErrBusy) {
+		w.s.log.Warn("another process holds the database", zap.Error(err))
+		return err
+	}
+	if err = w.reconnect(); err == nil {
+		err = w.conn.control("BEGIN IMMEDIATE")
 	}
 	if err != nil {
 		w.s.log.Error("no transaction can be opened", zap.Error(err))
-	}
-	if err != nil && !errors.Is(err, ErrBusy) {
 		w.s.healthy.Store(false)
 	}
 	return err
