@@ -91,7 +91,7 @@ func New(site *Site, o Options) (*Service, error) {
 	})
 	s.auth = auth.New(auth.Options{
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Auth, Profiles: s.profiles,
-		Pictures: pictures, Logger: site.Logger,
+		Pictures: pictures, Logger: site.Logger, SenderDomain: o.Profile.ArchiveDomain,
 	})
 	s.subscriptions = subscription.New(subscription.Options{
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Subscription,

@@ -56,6 +56,7 @@ type view struct {
 	candidate    *user  // who is meant: exactly one active user matches
 	disabled     *user  // who would be, but may not log in
 	email, phone string // given, or else the candidate's
+	provider     string // who logs in the people of the e-mail's domain, "" for this site
 	owner        *user  // whom the code or link recovers, if it is good
 	mailRequired bool   // a contact of the candidate asks for a proof of e-mail at every log-in
 	textRequired bool   // or of phone
@@ -90,8 +91,8 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 		return "", err
 	}
 	defer place.done()
-	if err := s.delegated(c, v.email); err != nil {
-		return "", err
+	if v.provider != "" {
+		return "", delegated(c, v.email, v.provider)
 	}
 	if done, err := s.challenge(c, e, &v, place); done || err != nil {
 		return "", err
@@ -149,6 +150,15 @@ func (s *Service) look(r store.Reader, e *entry) (v view, err error) {
 		if err := v.addresses(r); err != nil {
 			return v, err
 		}
+	}
+	switch {
+	case e.link != nil && e.linkVia == byEmail:
+		v.email = e.link.address
+	case e.link != nil:
+		v.phone = e.link.address
+	}
+	if v.provider, err = delegateOf(r, v.email); err != nil {
+		return v, err
 	}
 	v.owner, err = owner(r, e, &v)
 	return v, err
@@ -214,15 +224,7 @@ func (s *Service) managesBroker(r store.Reader, user int64) (is bool, err error)
 }
 
 // delegated is step 7: people of some e-mail domains log in through their own provider.
-func (s *Service) delegated(c *rest.Call, email string) error {
-	var provider string
-	err := c.Read(func(r store.Reader) (err error) {
-		provider, err = delegateOf(r, email)
-		return err
-	})
-	if err != nil || provider == "" {
-		return err
-	}
+func delegated(c *rest.Call, email, provider string) error {
 	path := "/login/" + provider + "/"
 	if provider == "saml" {
 		_, domain, _ := strings.Cut(email, "@")

@@ -55,7 +55,8 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	notices, err := notice.New(notice.Options{Directory: dir, Store: db, Now: clock.Now, Logger: zap.NewNop(), BaseURL: resttest.Base})
+	notices, err := notice.New(notice.Options{Directory: dir, Store: db, Now: clock.Now, Logger: zap.NewNop(), BaseURL: resttest.Base,
+		From: "site@cowork.example.com", Mailer: new(notice.MemoryMailer)})
 	if err != nil {
 		t.Fatal(err)
 	}
