@@ -163,7 +163,13 @@ func TestReadsAreNeverOlderThanWrites(t *testing.T) {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("SEED=%d", seed)
-	w := newWorld(t)
+	for _, size := range []int64{0, 8 << 10} { // with room for all, and for next to nothing
+		t.Run(strconv.FormatInt(size, 10), func(t *testing.T) { testReads(t, size, seed) })
+	}
+}
+
+func testReads(t *testing.T, size int64, seed uint64) {
+	w := newWorld(t, func(o *Options) { o.CacheBytes = size })
 	const objects = 4
 	var (
 		users, profiles, plans, subs [objects]int64
@@ -258,7 +264,7 @@ func TestReadsAreNeverOlderThanWrites(t *testing.T) {
 			},
 			[]func(int) (int64, error){func(int) (int64, error) { at, err := w.Agreement("terms"); return micro(at), err }},
 		},
-		{ // provider's slug of a subscription: a row two steps away
+		{ // nothing that is read, but rows that others point to become stale
 			func(tx *store.Tx, i int, n int64) error {
 				owner := profiles[(i+1)%objects]
 				w.TouchProfile(tx, owner)

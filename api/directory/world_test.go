@@ -21,11 +21,15 @@ type world struct {
 	manager, contributor int64 // global role descriptions
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
 	clock := storetest.NewClock()
 	w := &world{t: t, clock: clock, store: storetest.NewAt(t, clock)}
-	d, err := New(Options{Store: w.store, Now: clock.Now, Logger: zaptest.NewLogger(t), Broker: "hub", Secrets: NewSecrets()})
+	o := Options{Store: w.store, Now: clock.Now, Logger: zaptest.NewLogger(t), Broker: "hub", Secrets: NewSecrets()}
+	for _, fn := range change {
+		fn(&o)
+	}
+	d, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
