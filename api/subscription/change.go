@@ -61,8 +61,7 @@ func (s *Service) end(tx *store.Tx, profileID int64, query string, args ...any) 
 
 // CurrentSubscribers counts the valid subscriptions to the plans of a profile that end after now.
 func (s *Service) CurrentSubscribers(r store.Reader, profileID int64) (n int64, err error) {
-	err = r.QueryRow(`SELECT count(*) FROM subscription WHERE plan_id IN (SELECT id FROM plan WHERE profile_id = ?)
-		AND ends_at > ? AND grant_key IS NULL AND request_key IS NULL`, profileID, r.Now()).Scan(&n)
+	err = r.QueryRow(`SELECT count(*) FROM subscription WHERE provider_id = ? AND ends_at > ? AND grant_key IS NULL AND request_key IS NULL`, profileID, r.Now()).Scan(&n)
 	return n, err
 }
 
@@ -76,8 +75,7 @@ func (s *Service) EndAll(tx *store.Tx, profileID int64) error {
 	if _, err := tx.Exec(`UPDATE subscription SET auto_renew = 0 WHERE profile_id = ? AND auto_renew = 1`, profileID); err != nil {
 		return err
 	}
-	pending := `SELECT id FROM subscription WHERE plan_id IN (SELECT id FROM plan WHERE profile_id = ?)
-		AND ends_at > ? AND (grant_key IS NOT NULL OR request_key IS NOT NULL)`
+	pending := `SELECT id FROM subscription WHERE provider_id = ? AND ends_at > ? AND (grant_key IS NOT NULL OR request_key IS NOT NULL)`
 	if err := s.end(tx, profileID, pending, profileID, tx.Now()); err != nil {
 		return err
 	}

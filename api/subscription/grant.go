@@ -186,7 +186,7 @@ func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (su
 		if err != nil {
 			return nil, false, err
 		}
-		n := Subscription{ProfileID: profileID, PlanID: p.ID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, p.PeriodLength), AutoRenew: p.RenewalType == AutoRenew}
+		n := Subscription{ProfileID: profileID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, p.PeriodLength), AutoRenew: p.RenewalType == AutoRenew}
 		if !atOnce {
 			key := directory.NewKey()
 			n.GrantKey = &key

@@ -76,16 +76,19 @@ func subscriptionList(where string) *rest.List[Subscription] {
 		order[name] = columns
 	}
 	return &rest.List[Subscription]{
-		Select: subscriptionColumns, From: subscriptionTables, Where: where + windowWhere, Key: "s.id",
+		Select: subscriptionColumns, From: subscriptionTables, Where: where + windowWhere, Counted: "subscription s", Key: "s.id",
 		Search: names, Order: order, Default: []string{"ends_at"},
 		Scan: func(rows *sql.Rows, s *Subscription) error { return scanSubscription(rows, s) },
 	}
 }
 
+// activeSubscriber is that the subscriber is not archived. Few are: the set of those is small.
+const activeSubscriber = ` AND s.profile_id NOT IN (SELECT id FROM profile WHERE is_active = 0)`
+
 var (
 	bySubscriber = subscriptionList(`s.profile_id = ?`)
-	byProvider   = subscriptionList(`plan.profile_id = ? AND p.is_active = 1`)
-	byPlan       = subscriptionList(`s.plan_id = ? AND p.is_active = 1`)
+	byProvider   = subscriptionList(`s.provider_id = ?` + activeSubscriber)
+	byPlan       = subscriptionList(`s.plan_id = ?` + activeSubscriber)
 )
 
 // windowOf says which subscriptions a list shows, by the parameters of the call.

@@ -42,7 +42,7 @@ func (q *Request) Due() (total int64) {
 // the lines extend it to, counted from now until it is accepted.
 func (s *Service) Request(tx *store.Tx, subscriberID int64, p *Plan, lines []RequestLine) (*Subscription, error) {
 	now, key := tx.Now(), directory.NewKey()
-	sub, err := s.insert(tx, Subscription{ProfileID: subscriberID, PlanID: p.ID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, periodsOf(lines)),
+	sub, err := s.insert(tx, Subscription{ProfileID: subscriberID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, periodsOf(lines)),
 		AutoRenew: p.RenewalType == AutoRenew, RequestKey: &key})
 	if err != nil {
 		return nil, err

@@ -13,8 +13,7 @@ import (
 // Lists of subscribers (subscriptions.md 7.2): profiles, and the users who act for them.
 
 // subscribedTo selects the profiles with a valid subscription to a provider that ends after an instant; it binds both.
-const subscribedTo = `(SELECT s.profile_id FROM plan JOIN subscription s ON s.plan_id = plan.id
-	WHERE plan.profile_id = ? AND s.ends_at > ? AND s.grant_key IS NULL AND s.request_key IS NULL)`
+const subscribedTo = `(SELECT s.profile_id FROM subscription s WHERE s.provider_id = ? AND s.ends_at > ? AND s.grant_key IS NULL AND s.request_key IS NULL)`
 
 // loggedIn is that the user u logged in in a window; it binds the window.
 const loggedIn = `u.last_login >= ? AND u.last_login < ?`
@@ -40,7 +39,7 @@ type subscriber struct {
 
 var (
 	currentSubscribers = dated(subscriberList(`p.id IN ` + subscribedTo))
-	allSubscribers     = dated(subscriberList(`p.id IN (SELECT s.profile_id FROM plan JOIN subscription s ON s.plan_id = plan.id WHERE plan.profile_id = ?)`))
+	allSubscribers     = dated(subscriberList(`p.id IN (SELECT s.profile_id FROM subscription s WHERE s.provider_id = ?)`))
 	unengaged          = subscriberList(`p.id IN ` + subscribedTo + ` AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id
 		WHERE r.profile_id = p.id AND ` + roleInForce + ` AND ` + loggedIn + `)`)
 	engaged = &rest.List[engagement]{

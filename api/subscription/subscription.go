@@ -40,8 +40,8 @@ func (s *Subscription) EventID() string { return ledger.SubEvent(s.ID) }
 // The columns and tables that scanSubscription reads.
 const (
 	subscriptionColumns = `s.id, s.profile_id, s.plan_id, s.created_at, s.ends_at, s.auto_renew, s.description, s.grant_key, s.request_key, s.extra,
-		p.slug, plan.slug, plan.title, plan.profile_id, o.slug`
-	subscriptionTables = `subscription s JOIN profile p ON p.id = s.profile_id JOIN plan ON plan.id = s.plan_id JOIN profile o ON o.id = plan.profile_id`
+		p.slug, plan.slug, plan.title, s.provider_id, o.slug`
+	subscriptionTables = `subscription s JOIN profile p ON p.id = s.profile_id JOIN plan ON plan.id = s.plan_id JOIN profile o ON o.id = s.provider_id`
 	selectSubscription = `SELECT ` + subscriptionColumns + ` FROM ` + subscriptionTables
 )
 
@@ -82,8 +82,8 @@ func currentOf(r store.Reader, subscriber, plan string) (*Subscription, error) {
 
 // insert stores a new subscription. A profile that was never billed is billed a month later for the first time.
 func (s *Service) insert(tx *store.Tx, n Subscription) (*Subscription, error) {
-	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, created_at, ends_at, auto_renew, grant_key, request_key) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		n.ProfileID, n.PlanID, n.CreatedAt, n.EndsAt, n.AutoRenew, n.GrantKey, n.RequestKey)
+	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, provider_id, created_at, ends_at, auto_renew, grant_key, request_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.ProfileID, n.PlanID, n.ProviderID, n.CreatedAt, n.EndsAt, n.AutoRenew, n.GrantKey, n.RequestKey)
 	if err != nil {
 		return nil, err
 	}
