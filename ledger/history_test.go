@@ -513,7 +513,7 @@ func (w *world) check() error {
 			if got.due != d.due-d.paid || got.payable != d.payable || d.payable < 0 || d.payable > d.due {
 				return fmt.Errorf("debt %+v is %+v, want %+v", key, got, d)
 			}
-			locked[ParseEvent(key.event).Subscription] += d.due - d.paid
+			locked[ParseEvent(key.event).Subscription] += max(d.due-d.paid, 0)
 		}
 	}
 	ids := make([]int64, 0, len(w.subs))

@@ -139,16 +139,16 @@ func DueOn(r store.Reader, payer int64, event, unit string) (Due, error) {
 	return d, err
 }
 
-// SubscriptionBalance is what is owed for a subscription: by all payers, for its orders and its uses, with everything posted.
-// The subscription is locked when any of the amounts is positive (4.2, decision 35).
+// SubscriptionBalance is what is owed for a subscription, by all payers, for its orders and its uses, with everything posted.
+// The subscription is locked when it is positive: while any order on it is unpaid, whoever pays (decision 35). So a credit on
+// one event, or of one payer, does not make up for what is due on another.
 func SubscriptionBalance(r store.Reader, subscription int64) (due int64, err error) {
 	balances, err := SubscriptionBalances(r, subscription)
 	return balances[subscription], err
 }
 
 // SubscriptionBalances is SubscriptionBalance of many subscriptions in one query; those that owe nothing are not in the map.
-// The amounts of a plan are in its own unit. A credit on one event does not unlock what is due on another of the same
-// subscription only as far as the sum is concerned: the contract adds them up.
+// The amounts are in the unit of each subscription's plan.
 func SubscriptionBalances(r store.Reader, subscriptions ...int64) (map[int64]int64, error) {
 	balances := make(map[int64]int64)
 	if len(subscriptions) == 0 {
@@ -165,9 +165,9 @@ func SubscriptionBalances(r store.Reader, subscriptions ...int64) (map[int64]int
 		}
 		balances[subscription] = amount
 		return nil
-	}, `SELECT s.subscription_id, SUM(s.due - s.paid) FROM json_each(?) AS ids
+	}, `SELECT s.subscription_id, SUM(s.due - s.paid) FROM (SELECT DISTINCT value FROM json_each(?)) AS ids
 		JOIN statement AS s ON s.subscription_id = ids.value
-		GROUP BY s.subscription_id HAVING SUM(s.due - s.paid) > 0`, string(ids))
+		WHERE s.due > s.paid GROUP BY s.subscription_id`, string(ids))
 	return balances, err
 }
 

@@ -299,3 +299,91 @@ func TestAppendOnly(t *testing.T) {
 	}
 	verified(t, s)
 }
+
+// Each kind of damage is called by its name. Damage outside of the chain, to charges and their lines, is found where it
+// contradicts the books.
+func TestVerifyNamesTheProblem(t *testing.T) {
+	s, conn, restore := tampered(t)
+	const order = `(SELECT MIN(id) FROM main.txn WHERE dest_account = 'Payable' AND dest_amount > 0)`
+	const settled = `(SELECT MIN(id) FROM charge WHERE state = 1)`
+	tests := []struct{ query, want string }{
+		{`UPDATE main.txn SET descr = descr || '.' WHERE id = 5`, "is not what was written: its hash differs"},
+		{`UPDATE main.batch SET hash = zeroblob(32) WHERE id = 3`, "batch 3: is not what was written"},
+		{`DELETE FROM main.txn WHERE id = 7`, "entry 7: is missing, up to entry 7"},
+		{`DELETE FROM main.batch WHERE id = 3`, "batch 4: follows batch 2"},
+		{`UPDATE main.batch SET first_id = first_id + 1 WHERE id = 3`, "batch 3: begins at entry"},
+		{`UPDATE main.batch SET nb_entries = nb_entries + 1 WHERE id = 3`, "batch 4: begins at entry"},
+		{`DELETE FROM main.txn WHERE batch_id = 3`, "batch 3: has 0 entries of"},
+		{`UPDATE main.txn SET batch_id = 9 WHERE batch_id = 3`, "is of batch 9, where batch 3 is"},
+		{`DELETE FROM main.batch WHERE id = (SELECT MAX(id) FROM main.batch)`, "end of the books: "},
+		{`DELETE FROM main.batch`, "entries are in no batch"},
+		{`DELETE FROM main.txn`, "entries of"},
+		{`UPDATE main.txn SET dest_amount = dest_amount + 1 WHERE id = ` + order, "does not balance"},
+		{`UPDATE main.txn SET dest_amount = dest_amount + 1 WHERE id = ` + order, "trial balance, "},
+		{`UPDATE main.txn SET dest_amount = 9223372036854775807, orig_amount = 9223372036854775807`, "has an amount out of range"},
+		{`UPDATE main.txn SET dest_account = 'Cash' WHERE id = ` + order, "counts periods and is not an order"},
+		{`UPDATE main.txn SET dest_account = 'Cash', payer_id = NULL, nb_periods = NULL WHERE id = ` + order, "is neither an order nor a write-off"},
+		{`UPDATE main.txn SET payer_id = 0 WHERE payer_id IS NULL AND id < 40`, "holds a zero or an empty text in place of nothing"},
+		{`UPDATE main.txn SET reverts_id = 0 WHERE id = 1`, "holds a zero or an empty text in place of nothing"},
+		{`UPDATE main.txn SET reverts_id = 1 WHERE id = 9`, "entry 9: does not mirror the entry that it takes back"},
+		{`UPDATE main.txn SET event_id = 'cha_777/' WHERE id = 9`, "charge 777: has entries and does not exist"},
+		{`UPDATE main.txn SET event_id = 'cha_1/777/' WHERE id = 9`, "charge item 777: has refunds and does not exist"},
+		{`UPDATE main.balance SET amount = amount + 1 WHERE account = 'Expenses'`, "Expenses, eur: is not the sum of its entries"},
+		{`UPDATE main.balance SET nb_entries = nb_entries + 1 WHERE account = 'Expenses'`, "Expenses, eur: is not the sum of its entries"},
+		{`UPDATE main.balance SET amount = 9223372036854775807`, "is not the sum of its entries"},
+		{`UPDATE main.statement SET due = 9223372036854775807, paid = -9`, "is not the sum of its entries"},
+		{`DELETE FROM main.balance WHERE account = 'settled'`, "settled, usd: is not the sum of its entries"},
+		{`UPDATE main.balance SET profile_id = 999 WHERE account = 'settled' AND profile_id = 3`, "balance of profile 999, settled, usd: is of no profile"},
+		{`UPDATE main.balance SET profile_id = -5 WHERE account = 'settled' AND profile_id = 3`, "balance of profile -5, settled, usd: is of no profile"},
+		{`UPDATE main.statement SET due = due + 1`, "is not Payable and Liability (I6)"},
+		{`UPDATE main.statement SET paid = paid + 1`, "sub_1001/, usd: is not the sum of its entries"},
+		{`UPDATE main.statement SET subscription_id = subscription_id + 1`, "sub_1001/, usd: names another subscription than its event"},
+		{`UPDATE main.statement SET subscription_id = NULL`, "sub_1001/, usd: names another subscription than its event"},
+		{`UPDATE main.statement SET last_at = last_at + 1`, "sub_1001/, usd: is not the sum of its entries"},
+		{`UPDATE charge SET amount = amount + 1 WHERE id = ` + settled, "is not the sum of its lines (I3)"},
+		{`UPDATE charge SET amount = amount + 1 WHERE id = ` + settled, "is not what was received for it (I3)"},
+		{`UPDATE charge SET unit = 'xyz' WHERE id = ` + settled, "has lines in another unit"},
+		{`UPDATE charge SET state = 0 WHERE id = ` + settled, "is not paid by card and has entries"},
+		{`UPDATE charge_item SET invoiced_id = 99999 WHERE charge_id = ` + settled, "has lines that point at no entry"},
+		{`UPDATE charge_item SET invoiced_distribute_id = NULL WHERE charge_id = ` + settled, "has lines that are not the sum of their parts (I3)"},
+		{`UPDATE charge_item SET invoiced_processor_fee_id = NULL WHERE charge_id = ` + settled, "does not leave the processor its fee (I4)"},
+		{`UPDATE main.txn SET orig_amount = orig_amount * 9, dest_amount = dest_amount * 9 WHERE orig_account = 'Refunded'`, "has lines refunded beyond what was paid (I7)"},
+	}
+	for _, tt := range tests {
+		undo := backup(t, conn, "charge", "charge_item")
+		if _, err := conn.ExecContext(t.Context(), tt.query); err != nil {
+			t.Fatalf("%s: %v", tt.query, err)
+		}
+		report, err := Verify(t.Context(), s, nil)
+		if err != nil {
+			t.Errorf("%s: %v", tt.query, err)
+		}
+		if !slices.ContainsFunc(report.Problems, func(p Problem) bool { return strings.Contains(p.String(), tt.want) }) {
+			t.Errorf("%s: not said: %s; but\n%v", tt.query, tt.want, report.Problems)
+		}
+		undo()
+		restore()
+	}
+	verified(t, s)
+}
+
+// backup copies tables, and returns what puts them back.
+func backup(t *testing.T, conn *sql.Conn, tables ...string) (undo func()) {
+	t.Helper()
+	must := func(query string) {
+		t.Helper()
+		if _, err := conn.ExecContext(context.Background(), query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	for _, table := range tables {
+		must("DROP TABLE IF EXISTS pristine." + table)
+		must("CREATE TABLE pristine." + table + " AS SELECT * FROM main." + table)
+	}
+	return func() {
+		for _, table := range tables {
+			must("DELETE FROM main." + table)
+			must("INSERT INTO main." + table + " SELECT * FROM pristine." + table)
+		}
+	}
+}

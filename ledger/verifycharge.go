@@ -47,17 +47,17 @@ type chargeSums struct {
 
 // A charge that was settled by card has entries; an invoice that is open or was paid offline has none; one that failed has some
 // when it was settled and a dispute was lost. The entry of the provider's fee holds the processor's as well (5.5).
-const chargeSumsQuery = `
+var chargeSumsQuery = `
 	SELECT c.id, c.amount, c.state IN (1, 3) AND c.processor_key IS NOT NULL, c.state = 0 OR c.processor_key IS NULL,
-		COUNT(i.id), COUNT(i.id) - COUNT(o.id), COUNT(CASE WHEN o.dest_unit <> c.unit THEN 1 END), COALESCE(SUM(o.dest_amount), 0),
-		COALESCE(SUM(p.orig_amount), 0),
+		COUNT(i.id), COUNT(i.id) - COUNT(o.id), COUNT(CASE WHEN o.dest_unit <> c.unit THEN 1 END), COALESCE(SUM(` + bounded("o.dest_amount") + `), 0),
+		COALESCE(SUM(` + bounded("p.orig_amount") + `), 0),
 		COUNT(CASE WHEN o.dest_amount <> COALESCE(d.orig_amount, 0) + COALESCE(b.orig_amount, p.orig_amount, 0) THEN 1 END),
-		COUNT(CASE WHEN COALESCE((SELECT SUM(CASE WHEN r.orig_account = 'Refunded' THEN r.orig_amount ELSE -r.dest_amount END) FROM txn AS r
+		COUNT(CASE WHEN COALESCE((SELECT SUM(CASE WHEN r.orig_account = 'Refunded' THEN ` + bounded("r.orig_amount") + ` ELSE -(` + bounded("r.dest_amount") + `) END) FROM txn AS r
 				WHERE r.event_id = 'cha_' || CAST(c.id AS TEXT) || '/' || CAST(i.id AS TEXT) || '/'
 					AND 'Refunded' IN (r.orig_account, r.dest_account)), 0) NOT BETWEEN 0 AND o.dest_amount THEN 1 END),
-		COALESCE((SELECT SUM(t.orig_amount) FROM txn AS t WHERE t.event_id = 'cha_' || CAST(c.id AS TEXT) || '/'
+		COALESCE((SELECT SUM(` + bounded("t.orig_amount") + `) FROM txn AS t WHERE t.event_id = 'cha_' || CAST(c.id AS TEXT) || '/'
 			AND t.dest_account = 'Funds' AND t.orig_account = 'Liability'), 0),
-		COALESCE((SELECT SUM(t.orig_amount) FROM txn AS t WHERE t.event_id = 'cha_' || CAST(c.id AS TEXT) || '/'
+		COALESCE((SELECT SUM(` + bounded("t.orig_amount") + `) FROM txn AS t WHERE t.event_id = 'cha_' || CAST(c.id AS TEXT) || '/'
 			AND t.dest_account = 'Funds' AND t.orig_account = 'Funds'), 0)
 	FROM (SELECT * FROM charge WHERE id > ? ORDER BY id LIMIT ?) AS c
 	LEFT JOIN charge_item AS i ON i.charge_id = c.id

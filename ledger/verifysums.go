@@ -56,11 +56,12 @@ func verifySums(ctx context.Context, s *store.Store, report *Report, progress fu
 	return nil
 }
 
-// Amounts out of range are reported with their entries; here they count as 0, so that sums do not overflow.
-const (
-	destAmount = `CASE WHEN dest_amount BETWEEN 0 AND 1000000000000000 THEN dest_amount ELSE 0 END`
-	origAmount = `CASE WHEN orig_amount BETWEEN 0 AND 1000000000000000 THEN orig_amount ELSE 0 END`
-)
+// bounded is an amount in SQL. One out of range is reported with its entry; in sums it counts as 0, so that they do not overflow.
+func bounded(column string) string {
+	return "CASE WHEN " + column + " BETWEEN 0 AND 1000000000000000 THEN " + column + " ELSE 0 END"
+}
+
+var destAmount, origAmount = bounded("dest_amount"), bounded("orig_amount")
 
 // sumChecks return the profile, the account or event, and the unit of what does not agree. Each query takes a range of
 // profiles, as often as ranges says. What is kept and what is summed up are laid over each other, so that a row that is missing
@@ -118,7 +119,8 @@ var sumChecks = []struct {
 			UNION ALL
 			SELECT payer_id, unit, paid - due FROM statement WHERE payer_id > ? AND payer_id <= ?
 		) AS side
-		GROUP BY profile_id, unit HAVING SUM(amount) <> 0`},
+		GROUP BY profile_id, unit
+		HAVING SUM(CASE WHEN amount BETWEEN -1000000000000000000 AND 1000000000000000000 THEN amount ELSE 0 END) <> 0`},
 	{"balance", "is of no profile", 1, `
 		SELECT profile_id, account, unit FROM balance
 		WHERE profile_id > ? AND profile_id <= ? AND NOT EXISTS (SELECT 1 FROM profile WHERE id = profile_id)`},
