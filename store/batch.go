@@ -130,13 +130,12 @@ func (w *writer) runOne(r *request) {
 		return
 	}
 	tx := &Tx{session: session{ctx: context.Background(), db: w.db, conn: w.conn, now: w.s.clock.now()}}
-	r.err = classify(w.call(r.fn, tx))
-	if tx.err != nil {
-		w.lose(tx.err)
+	lost, err := w.call(r.fn, tx)
+	r.err, r.after = classify(err), tx.after
+	if lost != nil {
+		w.lose(lost)
 		return
 	}
-	tx.err = ErrEnded
-	r.after = tx.after
 	if r.err != nil {
 		if err := w.conn.control("ROLLBACK TO request"); err != nil {
 			w.lose(err)
@@ -148,18 +147,19 @@ func (w *writer) runOne(r *request) {
 	}
 }
 
-// call runs fn, and makes an error of a panic: without its writer the product stands still.
-func (w *writer) call(fn func(*Tx) error, tx *Tx) (err error) {
+// call runs fn, and makes an error of a panic: without its writer the product stands still. It tells, too, why the transaction
+// is lost, if it is.
+func (w *writer) call(fn func(*Tx) error, tx *Tx) (lost, err error) {
 	w.inFn.Store(true)
 	defer func() {
 		if p := recover(); p != nil {
 			w.s.log.Error("panic in a write", zap.Any("panic", p), zap.Stack("stack"))
 			err = fmt.Errorf("store: panic in a write: %v", p)
 		}
-		tx.end()
+		lost = tx.end()
 		w.inFn.Store(false)
 	}()
-	return fn(tx)
+	return nil, fn(tx)
 }
 
 // answer ends the committed batch. The hooks come first, so that every caller reads what it wrote.

@@ -93,7 +93,6 @@ func (p *readers) readOn(c *conn, fn func(Reader) error) (sound bool, err error)
 	s := &snapshot{session{ctx: context.Background(), db: p.db, conn: c, now: p.clock.now()}}
 	defer func() {
 		s.end()
-		s.err = ErrEnded
 		sound = c.control("COMMIT") == nil // no transaction is left after an I/O error
 	}()
 	return false, classify(fn(s))

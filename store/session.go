@@ -19,7 +19,8 @@ type session struct {
 	row  []*sql.Row
 }
 
-// Now is the time of this operation, drawn once before it starts.
+// Now is the time of this operation, drawn once before it starts. From one operation to the next it does not run backwards
+// when the clock is corrected by a minute or less.
 func (s *session) Now() Time { return s.now }
 
 // Query runs a query. The caller closes the rows.
@@ -83,9 +84,10 @@ func (s *session) failed(err error) error {
 	return err
 }
 
-// end closes what the function left open and refuses all later use.
-func (s *session) end() {
-	s.check()
+// end closes what the function left open and refuses all later use. It returns why the transaction is over already, if it is.
+func (s *session) end() (lost error) {
+	lost = s.check()
+	s.err = ErrEnded
 	for _, row := range s.row {
 		row.Scan() // the only way to close it; after the function's own Scan it does nothing
 	}
@@ -93,6 +95,7 @@ func (s *session) end() {
 		rows.Close()
 	}
 	s.rows, s.row = nil, nil
+	return lost
 }
 
 // failedRow returns a row whose Scan fails with err: database/sql makes one when the context is over.

@@ -120,10 +120,10 @@ func (s *Store) Ready() bool { return s.open.Load() != nil && s.healthy.Load() }
 // Write runs fn in a transaction and returns once its effects are durable, or fn's error once they are undone.
 //
 // fn may be run twice (when a shared commit fails), so it has no effect outside tx and assigns, never appends, to what it
-// captures. It is short, calls nothing external and no Write. ctx guards the wait, never the statements: fn is not run once
-// ctx has ended (ctx's error), and once it runs Write waits for its outcome. Errors: ErrBusy when the queue is full or another
-// process holds the database, ErrClosed, ErrUnavailable when the disk refuses, ErrNested, a *ConstraintError, or what fn
-// returned.
+// captures. It is short, calls nothing external, no Write and no Read, and uses nothing that would end the transaction of its
+// neighbours: no OR ROLLBACK, no COMMIT. ctx guards the wait, never the statements: fn is not run once ctx has ended (ctx's
+// error), and once it runs Write waits for its outcome. Errors: ErrBusy when the queue is full or another process holds the
+// database, ErrClosed, ErrUnavailable when the disk refuses, ErrNested, a *ConstraintError, or what fn returned.
 func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -201,7 +201,9 @@ func TestCancelWhileItRuns(t *testing.T) {
 // FailNow of a test ends the goroutine it is called on, which is the writer's.
 func TestGoexit(t *testing.T) {
 	s := newStore(t)
+	var kept *store.Tx
 	errs := together(s, func(tx *store.Tx) error {
+		kept = tx
 		if err := transfer(tx, 1, "lost"); err != nil {
 			t.Error(err)
 		}
@@ -209,6 +211,7 @@ func TestGoexit(t *testing.T) {
 		return nil
 	}, func(tx *store.Tx) error { return transfer(tx, 1, "kept") })
 	wantErr(t, "the function that ended the goroutine", errs[0], store.ErrUnavailable)
+	wantErr(t, "its transaction", kept.Audit("test", "", "stray"), store.ErrEnded)
 	if errs[1] != nil {
 		t.Error(errs[1])
 	}
