@@ -26,11 +26,15 @@ type RuleError struct {
 }
 
 func (e *RuleError) Error() string {
-	where := ""
-	if e.Rule.Source != "" {
-		where = " (" + e.Rule.Source + ")"
+	return ruleLabel(e.Index, &e.Rule) + ": " + e.Err.Error()
+}
+
+// ruleLabel names a rule to whoever wrote it, counting from one.
+func ruleLabel(index int, r *Rule) string {
+	if r.Source == "" {
+		return fmt.Sprintf("rule %d %q", index+1, r.Path)
 	}
-	return fmt.Sprintf("rule %d%s %q: %v", e.Index+1, where, e.Rule.Path, e.Err)
+	return fmt.Sprintf("rule %d (%s) %q", index+1, r.Source, r.Path)
 }
 
 // Unwrap returns the cause.

@@ -2,6 +2,7 @@ package accessrules
 
 import (
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"math"
 	"net/url"
@@ -233,6 +234,17 @@ func (s *Set) Rules() []Rule { return s.rules }
 
 // Shadowed lists the rules that never decide, in order.
 func (s *Set) Shadowed() []Shadow { return s.shadow }
+
+// Warnings says in a sentence each which rules never decide, for whoever checks a configuration.
+func (s *Set) Warnings() []string {
+	var lines []string
+	for _, sh := range s.shadow {
+		lines = append(lines, fmt.Sprintf("%s never decides: %s comes first and matches every path that it matches", s.label(sh.Rule), s.label(sh.By)))
+	}
+	return lines
+}
+
+func (s *Set) label(i int) string { return ruleLabel(i, &s.rules[i]) }
 
 // A Decision is what a set of rules says about a request.
 type Decision struct {

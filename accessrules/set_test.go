@@ -163,6 +163,27 @@ func TestShadowed(t *testing.T) {
 	if diff := cmp.Diff([]accessrules.Shadow{{Rule: 1, By: 0}, {Rule: 3, By: 2}, {Rule: 5, By: 4}, {Rule: 7, By: 6}}, set.Shadowed()); diff != "" {
 		t.Error(diff)
 	}
+	warnings := set.Warnings()
+	if len(warnings) != 4 || warnings[2] != `rule 6 (api) "/{a}/{b}" never decides: rule 5 (Caddyfile:9) "/{a}/{b}" comes first and matches every path that it matches` {
+		t.Errorf("%q", warnings)
+	}
+}
+
+// TestManyRules: each of many rules is found.
+func TestManyRules(t *testing.T) {
+	rules := manyRules(3000)
+	set, err := accessrules.Compile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rules {
+		if got, params := set.Match(strings.Replace(r.Path, "{profile}", "acme", 1)); got != i || params.Get("profile") != "acme" {
+			t.Fatalf("%s: got %d %v, want %d", r.Path, got, params, i)
+		}
+	}
+	if len(set.Shadowed()) > 0 {
+		t.Error(set.Shadowed())
+	}
 }
 
 func TestCompileUnder(t *testing.T) {
