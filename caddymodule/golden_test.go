@@ -228,7 +228,7 @@ func (g *golden) play(t *testing.T, sc *scenario, st *goldenStep) []difference {
 	switch b := g.expandAll(st.Request.Body).(type) {
 	case nil:
 	case string:
-		body = strings.NewReader(b)
+		body, contentType = strings.NewReader(b), "application/json"
 	default:
 		raw, _ := json.Marshal(b)
 		body, contentType = bytes.NewReader(raw), "application/json"
@@ -420,7 +420,7 @@ func readExceptions(t *testing.T, file string) []*exception {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		parts := regexp.MustCompile(`\t+`).Split(line, -1)
+		parts := strings.Split(line, "\t")
 		if len(parts) != 5 {
 			t.Fatalf("%s: %q has %d columns, want scenario, step, path, got, why", file, line, len(parts))
 		}

@@ -226,6 +226,11 @@ func (d *seed) load(t *testing.T, g *golden) {
 	fees := map[string]any{}
 	for _, p := range d.Plans {
 		fees[p["slug"].(string)] = p["broker_fee_percent"]
+		for _, use := range p["use_charges"].([]any) {
+			if use := use.(map[string]any); use["maximum_limit"] == nil {
+				use["maximum_limit"] = 0 // as in the recorded system
+			}
+		}
 		post("/api/profile/"+p["profile"].(string)+"/plans", p)
 	}
 	for _, c := range d.Coupons {
