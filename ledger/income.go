@@ -96,38 +96,28 @@ func (i IncomeRecognised) Entries() ([]Entry, error) {
 	covers := i.Calendar.Covers(i.Orders)
 	books := newRecognition(i.EventBooks, i.Label, i.Calendar)
 	if i.Use {
-		uses := newTally(i.Uses)
-		if uses.total <= books.recognised.total {
-			return nil, nil
-		}
-		steps := i.Calendar.months(i.Calendar.Anchor, i.Until)
-		for _, c := range covers {
-			if c.Start.Before(c.End.Time) && !c.End.After(i.Until.Time) {
-				steps = append(steps, c.End)
-			}
-		}
-		previous := i.Calendar.Anchor
-		for _, t := range inOrder(steps) {
-			books.recognise(previous, t, uses.before(t)-books.canceled.before(t), false)
-			previous = t
-		}
-		return books.entries, nil
+		i.recogniseUses(books, covers)
+	} else {
+		i.recogniseOrders(books, covers)
 	}
+	return books.entries, nil
+}
 
+func (i IncomeRecognised) recogniseOrders(books *recognition, covers []Span) {
 	orders := newEarnings(i.Calendar, i.Orders, covers, i.Unit, i.Canceled)
 	if orders.total <= books.recognised.total {
-		return nil, nil
+		return
 	}
 	var steps []store.Time
 	end := i.Calendar.Anchor
 	for _, c := range covers {
-		if c.Start.Before(c.End.Time) {
+		if !c.isEmpty() {
 			steps = append(steps, i.Calendar.steps(c, i.Until)...)
 			end = c.End
 		}
 	}
 	for _, c := range covers { // a setup fee that no cover follows makes a step of its own
-		if c.Start.Equal(c.End.Time) && !c.Start.Before(end.Time) {
+		if c.isEmpty() && !c.Start.Before(end.Time) {
 			if months := i.Calendar.months(c.Start, i.Until); len(months) > 0 {
 				steps = append(steps, months[0])
 			}
@@ -139,7 +129,25 @@ func (i IncomeRecognised) Entries() ([]Entry, error) {
 		books.recognise(later(previous, beg), t, earned, true)
 		previous = t
 	}
-	return books.entries, nil
+}
+
+// recogniseUses does so at the steps of the subscription's orders, and each month without any.
+func (i IncomeRecognised) recogniseUses(books *recognition, covers []Span) {
+	uses := newTally(i.Uses)
+	if uses.total <= books.recognised.total {
+		return
+	}
+	steps := i.Calendar.months(i.Calendar.Anchor, i.Until)
+	for _, c := range covers {
+		if !c.isEmpty() && !c.End.After(i.Until.Time) {
+			steps = append(steps, c.End)
+		}
+	}
+	previous := i.Calendar.Anchor
+	for _, t := range inOrder(steps) {
+		books.recognise(previous, t, uses.before(t)-books.canceled.before(t), false)
+		previous = t
+	}
 }
 
 // steps are the instants at which the income of a cover is recognised: each month from the calendar's anchor, whatever its

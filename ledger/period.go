@@ -157,6 +157,8 @@ type Span struct{ Start, End store.Time }
 // Contains reports whether t is in the span.
 func (s Span) Contains(t store.Time) bool { return !t.Before(s.Start.Time) && t.Before(s.End.Time) }
 
+func (s Span) isEmpty() bool { return !s.Start.Before(s.End.Time) }
+
 // Clip is the span with both bounds at endsAt at the latest: the part of a period that a subscription covers.
 func (s Span) Clip(endsAt store.Time) Span {
 	if s.Start.After(endsAt.Time) {
