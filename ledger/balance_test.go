@@ -157,6 +157,13 @@ func TestStatement(t *testing.T) {
 		if due, err := SubscriptionBalance(r, 8); due != 0 || err != nil {
 			t.Errorf("sub_8 owes %d, %v", due, err)
 		}
+		for provider, want := range map[int64][]Amount{gym: {usd(13600)}, acme: {{300, "eur"}}, bob: nil} {
+			owed, err := OwedTo(r, provider)
+			diff(t, "owed to "+names[provider], owed, want)
+			if err != nil {
+				return err
+			}
+		}
 		nothing, err := SubscriptionBalances(r)
 		diff(t, "of no subscription", nothing, map[int64]int64{})
 		return err
@@ -240,6 +247,7 @@ func TestQueryPlans(t *testing.T) {
 		"StatementOf by dates": {func(r store.Reader) error { return ignore(StatementOf(r, ana, may)) }, "txn USING INDEX txn_payer"},
 		"DueOn":                {func(r store.Reader) error { return ignore(DueOn(r, ana, "sub_7/", "usd")) }, "statement USING PRIMARY KEY"},
 		"SubscriptionBalances": {func(r store.Reader) error { return ignore(SubscriptionBalances(r, 7, 8)) }, "statement_subscription"},
+		"OwedTo":               {func(r store.Reader) error { return ignore(OwedTo(r, gym)) }, "statement_open"},
 		"UnpaidOrders":         {func(r store.Reader) error { return ignore(UnpaidOrders(r, ana)) }, "txn_payer"},
 		"LastPayment":          {func(r store.Reader) error { return ignore(LastPayment(r, ana)) }, "txn_orig"},
 		"LastWithdrawal":       {func(r store.Reader) error { return ignore(LastWithdrawal(r, gym)) }, "txn_orig"},

@@ -221,20 +221,25 @@ func (e *earnings) at(t store.Time) (earned int64, beg store.Time) {
 	return earned, beg
 }
 
-// cancel takes a write-off from the orders it was about: those placed by then, the newest first.
+// cancel takes a write-off from the orders it was about: those placed by then, the newest first, and only then from later ones.
 func (e *earnings) cancel(off Moved) {
-	placed := len(e.orders)
-	for placed > 0 && e.orders[placed-1].At.After(off.At.Time) {
-		placed--
-	}
-	for k := placed - 1; k >= 0 && off.Amount > 0; k-- {
-		amount := &e.orders[k].Amount.Value
-		cut := min(off.Amount, *amount)
-		*amount -= cut
-		off.Amount -= cut
+	cut := func(k int) {
+		amount := min(off.Amount, e.orders[k].Amount.Value)
+		e.orders[k].Amount.Value -= amount
+		off.Amount -= amount
 		if k < e.done {
-			e.sum -= cut
+			e.sum -= amount
 		}
+	}
+	placed := 0
+	for placed < len(e.orders) && !e.orders[placed].At.After(off.At.Time) {
+		placed++
+	}
+	for k := placed - 1; k >= 0; k-- {
+		cut(k)
+	}
+	for k := placed; k < len(e.orders); k++ {
+		cut(k)
 	}
 }
 

@@ -219,6 +219,11 @@ func TestIncomeWrittenOff(t *testing.T) {
 	h = history{calendar: h.calendar, orders: h.orders, canceled: []Moved{{instant(t, "2026-01-10"), 1000}, {instant(t, "2026-01-31"), 3000}}}
 	diff(t, "everything written off", steps(h.run(t, farAway)), []string(nil))
 
+	h = history{calendar: h.calendar, orders: h.orders, canceled: []Moved{{instant(t, "2026-01-10"), 1500}}}
+	diff(t, "more than was ordered so far", steps(h.run(t, farAway)), []string{
+		"2026-02-28T23:59:59Z -833", "2026-03-31T23:59:59Z -833", "2026-04-30T23:59:59Z -834",
+	})
+
 	h = history{calendar: h.calendar, orders: h.orders, canceled: []Moved{{instant(t, "2026-02-10"), 3200}}}
 	diff(t, "more than the newest", steps(h.run(t, farAway)), []string{"2026-01-31T23:59:59Z -1000"})
 }

@@ -139,6 +139,13 @@ func DueOn(r store.Reader, payer int64, event, unit string) (Due, error) {
 	return d, err
 }
 
+// OwedTo is what all payers together owe a provider, credits deducted, per unit in the order of units: its outstanding
+// receivables, which the account Receivable does not tell (4.3). Units at 0 are left out.
+func OwedTo(r store.Reader, provider int64) ([]Amount, error) {
+	return amounts(r, `SELECT unit, SUM(due - paid) FROM statement WHERE provider_id = ? AND due <> paid
+		GROUP BY unit HAVING SUM(due - paid) <> 0 ORDER BY unit`, provider)
+}
+
 // SubscriptionBalance is what is owed for a subscription, by all payers, for its orders and its uses, with everything posted.
 // The subscription is locked when it is positive: while any order on it is unpaid, whoever pays (decision 35). So a credit on
 // one event, or of one payer, does not make up for what is due on another.

@@ -63,7 +63,7 @@ CREATE TABLE statement ( -- what a payer owes for an event (ledger.md 4.2), kept
     PRIMARY KEY (payer_id, event_id, unit)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX statement_subscription ON statement (subscription_id) WHERE subscription_id IS NOT NULL;
-CREATE INDEX statement_due ON statement (provider_id, payer_id) WHERE due > paid;
+CREATE INDEX statement_open ON statement (provider_id, payer_id) WHERE due <> paid; -- queries repeat the condition as it is
 
 -- +goose StatementBegin
 CREATE TRIGGER txn_no_update BEFORE UPDATE ON txn BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
