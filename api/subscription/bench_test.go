@@ -70,5 +70,4 @@ func (w *world) crowd(subscriptions int) {
 		SELECT 'member-' || i, 'member' || i || '@example.com', 'First', 0, 0, 1773576000000000 - i * 3600000000 FROM n`, max(half/10, 1))
 	w.exec(numbers+`INSERT INTO role (created_at, profile_id, user_id, role_description_id)
 		SELECT 0, (SELECT id FROM profile WHERE slug = 'member-1') + i - 1, (SELECT id FROM user WHERE username = 'member-1') + i - 1, 1 FROM n`, max(half/10, 1))
-	w.exec(`ANALYZE`)
 }

@@ -82,13 +82,10 @@ func subscriptionList(where string) *rest.List[Subscription] {
 	}
 }
 
-// activeSubscriber is that the subscriber is not archived. Few are: the set of those is small.
-const activeSubscriber = ` AND s.profile_id NOT IN (SELECT id FROM profile WHERE is_active = 0)`
-
 var (
 	bySubscriber = subscriptionList(`s.profile_id = ?`)
-	byProvider   = subscriptionList(`s.provider_id = ?` + activeSubscriber)
-	byPlan       = subscriptionList(`s.plan_id = ?` + activeSubscriber)
+	byProvider   = subscriptionList(`s.provider_id = ? AND s.archived = 0`)
+	byPlan       = subscriptionList(`s.plan_id = ? AND s.archived = 0`)
 )
 
 // windowOf says which subscriptions a list shows, by the parameters of the call.

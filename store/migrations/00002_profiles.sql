@@ -36,7 +36,6 @@ CREATE TABLE profile (
 );
 CREATE INDEX profile_full_name ON profile (full_name, id) WHERE is_active = 1;
 CREATE INDEX profile_active ON profile (created_at, full_name, id) WHERE is_active = 1;
-CREATE INDEX profile_archived ON profile (id) WHERE is_active = 0;
 CREATE INDEX profile_created_at ON profile (created_at, id);
 CREATE INDEX profile_email ON profile (email COLLATE NOCASE);
 CREATE INDEX profile_email_domain ON profile (email_domain);

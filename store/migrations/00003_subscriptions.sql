@@ -57,7 +57,8 @@ CREATE TABLE subscription (
     id          INTEGER PRIMARY KEY,
     profile_id  INTEGER NOT NULL REFERENCES profile (id) ON DELETE CASCADE, -- the subscriber
     plan_id     INTEGER NOT NULL REFERENCES plan (id) ON DELETE CASCADE,
-    provider_id INTEGER REFERENCES profile (id) ON DELETE CASCADE,          -- the plan's owner, which never changes: see below
+    provider_id INTEGER REFERENCES profile (id) ON DELETE CASCADE,          -- the plan's owner, which never changes: see the triggers
+    archived    INTEGER NOT NULL DEFAULT 0,                                 -- the subscriber is: likewise
     created_at  INTEGER NOT NULL,                                           -- anchor of every period
     ends_at     INTEGER NOT NULL,
     auto_renew  INTEGER NOT NULL DEFAULT 1,
@@ -68,19 +69,26 @@ CREATE TABLE subscription (
     CHECK (grant_key IS NULL OR request_key IS NULL)
 );
 CREATE INDEX subscription_profile ON subscription (profile_id, ends_at, id);
--- Lists of a plan and of a provider are read and counted from these alone; subscription_valid is who subscribes to a provider.
-CREATE INDEX subscription_plan ON subscription (plan_id, ends_at, id, created_at, profile_id);
-CREATE INDEX subscription_provider ON subscription (provider_id, ends_at, id, created_at, profile_id);
-CREATE INDEX subscription_valid ON subscription (provider_id, ends_at, profile_id) WHERE grant_key IS NULL AND request_key IS NULL;
+-- Lists of a plan and of a provider are counted from these alone; subscription_valid is who subscribes to a provider.
+CREATE INDEX subscription_plan ON subscription (plan_id, ends_at, id, created_at, archived);
+CREATE INDEX subscription_provider ON subscription (provider_id, ends_at, id, created_at, archived);
+CREATE INDEX subscription_valid ON subscription (provider_id, ends_at, profile_id, grant_key, request_key) WHERE grant_key IS NULL AND request_key IS NULL;
 CREATE INDEX subscription_ends_at ON subscription (ends_at, id);
 CREATE INDEX subscription_created_at ON subscription (created_at, id);
 CREATE UNIQUE INDEX subscription_grant_key ON subscription (grant_key) WHERE grant_key IS NOT NULL;
 CREATE UNIQUE INDEX subscription_request_key ON subscription (request_key) WHERE request_key IS NOT NULL;
 
--- Whoever does not say who the provider is leaves it to this.
+-- What is known of the plan and the subscriber is kept here too, so that lists need not look there for every row.
 -- +goose StatementBegin
 CREATE TRIGGER subscription_owner AFTER INSERT ON subscription WHEN NEW.provider_id IS NULL
-BEGIN UPDATE subscription SET provider_id = (SELECT profile_id FROM plan WHERE id = NEW.plan_id) WHERE id = NEW.id; END;
+BEGIN
+    UPDATE subscription SET provider_id = (SELECT profile_id FROM plan WHERE id = NEW.plan_id),
+        archived = (SELECT is_active = 0 FROM profile WHERE id = NEW.profile_id) WHERE id = NEW.id;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER subscription_archived AFTER UPDATE OF is_active ON profile WHEN NEW.is_active <> OLD.is_active
+BEGIN UPDATE subscription SET archived = (NEW.is_active = 0) WHERE profile_id = NEW.id; END;
 -- +goose StatementEnd
 
 CREATE TABLE subscription_request ( -- the frozen lines of a request that waits for acceptance (decisions 10, 51)
