@@ -80,7 +80,7 @@ type Throttle struct {
 type Hashing struct {
 	Memory     uint32        // KiB. Default: 19456 (19 MiB)
 	Iterations uint32        // Default: 2
-	Parallel   int           // hashes at a time. Default: GOMAXPROCS
+	Parallel   int           // hashes at a time. Default: one less than GOMAXPROCS, at least 1: a processor is left for the others
 	Queue      int           // hashes that may wait; more are answered 503. Default: 256
 	Deadline   time.Duration // how long they may wait before 503. Default: 10 seconds
 }
@@ -95,7 +95,7 @@ func DefaultSettings() Settings {
 		APIKeyLifetime:       365 * 24 * time.Hour,
 		Throttle:             Throttle{PerAccount: 10, PerClient: 50, Window: 15 * time.Minute, Longest: 24 * time.Hour},
 		Hashing: Hashing{
-			Memory: 19 * 1024, Iterations: 2, Parallel: runtime.GOMAXPROCS(0), Queue: 256, Deadline: 10 * time.Second,
+			Memory: 19 * 1024, Iterations: 2, Parallel: max(1, runtime.GOMAXPROCS(0)-1), Queue: 256, Deadline: 10 * time.Second,
 		},
 		Language: "en",
 		Version:  "dev",
