@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/caddy-tollgate/tollgate/store"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
@@ -419,106 +417,6 @@ func TestCloseUnderLoad(t *testing.T) {
 		if got := audited(t, storetest.Open(t, path, storetest.NewClock()), "row"); got != want {
 			t.Errorf("%d rows, %d were acknowledged", got, want)
 		}
-	}
-}
-
-func TestTimeOfAnOperation(t *testing.T) {
-	clock := storetest.NewClock()
-	s := storetest.NewAt(t, clock)
-	start := clock.Now()
-	now := func() (wrote, read store.Time) {
-		mustWrite(t, s, func(tx *store.Tx) error {
-			wrote = tx.Now()
-			clock.Advance(time.Second)
-			if again := tx.Now(); again != wrote {
-				t.Errorf("the time of a write changes from %v to %v", wrote, again)
-			}
-			clock.Advance(-time.Second)
-			return nil
-		})
-		if err := s.Read(t.Context(), func(r store.Reader) error { read = r.Now(); return nil }); err != nil {
-			t.Fatal(err)
-		}
-		return wrote, read
-	}
-	for _, step := range []struct {
-		advance, want time.Duration
-	}{
-		{0, 0},
-		{time.Hour, time.Hour},
-		{-time.Second, time.Hour},           // a correction: time stands still,
-		{500 * time.Millisecond, time.Hour}, // until the clock has caught up
-		{501 * time.Millisecond, time.Hour + time.Millisecond},
-		{-2 * time.Hour, time.Millisecond - time.Hour}, // the clock was wrong: it is followed
-	} {
-		clock.Advance(step.advance)
-		wrote, read := now()
-		if want := store.At(start.Add(step.want)); wrote != want || read != want {
-			t.Errorf("clock %v by %v: wrote at %v, read at %v, want %v", clock.Now(), step.advance, wrote, read, want)
-		}
-	}
-}
-
-func TestAudit(t *testing.T) {
-	clock := storetest.NewClock()
-	s := storetest.NewAt(t, clock)
-	for _, actor := range []string{"", "ann"} {
-		mustWrite(t, s, func(tx *store.Tx) error {
-			tx.Actor = actor
-			return tx.Audit("profile.create", "cowork", "from "+actor)
-		})
-	}
-	var got []string
-	err := s.Read(t.Context(), func(r store.Reader) error {
-		rows, err := r.Query(`SELECT created_at, actor, action, subject, detail FROM audit ORDER BY id`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var at store.Time
-			var actor, action, subject, detail string
-			if err := rows.Scan(&at, &actor, &action, &subject, &detail); err != nil {
-				return err
-			}
-			got = append(got, strings.Join([]string{at.String(), actor, action, subject, detail}, "|"))
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := store.At(clock.Now()).String()
-	want := at + "|system|profile.create|cowork|from \n" + at + "|ann|profile.create|cowork|from ann"
-	if got := strings.Join(got, "\n"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-func TestPrune(t *testing.T) {
-	s := newStore(t)
-	mustWrite(t, s, func(tx *store.Tx) error {
-		for i := range 2500 {
-			if err := tx.Audit("test", "", strconv.Itoa(i%5)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	before := s.Stats()
-	const query = `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE detail <> ? LIMIT 700)`
-	n, err := s.Prune(t.Context(), query, "3")
-	if err != nil || n != 2000 {
-		t.Errorf("%d rows gone, %v; want 2000", n, err)
-	}
-	if batches := s.Stats().Batches - before.Batches; batches != 4 { // 700, 700, 600 and none
-		t.Errorf("%d commits, want 4", batches)
-	}
-	if left := count(t, s, `SELECT count(*) FROM audit`); left != 500 {
-		t.Errorf("%d rows left, want 500", left)
-	}
-	if n, err := s.Prune(t.Context(), `DELETE FROM nowhere`); n != 0 || err == nil {
-		t.Errorf("%d rows gone from no table, %v", n, err)
 	}
 }
 

@@ -71,7 +71,7 @@ CREATE TABLE subscription (
 CREATE INDEX subscription_profile ON subscription (profile_id, ends_at, id);
 -- Lists of a plan and of a provider are counted from these alone; subscription_valid is who subscribes to a provider.
 CREATE INDEX subscription_plan ON subscription (plan_id, ends_at, id, created_at, archived);
-CREATE INDEX subscription_provider ON subscription (provider_id, ends_at, id, created_at, archived);
+CREATE INDEX subscription_provider ON subscription (provider_id, ends_at, id, created_at, archived, profile_id);
 CREATE INDEX subscription_valid ON subscription (provider_id, ends_at, profile_id, grant_key, request_key) WHERE grant_key IS NULL AND request_key IS NULL;
 CREATE INDEX subscription_ends_at ON subscription (ends_at, id);
 CREATE INDEX subscription_created_at ON subscription (created_at, id);
