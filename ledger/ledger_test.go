@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -122,8 +121,8 @@ func diff(t testing.TB, what string, got, want any) {
 	}
 }
 
-// nightly reports whether the long form of the tests is asked for: TOLLGATE_HISTORIES is set.
-func nightly() bool { return os.Getenv("TOLLGATE_HISTORIES") != "" }
+// nightly reports whether the long form of the tests is asked for, by TOLLGATE_HISTORIES.
+func nightly(t testing.TB) bool { return histories(t) > 300 }
 
 var names = map[int64]string{stripe: "stripe", acme: "acme", gym: "gym", ana: "ana", bob: "bob"}
 

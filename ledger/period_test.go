@@ -184,7 +184,7 @@ func TestCalendarNeverDrifts(t *testing.T) {
 		zones = append(zones, zone)
 	}
 	stride := 31 // a share of the days in a normal run, all of them in the nightly one
-	if nightly() {
+	if nightly(t) {
 		stride = 1
 	}
 	for offset := 0; offset < 4*365+1; offset += stride {

@@ -5,11 +5,12 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddy-tollgate/tollgate/store"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
@@ -92,11 +93,14 @@ func TestTampering(t *testing.T) {
 	if verified(t, s); t.Failed() {
 		return
 	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed, err := strconv.ParseUint(os.Getenv("TOLLGATE_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("TOLLGATE_SEED=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	n := 250
-	if nightly() {
+	if nightly(t) {
 		n = 10_000
 	}
 	for range n {
