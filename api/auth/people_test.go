@@ -136,7 +136,7 @@ func TestOperator(t *testing.T) {
 func TestCarts(t *testing.T) {
 	s := newSite(t)
 	carts := &recorded{}
-	s.SetCarts(carts)
+	s.SetCarts("cart", carts)
 	s.Run(t,
 		resttest.Case("without cookie", "", "POST /api/auth", `{"username":"xia","password":"yoyo"}`, 201, `*`),
 		resttest.Case("wrong password", "", "POST /api/auth", `{"username":"xia","password":"wrong"}`, 401, `*`).With("Cookie: cart=abc"),
@@ -152,7 +152,6 @@ type recorded struct {
 	times  int
 }
 
-func (r *recorded) CartCookie() string { return "cart" }
 func (r *recorded) MergeCart(_ *store.Tx, _ int64, cookie string) error {
 	r.merged = cookie
 	r.times++

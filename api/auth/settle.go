@@ -96,7 +96,7 @@ func (s *Service) open(c *rest.Call, tx *store.Tx, u *user, cookie bool) (token 
 		return "", err
 	}
 	if s.carts != nil {
-		if cart := c.Cookie(s.carts.CartCookie()); cart != "" {
+		if cart := c.Cookie(s.cartCookie); cart != "" {
 			if err := s.carts.MergeCart(tx, u.ID, cart); err != nil {
 				return "", err
 			}
