@@ -59,9 +59,11 @@ func (s *Service) end(tx *store.Tx, profileID int64, query string, args ...any) 
 	return err
 }
 
+const currentSubscribersOf = `SELECT count(*) FROM subscription WHERE provider_id = ? AND ends_at > ? AND grant_key IS NULL AND request_key IS NULL`
+
 // CurrentSubscribers counts the valid subscriptions to the plans of a profile that end after now.
 func (s *Service) CurrentSubscribers(r store.Reader, profileID int64) (n int64, err error) {
-	err = r.QueryRow(`SELECT count(*) FROM subscription WHERE provider_id = ? AND ends_at > ? AND grant_key IS NULL AND request_key IS NULL`, profileID, r.Now()).Scan(&n)
+	err = r.QueryRow(currentSubscribersOf, profileID, r.Now()).Scan(&n)
 	return n, err
 }
 

@@ -225,11 +225,12 @@ func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64) (*
 	if sub == nil || sub.Subscriber != subscriber || !sub.EndsAt.After(tx.Now().Time) {
 		return nil, rest.NotFound("Subscription")
 	}
-	return sub, s.accept(tx, sub, by)
+	return sub, s.Accept(tx, sub, by)
 }
 
-// accept clears the grant key of a subscription and tells the provider.
-func (s *Service) accept(tx *store.Tx, sub *Subscription, by int64) error {
+// Accept clears the grant key of a subscription and tells the provider: its subscriber accepts it, or buys it (subscriptions.md
+// 10.1).
+func (s *Service) Accept(tx *store.Tx, sub *Subscription, by int64) error {
 	sub.GrantKey = nil
 	if _, err := tx.Exec(`UPDATE subscription SET grant_key = NULL WHERE id = ?`, sub.ID); err != nil {
 		return err

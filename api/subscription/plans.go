@@ -104,14 +104,18 @@ func (s *Service) held(r store.Reader, cart Cart) (held, error) {
 	if err != nil || len(h.plans) == 0 {
 		return h, err
 	}
-	redeemed := `SELECT redeemed FROM cart WHERE redeemed IS NOT NULL AND ` + where
 	return h, each(r, func(rows *sql.Rows) error {
 		var c Coupon
 		err := scanCoupon(rows, &c)
 		h.coupons = append(h.coupons, c)
 		return err
-	}, selectCoupon+` WHERE coupon.id IN (SELECT coupon_id FROM cart_item WHERE recorded = 0 AND `+where+
-		` UNION SELECT id FROM coupon WHERE code IN (`+redeemed+`)) ORDER BY coupon.id`, arg, arg)
+	}, heldCoupons(where), arg, arg)
+}
+
+// heldCoupons selects the coupons of a cart, by the condition of Cart.where, which it binds twice.
+func heldCoupons(where string) string {
+	return selectCoupon + ` WHERE coupon.id IN (SELECT coupon_id FROM cart_item WHERE recorded = 0 AND ` + where + `
+		UNION SELECT id FROM coupon WHERE code IN (SELECT redeemed FROM cart WHERE ` + where + `)) ORDER BY coupon.id`
 }
 
 func (s *Service) pathPlan(c *rest.Call, r store.Reader) (*Plan, error) {

@@ -34,27 +34,26 @@ func CartHash(cookie string) []byte {
 	return sum[:]
 }
 
+// redeem puts a coupon on items; the condition of Cart.where follows.
+const redeem = `UPDATE cart_item SET coupon_id = coupon.id FROM plan JOIN coupon ON ` + couponApplies + `
+	WHERE coupon.code = ? AND plan.id = cart_item.plan_id AND cart_item.recorded = 0 AND `
+
 // Redeem puts a coupon on the open items of a cart that it lowers, in the place of another one, and remembers the code for items
 // that come later (subscriptions.md 8.6). It tells on how many. The coupon is used up when the order is executed, not here.
 func (s *Service) Redeem(tx *store.Tx, cart Cart, code string) (int64, error) {
-	const redeem = `UPDATE cart_item SET coupon_id = coupon.id FROM plan JOIN coupon ON ` + couponApplies + `
-		WHERE coupon.code = ? AND plan.id = cart_item.plan_id AND cart_item.recorded = 0`
+	where, owner := cart.where()
+	if owner == nil {
+		return 0, nil
+	}
 	now := tx.Now()
+	n, err := tx.Exec(redeem+where, now, code, owner)
+	if err != nil || n == 0 {
+		return 0, err
+	}
 	if cart.User != 0 {
-		n, err := tx.Exec(redeem+` AND cart_item.user_id = ?`, now, code, cart.User)
-		if err != nil || n == 0 {
-			return 0, err
-		}
 		_, err = tx.Exec(`INSERT INTO cart (user_id, redeemed, updated_at) VALUES (?, ?, ?)
 			ON CONFLICT (user_id) DO UPDATE SET redeemed = excluded.redeemed, updated_at = excluded.updated_at`, cart.User, code, now)
 		return n, err
-	}
-	if cart.Anonymous == nil {
-		return 0, nil
-	}
-	n, err := tx.Exec(redeem+` AND cart_item.anonymous_id = ? AND cart_item.user_id IS NULL`, now, code, cart.Anonymous)
-	if err != nil || n == 0 {
-		return 0, err
 	}
 	_, err = tx.Exec(`INSERT INTO cart (anonymous_id, redeemed, updated_at) VALUES (?, ?, ?)
 		ON CONFLICT (anonymous_id) DO UPDATE SET redeemed = excluded.redeemed, updated_at = excluded.updated_at`, cart.Anonymous, code, now)

@@ -71,9 +71,11 @@ func (s *Service) Current(r store.Reader, profileID, planID int64) (*Subscriptio
 	return one(r, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, planID, r.Now())
 }
 
+const currentBySlugs = selectSubscription + ` WHERE p.slug = ? AND plan.slug = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`
+
 // currentOf is Current by slugs. Errors: 404.
 func currentOf(r store.Reader, subscriber, plan string) (*Subscription, error) {
-	sub, err := one(r, selectSubscription+` WHERE p.slug = ? AND plan.slug = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`, subscriber, plan, r.Now())
+	sub, err := one(r, currentBySlugs, subscriber, plan, r.Now())
 	if err == nil && (sub == nil || sub.Subscriber != subscriber || sub.Plan.Slug != plan) {
 		err = rest.Fail(http.StatusNotFound, "cannot find active subscription to "+plan+" for "+subscriber)
 	}
@@ -109,3 +111,36 @@ func (s *Service) touch(tx *store.Tx, sub *Subscription) {
 	s.dir.TouchSubscription(tx, sub.ID)
 	s.dir.TouchProfile(tx, sub.ProfileID)
 }
+
+// Start makes a valid subscription that begins now and lasts n natural periods.
+func (s *Service) Start(tx *store.Tx, subscriberID int64, p *Plan, n int64) (*Subscription, error) {
+	now := tx.Now()
+	return s.insert(tx, Subscription{ProfileID: subscriberID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now,
+		EndsAt: p.Terms().Extended(now, now, n), AutoRenew: p.RenewalType == AutoRenew})
+}
+
+// Extend moves the end of a subscription by n natural periods. Nothing else does, but for who edits the end by hand.
+func (s *Service) Extend(tx *store.Tx, sub *Subscription, p *Plan, n int64) (*Subscription, error) {
+	extended := *sub
+	extended.EndsAt = p.Terms().Extended(sub.CreatedAt, sub.EndsAt, n)
+	_, err := tx.Exec(`UPDATE subscription SET ends_at = ? WHERE id = ?`, extended.EndsAt, sub.ID)
+	s.touch(tx, &extended)
+	return &extended, err
+}
+
+// SetupDue is the fee of a first order: 0 once any order for a subscription of the profile to the plan was written, ended ones
+// included (subscriptions.md 3.6).
+func (s *Service) SetupDue(r store.Reader, subscriberID int64, p *Plan) (int64, error) {
+	if p.SetupAmount == 0 {
+		return 0, nil
+	}
+	ordered, err := exists(r, orderedBefore, subscriberID, p.ID)
+	if ordered {
+		return 0, err
+	}
+	return p.SetupAmount, err
+}
+
+// orderedBefore finds an order for any subscription of a profile to a plan.
+const orderedBefore = `SELECT 1 FROM subscription s CROSS JOIN txn ON txn.event_id = 'sub_' || s.id || '/'
+	WHERE s.profile_id = ? AND s.plan_id = ? AND txn.dest_account = 'Payable' AND txn.orig_account = 'Receivable'`

@@ -143,6 +143,10 @@ func (s *Service) orderUse(tx *store.Tx, sub *Subscription, u Use, excess int64)
 	return &batch.Entries[0], nil
 }
 
+// billedUses sums the orders of a use.
+const billedUses = `SELECT sum(dest_amount) FROM txn WHERE event_id = ? AND dest_account = 'Payable' AND orig_account = 'Receivable'
+	AND created_at >= ? AND created_at < ?`
+
 // tellUse tells the subscriber of a used-up quota and a crossed limit, unless it was told in this billing step, and returns when
 // it was told last.
 func (s *Service) tellUse(tx *store.Tx, sub *Subscription, u Use, excess int64, step, quotaTold, limitTold store.Time) (quota, limit store.Time, err error) {
@@ -158,8 +162,7 @@ func (s *Service) tellUse(tx *store.Tx, sub *Subscription, u Use, excess int64, 
 		return quotaTold, limitTold, nil
 	}
 	var billed sql.NullInt64
-	err = tx.QueryRow(`SELECT sum(dest_amount) FROM txn WHERE event_id = ? AND dest_account = 'Payable' AND orig_account = 'Receivable'
-		AND created_at >= ? AND created_at < ?`, ledger.UseEvent(sub.ID, u.Use.ID), sub.CreatedAt, sub.EndsAt).Scan(&billed)
+	err = tx.QueryRow(billedUses, ledger.UseEvent(sub.ID, u.Use.ID), sub.CreatedAt, sub.EndsAt).Scan(&billed)
 	if err != nil || billed.Int64 < *u.Use.MaximumLimit {
 		return quotaTold, limitTold, err
 	}

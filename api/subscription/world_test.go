@@ -16,6 +16,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
@@ -249,4 +250,23 @@ func (w *world) told(t *testing.T, event string, fragments ...string) {
 			t.Errorf("%s: payload %s\nwant it to hold %s", event, payload, f)
 		}
 	}
+}
+
+// order writes an order for a subscription.
+func (w *world) order(id, amount int64) {
+	w.t.Helper()
+	w.write(func(tx *store.Tx) error {
+		sub, err := w.ByID(tx, id)
+		if err != nil {
+			return err
+		}
+		placed := ledger.OrderPlaced{At: tx.Now(), Event: sub.EventID(), Payer: sub.ProfileID, Provider: sub.ProviderID,
+			Amount: ledger.Amount{Value: amount, Unit: "usd"}, Periods: 1, Descr: "x"}
+		entries, err := placed.Entries()
+		if err != nil {
+			return err
+		}
+		_, err = ledger.Post(tx, placed.Kind(), entries...)
+		return err
+	})
 }

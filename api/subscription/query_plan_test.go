@@ -1,0 +1,82 @@
+package subscription
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// statement is the text of a page of a list; counted is the text that counts it.
+func statement[T any](l *rest.List[T], order string) string {
+	return "SELECT " + l.Select + " FROM " + l.From + " WHERE (" + l.Where + ") ORDER BY " + order + " LIMIT 26"
+}
+
+func counted[T any](l *rest.List[T]) string {
+	from := l.Counted
+	if from == "" {
+		from = l.From
+	}
+	return "SELECT COUNT(*) FROM " + from + " WHERE (" + l.Where + ")"
+}
+
+// No list reads more than what it is about: the rows of one subscriber, plan or provider, in their order; none is counted without
+// an index, and the big ones from an index alone.
+func TestQueryPlans(t *testing.T) {
+	w := newWorld(t)
+	const sorted = "TEMP B-TREE FOR ORDER BY"
+	user, anonymous := Cart{User: 1}, Cart{Anonymous: []byte{1}}
+	ofUser, _ := user.where()
+	ofVisitor, _ := anonymous.where()
+	for _, test := range []struct {
+		name, query string
+		want        string // steps that must be there
+		never       string // what must not, besides a scan of a table
+	}{
+		{"of a subscriber", statement(bySubscriber, "s.ends_at, s.id"), "SEARCH s USING INDEX subscription_profile (profile_id=? AND ends_at>? AND ends_at<?)", sorted},
+		{"of a subscriber, counted", counted(bySubscriber), "SEARCH s USING INDEX subscription_profile (profile_id=? AND ends_at>? AND ends_at<?)", ""},
+		{"of a provider", statement(byProvider, "s.ends_at, s.id"), "SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)\nSEARCH p USING INTEGER PRIMARY KEY", sorted},
+		{"of a provider, last first", statement(byProvider, "s.ends_at DESC, s.id"), "SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)", "FOR ORDER BY"},
+		{"of a provider, counted", counted(byProvider), "SEARCH s USING COVERING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)", ""},
+		{"of a plan", statement(byPlan, "s.ends_at, s.id"), "SEARCH s USING INDEX subscription_plan (plan_id=? AND ends_at>? AND ends_at<?)", sorted},
+		{"of a plan, counted", counted(byPlan), "SEARCH s USING COVERING INDEX subscription_plan (plan_id=? AND ends_at>? AND ends_at<?)", ""},
+		{"subscribers", statement(currentSubscribers, "p.full_name, p.id"), "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)\nLIST SUBQUERY 1\nSEARCH s USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)", ""},
+		{"all subscribers", statement(allSubscribers, "p.full_name, p.id"), "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)\nLIST SUBQUERY 1\nSEARCH s USING COVERING INDEX subscription_provider (provider_id=?)", ""},
+		{"unengaged", statement(unengaged, "p.full_name, p.id"), "SEARCH s USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)\nCORRELATED SCALAR SUBQUERY", ""},
+		{"engaged", statement(engaged, "u.last_login, r.id"), "SEARCH s USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)", ""},
+		{"plans", statement(plansOfProfile, "plan.is_not_priced, plan.period_amount, plan.id"), "SEARCH plan USING INDEX sqlite_autoindex_plan_2 (profile_id=?)", ""},
+		{"pricing", statement(activePlans, "plan.is_not_priced, plan.period_amount, plan.id"), "SEARCH plan USING INDEX plan_price (is_active=?)", sorted},
+		{"coupons", statement(&coupons, "coupon.ends_at, coupon.id"), "SEARCH coupon USING INDEX coupon_ends_at (profile_id=?)", sorted},
+
+		{"a subscription by slugs", currentBySlugs, "SEARCH p USING COVERING INDEX sqlite_autoindex_profile_1 (slug=?)\nSEARCH plan USING INDEX sqlite_autoindex_plan_1 (slug=?)\nSEARCH s USING INDEX subscription_profile (profile_id=? AND ends_at>?)", ""},
+		{"a grant by key", selectSubscription + ` WHERE s.grant_key = ?`, "SEARCH s USING INDEX subscription_grant_key (grant_key=?)", ""},
+		{"a request by key", selectSubscription + ` WHERE s.request_key = ?`, "SEARCH s USING INDEX subscription_request_key (request_key=?)", ""},
+		{"a plan by slug", selectPlan + ` WHERE plan.slug = ?`, "SEARCH plan USING INDEX sqlite_autoindex_plan_1 (slug=?)", ""},
+		{"a coupon by code", selectCoupon + ` WHERE coupon.profile_id = ? AND coupon.code = ?`, "SEARCH coupon USING INDEX sqlite_autoindex_coupon_1 (profile_id=? AND code=?)", ""},
+		{"redeem", redeem + ofUser, "SEARCH cart_item USING COVERING INDEX cart_item_user (user_id=? AND recorded=?)", ""},
+		{"redeem for a visitor", redeem + ofVisitor, "SEARCH cart_item USING INDEX cart_item_anonymous (anonymous_id=?)", ""},
+		{"coupons of a cart", heldCoupons(ofUser), "SEARCH cart_item USING INDEX cart_item_user (user_id=? AND recorded=?)", ""},
+		{"coupons of a visitor's cart", heldCoupons(ofVisitor), "SEARCH cart_item USING INDEX cart_item_anonymous (anonymous_id=?)", ""},
+		{"subscribers to keep a profile for", currentSubscribersOf, "SEARCH subscription USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)", ""},
+		{"orders before", orderedBefore, "SEARCH s USING INDEX subscription_profile (profile_id=?)\nSEARCH txn USING INDEX txn_event (event_id=?)", ""},
+		{"billed uses", billedUses, "SEARCH txn USING INDEX txn_event (event_id=? AND created_at>? AND created_at<?)", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			args := make([]any, strings.Count(test.query, "?"))
+			for i := range args {
+				args[i] = 1
+			}
+			plan := storetest.Plan(t, w.Site.Store, test.query, args...)
+			if !strings.Contains(plan, test.want) {
+				t.Errorf("plan\n%s\nwant\n%s", plan, test.want)
+			}
+			if strings.Contains(plan, "SCAN ") && !strings.Contains(plan, "SCAN json_each") {
+				t.Errorf("plan\n%s\nscans a table", plan)
+			}
+			if test.never != "" && strings.Contains(plan, test.never) {
+				t.Errorf("plan\n%s\nhas %s", plan, test.never)
+			}
+		})
+	}
+}
