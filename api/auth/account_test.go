@@ -129,6 +129,19 @@ func TestUpdateContact(t *testing.T) {
 	)
 }
 
+// A further contact of a user is removed without the user.
+func TestDeleteFurtherContact(t *testing.T) {
+	s := newSite(t)
+	s.Do("alice", "POST /api/users", `{"full_name":"Xia At Work","email":"work@example.com"}`)
+	s.Do("xia", "PATCH /api/users/xia", `{"email":"work@example.com"}`)
+	s.Run(t,
+		resttest.Case("by another name", "alice", "GET /api/users/work", "", 200, `~"username":"xia"`),
+		resttest.Case("not hers to name", "xia", "DELETE /api/users/work", "", 403, denied),
+		resttest.Case("delete", "alice", "DELETE /api/users/work", "", 204, ""),
+		resttest.Case("she stays", "", "POST /api/auth", `{"username":"xia","password":"yoyo"}`, 201, `~token`),
+	)
+}
+
 func TestDeleteAccount(t *testing.T) {
 	s := newSite(t)
 	s.Run(t,

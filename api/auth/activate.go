@@ -59,7 +59,9 @@ func (s *Service) activate(c *rest.Call, in *activateInput) (out tokenOutput, er
 		return out, err
 	}
 	e := &entry{door: activateDoor, newPassword: in.NewPassword, newGiven: true}
-	in.personInput.fill(c, e)
+	if err := in.personInput.fill(c, e); err != nil {
+		return out, err
+	}
 	e.emailCode, e.phoneCode = "", ""
 	err = c.Read(func(r store.Reader) error {
 		p, ch, u, who, err := s.linked(r, c.Param("verification_key"))

@@ -131,8 +131,8 @@ func (in *personInput) checkPerson(fullName string) error {
 	return nil
 }
 
-// fill puts the fields into an entry.
-func (in *personInput) fill(c *rest.Call, e *entry) {
+// fill puts the fields into an entry. Errors: 400 on "detail" when there are too many others.
+func (in *personInput) fill(c *rest.Call, e *entry) error {
 	in.codes.fill(e)
 	e.id = identifier{Username: in.Username, Email: strings.ToLower(in.Email), Phone: in.Phone}
 	e.username = in.Username
@@ -152,7 +152,14 @@ func (in *personInput) fill(c *rest.Call, e *entry) {
 	e.person.Extra = prefixed(members, "user_")
 	e.wish.address.Extra = prefixed(members, "organization_", "organization_name")
 	e.wish.address.RoleExtra = prefixed(members, "role_")
+	if len(e.person.Extra)+len(e.wish.address.Extra)+len(e.wish.address.RoleExtra) > maxExtra {
+		return rest.Fail(http.StatusBadRequest, "The fields that start with user_, organization_ and role_ are too long.")
+	}
+	return nil
 }
+
+// maxExtra bounds in bytes what anybody may leave in the database by registering.
+const maxExtra = 16 << 10
 
 // truthy reads the value of an agreement: what is not false, "f", 0 or nothing agrees (auth.md 6.1).
 func truthy(raw json.RawMessage) bool {
@@ -187,7 +194,9 @@ func (s *Service) registerHandler(c *rest.Call, in *registerInput) (out tokenOut
 		return out, err
 	}
 	e := &entry{door: registerDoor, person: person{FullName: in.FullName}}
-	in.personInput.fill(c, e)
+	if err := in.personInput.fill(c, e); err != nil {
+		return out, err
+	}
 	e.password = in.Password.Value
 	e.newPassword, e.newGiven = in.NewPassword.Value, in.NewPassword.Given
 	if !e.newGiven && in.Password.Set() {
@@ -228,14 +237,14 @@ const (
 
 // wished is the table of auth.md 10. Errors: 400 on "organization_name" when no slug can be made of it.
 func (s *Service) wished(e *entry) (w wishedProfile, err error) {
-	full, given := e.person.FullName, e.wish.typ != "" && e.wish.typ != "unknown"
+	full := e.person.FullName
 	switch at := e.wish.address; {
 	case e.door != registerDoor && e.door != activateDoor:
 	case e.wish.typ == "personal":
 		w.kind = personalProfile
 	case e.wish.typ == "organization", e.wish.typ == "provider":
 		w.kind = organizationProfile
-	case given || e.wish.typ == "unknown":
+	case e.wish.typ != "":
 	case e.wish.organization != "" && e.wish.organization != full:
 		w.kind = organizationProfile
 	case e.wish.organization != "", at.StreetAddress != "", at.Locality != "", at.PostalCode != "":

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -130,6 +131,7 @@ func TestRegisterExtras(t *testing.T) {
 	s := newSite(t)
 	s.Run(t, register("extras", `{"full_name":"Ann Lee","email":"ann@example.com","new_password":"yoyo","type":"organization","organization_name":"Lab",
 		"user_color":"red","organization_size":{"staff":3},"organization_kind":"gym","role_desk":7,"user_":"x"}`, 201, `~token`))
+	s.Run(t, register("too much", `{"full_name":"Ann Lee","email":"ann2@example.com","new_password":"yoyo","user_x":"`+strings.Repeat("x", 17<<10)+`"}`, 400, `~{"detail":"`))
 	for query, want := range map[string]string{
 		`SELECT extra FROM contact WHERE slug = 'ann'`:                                    `{"color":"red"}`,
 		`SELECT extra FROM profile WHERE slug = 'lab'`:                                    `{"kind":"gym","size":{"staff":3}}`,
