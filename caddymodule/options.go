@@ -135,6 +135,14 @@ func (a *App) processor(ctx caddy.Context) (processor.Processor, error) {
 	return module.(ProcessorModule).Processor(), nil
 }
 
+// origin is the public address of the site.
+func (a *App) origin(r *http.Request) string {
+	if a.URL != "" {
+		return strings.TrimRight(a.URL, "/")
+	}
+	return origin(r)
+}
+
 // client is the address of the client, by Caddy's trusted-proxy logic.
 func client(r *http.Request) string {
 	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {

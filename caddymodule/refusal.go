@@ -27,7 +27,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 	h.Set("Cache-Control", "no-store")
 	if q.Page && v.Target != "" {
 		if target := g.app.page(v.Target); target != "" {
-			h.Set("Location", accessrules.Next(target, r.URL.RequestURI()))
+			h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), r.URL.RequestURI()))
 			w.WriteHeader(http.StatusFound)
 			return nil
 		}

@@ -88,7 +88,7 @@ func (s *site) caddyfile() string {
 	admin localhost:2999
 	auto_https off
 	skip_install_trust
-	grace_period 1s
+	grace_period 10s
 	tollgate {
 		url %s
 		broker cowork "Cowork" hello@cowork.example

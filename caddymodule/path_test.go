@@ -1,0 +1,135 @@
+package caddymodule
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+	"time"
+)
+
+// raw sends a request line as it is and returns the status.
+func raw(t testing.TB, target string, headers ...string) int {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	text := "GET " + target + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(base, "http://") + "\r\nConnection: close\r\n"
+	for _, h := range headers {
+		text += h + "\r\n"
+	}
+	if _, err := io.WriteString(conn, text+"\r\n"); err != nil {
+		return 0
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode
+}
+
+// readings are the paths that upstreams might act on for a request target: as it is, decoded once, twice or three times, with
+// backslashes for slashes, without parameters of segments, with doubled slashes and dot segments resolved.
+func readings(target string) []string {
+	p, _, _ := strings.Cut(target, "?")
+	list := []string{p}
+	for range 3 {
+		decoded, err := url.PathUnescape(p)
+		if err != nil {
+			break
+		}
+		p = decoded
+		list = append(list, p)
+	}
+	for _, p := range list[:len(list):len(list)] {
+		p = strings.ReplaceAll(p, `\`, "/")
+		list = append(list, p)
+		var kept []string
+		for _, segment := range strings.Split(p, "/") {
+			segment, _, _ = strings.Cut(segment, ";")
+			segment, _, _ = strings.Cut(segment, "\x00")
+			kept = append(kept, segment)
+		}
+		list = append(list, strings.Join(kept, "/"))
+	}
+	for _, p := range list[:len(list):len(list)] {
+		list = append(list, path.Clean("/"+p))
+	}
+	return list
+}
+
+// guarded reports whether a reading of what the upstream received is the guarded part of the site.
+func guarded(target string) bool {
+	for _, p := range readings(target) {
+		if p == "/account" || strings.HasPrefix(p, "/account/") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestAmbiguousPaths sends paths that mean one thing to some and another to others: nobody gets to what is guarded.
+func TestAmbiguousPaths(t *testing.T) {
+	s := newSite(t)
+	for _, target := range []string{
+		"/public/../account/", "/public/%2e%2e/account/", "/public/.%2e/account/", "/public/..%2faccount/", "/public/%2e%2e%2faccount/",
+		"/public//../account/", "/public/./../account/", "/public/..;/account/", "/public;/../account/", `/public/..\account/`, "/public/..%5caccount/",
+		"/public/%252e%252e/account/", "//account/", "/./account/", "/%61ccount/", "/account%2f", "/account;x=y/", "/account%00/", "/account%3b/",
+		"/public/%c0%ae%c0%ae/account/", "/public/%ff/../account/", "/public/x/../../account", "/public/..", "/public/../", "/public/../account?x=/public/",
+		"/public%2f..%2faccount/", "/public/%5c..%5caccount/", "/ACCOUNT/../account/", "/public/\x01/../account/", "*", "",
+	} {
+		t.Run(fmt.Sprintf("%q", target), func(t *testing.T) {
+			s.upstream.take()
+			status := raw(t, target)
+			got := s.upstream.take()
+			if got != nil && guarded(got.URI) {
+				t.Errorf("answered %d, and the upstream got %q", status, got.URI)
+			}
+			if got == nil && status == 200 {
+				t.Errorf("answered 200 without the upstream")
+			}
+		})
+	}
+	for target, want := range map[string]string{
+		"/public/a%20b/c": "/public/a%20b/c", "/public//x": "/public/x", "/public/./x": "/public/x", "/public/x/../y?a=%2F..": "/public/y?a=%2F..",
+		"/public/%7Euser": "/public/~user", "/public/%c3%a9": "/public/%C3%A9",
+	} {
+		s.upstream.take()
+		if status := raw(t, target); status != 200 {
+			t.Errorf("%s: %d", target, status)
+			continue
+		}
+		if got := s.upstream.take(); got.URI != want {
+			t.Errorf("%s reached the upstream as %s, want %s", target, got.URI, want)
+		}
+	}
+}
+
+// FuzzUpstreamPath sends any path through Caddy without credentials: what the upstream then receives is never the guarded part of
+// the site, in whatever way it reads it.
+func FuzzUpstreamPath(f *testing.F) {
+	for _, seed := range []string{"/public/x", "/public/../account/", "/public/%2e%2e/account/", "/account", "/public/..;/account", "/public/%5c../account", "//account//", "/public/%252e%252e/account"} {
+		f.Add(seed)
+	}
+	s := newSite(f)
+	f.Fuzz(func(t *testing.T, target string) {
+		if strings.ContainsAny(target, " \r\n\t") || len(target) > 4096 {
+			t.Skip("no request line")
+		}
+		s.upstream.take()
+		raw(t, target)
+		if got := s.upstream.take(); got != nil && guarded(got.URI) {
+			t.Errorf("%q reached the upstream as %q", target, got.URI)
+		}
+	})
+}
