@@ -266,7 +266,7 @@ func (s *Service) createRequested(c *rest.Call, tx *store.Tx, in *requestInput) 
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return 0, err
 	}
-	if err := s.throttle(tx, c.User.ID); err != nil {
+	if err := s.Throttle(tx, c.User.ID); err != nil {
 		return 0, err
 	}
 	return s.Create(tx, n)

@@ -94,8 +94,8 @@ func nameFree(r store.Reader, name string, user, profile int64) error {
 	return err
 }
 
-// throttle counts a profile that a user creates for somebody else. Errors: 429 when there were too many within the hour.
-func (s *Service) throttle(tx *store.Tx, user int64) error {
+// Throttle counts a profile that a user creates for somebody else. Errors: 429 when there were too many within the hour.
+func (s *Service) Throttle(tx *store.Tx, user int64) error {
 	var count int
 	var ends store.Time
 	now := tx.Now()

@@ -154,7 +154,7 @@ func (s *Service) createShadow(c *rest.Call, tx *store.Tx, in *newInput) (*direc
 	if n.Email == "" {
 		return nil, emailRequired
 	}
-	if err := s.throttle(tx, c.User.ID); err != nil {
+	if err := s.Throttle(tx, c.User.ID); err != nil {
 		return nil, err
 	}
 	return s.created(c, tx, n)
