@@ -223,7 +223,9 @@ func TestDrop(t *testing.T) {
 		return c(name, as, "DELETE /api/users/"+user+"/accessibles/anything/"+profile, "", status, want)
 	}
 	w.Run(t,
+		c("a member reads", "carol", "GET /api/profile/cowork", "", 200, "*"),
 		drop("a role", "carol", "carol", "cowork", 204, ""),
+		c("and no more, at once", "carol", "GET /api/profile/cowork", "", 403, "*"),
 		drop("again", "carol", "carol", "cowork", 204, ""),
 		drop("an invitation", "pia", "pia", "cowork", 204, ""),
 		drop("a request", "ray", "ray", "cowork", 204, ""),

@@ -40,9 +40,6 @@ func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) erro
 		}
 		s.dir.TouchUser(tx, user)
 	}
-	if err := s.touchMembers(tx, profile); err != nil {
-		return err
-	}
 	if _, err := tx.Exec(`DELETE FROM role WHERE profile_id = ?`, profile); err != nil {
 		return err
 	}
@@ -53,7 +50,7 @@ func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) erro
 	_, err = tx.Exec(`UPDATE profile SET slug = ?, email = ?, is_active = 0, full_name = '', phone = '', street_address = '', locality = '',
 		region = '', postal_code = '', country = '', picture = NULL, extra = NULL WHERE id = ?`,
 		name, name+"@"+s.settings.ArchiveDomain, profile)
-	s.dir.TouchProfile(tx, profile)
+	s.dir.TouchProfile(tx, profile) // its members are read again too
 	return err
 }
 
@@ -108,15 +105,6 @@ func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64) error
 		user, except, r.Now(), r.Now()).Scan(&name)
 	if err == nil && name != "" {
 		err = rest.Bad("detail", "The user is the last manager of profile "+name+".")
-	}
-	return err
-}
-
-// touchMembers drops what is cached about everybody who has a role on a profile.
-func (s *Service) touchMembers(tx *store.Tx, profile int64) error {
-	ids, err := column(tx, `SELECT user_id FROM role WHERE profile_id = ?`, profile)
-	for _, id := range ids {
-		s.dir.TouchUser(tx, id)
 	}
 	return err
 }

@@ -48,13 +48,19 @@ func TestArchiveRefused(t *testing.T) {
 func TestArchivedSlugIsFree(t *testing.T) {
 	w := newWorld(t)
 	c := resttest.Case
+	id := get[int64](w, `SELECT id FROM profile WHERE slug = 'acme'`)
 	w.Run(t,
+		c("a member is in", "kim", "GET /api/profile/acme", "", 200, "*"),
 		c("close", "yan", "DELETE /api/profile/acme", "", 204, ""),
-		c("members are out at once", "kim", "GET /api/profile/acme", "", 403, "*"),
+		c("members are out", "kim", "GET /api/profile/_archive_"+itoa(id), "", 403, "*"),
+		c("at once", "kim", "GET /api/profile/acme", "", 403, "*"),
 		c("taken again", "alice", "POST /api/users/alice/profiles", `{"slug":"acme","full_name":"New Acme"}`, 201, "*"),
 		c("by somebody else", "yan", "GET /api/profile/acme", "", 403, "*"),
 		c("whose providers are not those of the old one", "gus", "GET /api/profile/acme", "", 403, "*"),
 	)
+	if n := get[int](w, `SELECT count(*) FROM role WHERE profile_id = ?`, id); n != 0 {
+		t.Errorf("%d roles are left", n)
+	}
 }
 
 // One who is the last manager elsewhere is not counted for a manager who cannot log in (decision 31).

@@ -49,6 +49,8 @@ func TestCreateConnected(t *testing.T) {
 	if got := get[string](w, `SELECT u.username FROM profile p JOIN user u ON u.id = p.created_by_id WHERE p.slug = 'for-yan'`); got != "bob" {
 		t.Errorf("for-yan was created by %q", got)
 	}
+	w.user("churned") // left by an import: a word of the API's paths
+	w.Run(t, c("personal, of a reserved name", "churned", "POST /api/users/churned/profiles", `{"full_name":"C","type":"personal"}`, 400, `{"slug":"This slug is already taken."}`))
 	w.exec(`UPDATE user SET email = NULL WHERE username = 'xia'`)
 	w.Run(t, c("without any address", "xia", "POST /api/users/xia/profiles", `{"full_name":"A"}`, 400, `{"email":["This field is required."]}`))
 	if diff := cmp.Diff([]string(nil), w.events()); diff != "" {

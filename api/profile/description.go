@@ -181,18 +181,10 @@ func (s *Service) deleteDescription(tx *store.Tx, d *RoleDescription, force bool
 	return err
 }
 
-// touchDescribed drops what is cached about everybody with a role of a description.
+// touchDescribed drops what is cached about everybody with a role of a description: what is cached about the profiles, and with
+// them their members.
 func (s *Service) touchDescribed(tx *store.Tx, description int64) error {
-	users, err := column(tx, `SELECT DISTINCT user_id FROM role WHERE role_description_id = ?`, description)
-	if err != nil {
-		return err
-	}
 	profiles, err := column(tx, `SELECT DISTINCT profile_id FROM role WHERE role_description_id = ?`, description)
-	for _, id := range users {
-		s.dir.TouchUser(tx, id)
-	}
-	for _, id := range profiles {
-		s.dir.TouchProfile(tx, id)
-	}
+	s.dir.TouchProfile(tx, profiles...)
 	return err
 }

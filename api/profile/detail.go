@@ -42,6 +42,15 @@ func findProfile(r store.Reader, slug string) (*row, error) {
 	return &p, err
 }
 
+// writableProfile is findProfile without the archived ones.
+func writableProfile(r store.Reader, slug string) (*row, error) {
+	p, err := findProfile(r, slug)
+	if err == nil && !p.Active {
+		err = rest.Bad("detail", "An archived profile cannot be changed.")
+	}
+	return p, err
+}
+
 // findUser returns an active user by username. Letter case matters. Errors: 404.
 func findUser(r store.Reader, username string) (id int64, err error) {
 	var name string

@@ -62,9 +62,7 @@ func (s *Service) Settle(tx *store.Tx, user int64) error {
 			return err
 		}
 		s.dir.TouchUser(tx, user)
-		for _, profile := range due.accept {
-			s.dir.TouchProfile(tx, profile)
-		}
+		s.dir.TouchProfile(tx, due.accept...)
 	}
 	return nil
 }

@@ -3,13 +3,10 @@ package profile
 import (
 	"database/sql"
 	"encoding/json"
-	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
-	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -240,110 +237,6 @@ func (s *Service) readRole(c *rest.Call, r store.Reader, p *row, id int64) (*Rol
 	return &role[0], s.fillRoles(c, r, p, role[:])
 }
 
-// grantInput is the body of POST /api/profile/{profile}/roles/{role} (profiles.md 9.3).
-type grantInput struct {
-	Slug     rest.Opt[string]          `json:"slug"`
-	Email    rest.Opt[string]          `json:"email" validate:"max=254,email"`
-	FullName rest.Opt[string]          `json:"full_name" validate:"max=100"`
-	Message  rest.Opt[string]          `json:"message" in:"blank" validate:"max=255"`
-	Extra    rest.Opt[json.RawMessage] `json:"extra" in:"null"`
-}
-
-// grantRole gives a role to a user who is named, answers a request, or invites somebody who is not on the site yet.
-func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, error) {
-	p, err := writableProfile(tx, c.Param("profile"))
-	if err != nil {
-		return nil, err
-	}
-	d, err := grantable(tx, p.ID, c.Param("role"), s.editor(c))
-	if err != nil {
-		return nil, err
-	}
-	force, err := c.QueryBool("force", false)
-	if err != nil {
-		return nil, err
-	}
-	user, invited, err := s.grantee(tx, in, force)
-	if err != nil {
-		return nil, err
-	}
-	id, created, err := s.GrantRole(tx, Grant{
-		Profile: p.ID, User: user, Role: d.id, Invited: invited, Broker: c.Query.IsBrokerManager(), Extra: text(directory.ExtraText(in.Extra.Value)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.tellGrant(c, tx, id, in.Message.Value); err != nil {
-		return nil, err
-	}
-	if created {
-		c.Created("")
-	}
-	return s.readRole(c, tx, p, id)
-}
-
-// grantee finds the user that a body names, or makes one (force).
-func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, invited bool, err error) {
-	slug, email := in.Slug.Value, in.Email.Value
-	if runes := []rune(slug); len(runes) > 150 {
-		slug = string(runes[:150])
-	}
-	if slug == "" && email == "" && !force {
-		return 0, false, rest.Bad("detail", "One of slug or email is required.")
-	}
-	if slug != "" {
-		id, err = findUser(tx, slug)
-		if err == nil || !errors.As(err, new(*rest.Error)) {
-			return id, false, err
-		}
-	}
-	if email != "" {
-		err = tx.QueryRow(`SELECT id FROM user WHERE email = ? AND is_active = 1`, email).Scan(&id)
-		if err == nil || !errors.Is(err, store.ErrNotFound) {
-			return id, false, err
-		}
-	}
-	if !force {
-		var missing []string
-		if slug != "" {
-			missing = append(missing, "username "+slug)
-		}
-		if email != "" {
-			missing = append(missing, "email "+email)
-		}
-		return 0, false, rest.Fail(http.StatusNotFound, "Cannot find "+strings.Join(missing, " or "))
-	}
-	if email == "" {
-		return 0, false, emailRequired
-	}
-	id, _, err = s.users.InviteUser(tx, email, in.FullName.Value)
-	return id, true, err
-}
-
-// tellGrant emits role_grant_created for a row. Who has no password is asked to create an account first.
-func (s *Service) tellGrant(c *rest.Call, tx *store.Tx, id int64, message string) error {
-	e := notice.RoleGrantCreated{OriginatedBy: notice.ByUser(c.User.ID), Detail: message}
-	var name string
-	var password bool
-	err := tx.QueryRow(`SELECT r.profile_id, r.user_id, coalesce(r.grant_key, ''), d.slug, d.title, CASE p.full_name WHEN '' THEN p.slug ELSE p.full_name END,
-		substr(u.password, 1, 1) NOT IN ('', '!')
-		FROM role r JOIN role_description d ON d.id = r.role_description_id JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id WHERE r.id = ?`, id).
-		Scan(&e.Profile.ID, &e.User.ID, &e.GrantKey, &e.RoleDescription.Slug, &e.RoleDescription.Title, &name, &password)
-	if err != nil {
-		return err
-	}
-	if !password {
-		reason := "You have been invited to create an account to join " + name + "."
-		// Refused when a key was sent a moment ago, which is as good.
-		_, err := s.users.PrepareVerification(tx, e.User.ID, reason)
-		if late := new(rest.Error); err != nil && !(errors.As(err, &late) && late.Status == http.StatusTooManyRequests) {
-			return err
-		}
-		e.Detail = strings.TrimSpace(reason + "\n\n" + message)
-	}
-	return s.notices.Emit(tx, &e)
-}
-
 // pathRole finds the row that a path /roles/{role}/{user} names. Errors: 404.
 func (s *Service) pathRole(c *rest.Call, r store.Reader) (*row, *role, error) {
 	p, err := findProfile(r, c.Param("profile"))
@@ -424,13 +317,4 @@ func (s *Service) revokeRole(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.Non
 		return rest.None{}, err
 	}
 	return rest.None{}, s.removeRole(tx, p.ID, user, c.Query.IsBrokerManager())
-}
-
-// writableProfile is findProfile without the archived ones.
-func writableProfile(r store.Reader, slug string) (*row, error) {
-	p, err := findProfile(r, slug)
-	if err == nil && !p.Active {
-		err = rest.Bad("detail", "An archived profile cannot be changed.")
-	}
-	return p, err
 }
