@@ -5,7 +5,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -124,4 +126,36 @@ func TestSetupDue(t *testing.T) {
 	if got := [2]int64{due("xia", "premium"), due("acme", "premium")}; got != [2]int64{1000, 0} {
 		t.Errorf("due %v", got)
 	}
+}
+
+// What checkout shows: all about the plan, and a subscription that need not be stored.
+func TestInvoicableView(t *testing.T) {
+	w := newWorld(t)
+	show := func(c *rest.Call, r store.Reader) (InvoicableView, error) {
+		xia, err := profileID(r, "xia")
+		if err != nil {
+			return InvoicableView{}, err
+		}
+		p, err := w.PlanBySlug(r, c.Param("plan"))
+		if err != nil {
+			return InvoicableView{}, err
+		}
+		sub, err := w.Current(r, xia, p.ID)
+		if err != nil {
+			return InvoicableView{}, err
+		}
+		if sub == nil {
+			sub = &Subscription{EndsAt: r.Now(), AutoRenew: true, Subscriber: "xia", Plan: p.Short()}
+		}
+		profiles, err := w.dir.Profiles(r, []int64{xia})
+		return w.InvoicableView(c, sub, profiles[xia], p), err
+	}
+	site := resttest.With(t, rest.Options{Store: w.Site.Store, Directory: w.dir}, w.Clock,
+		[]rest.Endpoint{rest.Get("/api/billing/{profile}/{plan}", accessrules.Public, show)})
+	const short = `"profile":` + xiaShort + `,"plan":{"slug":`
+	site.Run(t,
+		resttest.Case("stored", "xia", "GET /api/billing/xia/basic", "", 200, `~{"created_at":"2026-03-01T00:00:00Z","ends_at":"2026-04-01T00:00:00Z","description":null,`+short+`"basic"~"period_amount":2000`),
+		resttest.Case("not stored", "xia", "GET /api/billing/xia/premium", "", 200, `~{"created_at":null,"ends_at":"2026-03-15T12:00:00Z","description":null,`+short+`"premium"~"use_charges":[{"slug":"requests"~`+
+			`"grant_key":null,"request_key":null,"app_url":"https://app.example.com/app/xia/premium/"}`),
+	)
 }

@@ -71,7 +71,7 @@ func inProfile(err error) error {
 
 // Grant subscribes the grantee, and tells the subscription of the first profile and whether any is new. Rows that end later than
 // now are reused, whatever their opt-in; the invitation goes out again. A new one waits for the subscriber to accept, unless the
-// plan skips that and may (decision 32). Errors: 404 when there is no such profile and none is to be made, 400.
+// plan skips that and may (decision 32). Errors: 404 when there is no such profile and none is to be made, 400, 429.
 func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool, err error) {
 	if err := g.To.check(); err != nil {
 		return nil, false, err
@@ -130,6 +130,9 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) ([]int64, error) {
 	case to.FullName == "":
 		return nil, inProfile(rest.Invalid("full_name", "This field is required."))
 	}
+	if err := s.throttle(tx, g); err != nil {
+		return nil, err
+	}
 	n := profile.New{Slug: to.Slug, FullName: to.FullName, Email: to.Email, Phone: to.Phone, StreetAddress: to.StreetAddress, Locality: to.Locality,
 		Region: to.Region, PostalCode: to.PostalCode, Country: to.Country, DefaultTimezone: to.DefaultTimezone, CreatedBy: g.By}
 	if text := directory.ExtraText(to.Extra); text != nil {
@@ -154,6 +157,18 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) ([]int64, error) {
 	}
 	id, err := s.profiles.Create(tx, n)
 	return []int64{id}, inProfile(err)
+}
+
+// throttle counts the profiles that a provider makes whom the broker does not vouch for: anybody can be one (decision 4).
+func (s *Service) throttle(tx *store.Tx, g Grant) error {
+	if g.By == 0 || g.Plan.Provider.Slug == s.dir.Broker() {
+		return nil
+	}
+	trusted, err := exists(tx, `SELECT 1 FROM profile WHERE id = ? AND is_provider = 1`, g.Plan.ProfileID)
+	if err != nil || trusted {
+		return err
+	}
+	return s.profiles.Throttle(tx, g.By)
 }
 
 // user is what a grant asks of one.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 const contactXia = `"profile":{"slug":"xia","printable_name":"Xia Lee","picture":null,"type":"personal","credentials":true,"created_at":"2026-01-01T00:00:00Z",` +
@@ -192,5 +193,25 @@ func TestGrantDates(t *testing.T) {
 	)
 	if got := w.values(`SELECT billing_start FROM profile WHERE slug IN ('xia', 'acme') ORDER BY slug`); got != "2026-04-01 2026-12-30" {
 		t.Errorf("billing starts %s", got)
+	}
+}
+
+// Anybody can become a provider: whoever the broker does not vouch for makes few profiles an hour (decision 4).
+func TestGrantThrottle(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`INSERT INTO throttle (bucket, failures, since, ends_at) SELECT 'profile:' || id, 59, ?, ? FROM user WHERE username IN ('gus', 'donny')`,
+		store.At(w.Clock.Now()), store.At(w.Clock.Now().Add(time.Hour)))
+	grant := func(as, url, email string, status int, want string) resttest.Step {
+		return resttest.Case(as+" "+email, as, "POST /api/profile/"+url+"/subscriptions", `{"profile":{"email":"`+email+`","full_name":"N","type":"organization"}}`, status, want)
+	}
+	w.Run(t,
+		grant("gus", "gym/plans/gym-monthly", "a@example.net", 201, "*"),
+		grant("gus", "gym/plans/gym-monthly", "b@example.net", 429, `{"detail":"Request was throttled. Expected available in 3600 seconds."}`),
+		grant("gus", "gym/plans/gym-monthly", "a@example.net", 200, "*"),
+		grant("donny", "cowork/plans/basic", "c@example.net", 201, "*"),
+		grant("donny", "cowork/plans/basic", "d@example.net", 201, "*"),
+	)
+	if got := w.values(`SELECT email FROM profile WHERE email LIKE '%.net' ORDER BY id`); got != "a@example.net c@example.net d@example.net" {
+		t.Errorf("profiles made: %s", got)
 	}
 }
