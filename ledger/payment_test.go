@@ -189,6 +189,38 @@ func TestPaidByCardTwoCurrencies(t *testing.T) {
 	})
 }
 
+// 5.18: a broker fee that was asked and not taken, and one that was taken and not asked.
+func TestBrokerFeeInTwoCurrencies(t *testing.T) {
+	same(t, charge(Amount{20000, "eur"}, Distribution{Unit: "usd", Provider: 22000}, PaidLine{Event: "sub_7/", Amount: 20000, FeePercent: 500}), []string{
+		"stripe:Funds 20000 eur <- ana:Liability 20000 eur cha_12/",
+		"gym:Receivable 20000 eur <- gym:Backlog 22000 sub_7/",
+		"gym:Funds 22000 <- stripe:Funds 20000 eur cha_12/",
+	})
+	same(t, charge(Amount{20000, "eur"}, Distribution{Unit: "usd", Provider: 20900, BrokerFee: 1100}, PaidLine{Event: "sub_7/", Amount: 20000}), []string{
+		"stripe:Funds 20000 eur <- ana:Liability 20000 eur cha_12/",
+		"gym:Expenses 1100 <- acme:Backlog 1000 eur cha_12/",
+		"acme:Funds 1100 <- stripe:Funds 1000 eur cha_12/",
+		"gym:Receivable 20000 eur <- gym:Backlog 22000 sub_7/",
+		"gym:Funds 20900 <- stripe:Funds 19000 eur cha_12/",
+	})
+	// Asked in euros and taken at a slightly different rate: each unit keeps its own.
+	same(t, charge(Amount{20000, "eur"}, Distribution{Unit: "usd", Provider: 20901, BrokerFee: 1099}, PaidLine{Event: "sub_7/", Amount: 20000, FeePercent: 500}), []string{
+		"stripe:Funds 20000 eur <- ana:Liability 20000 eur cha_12/",
+		"gym:Expenses 1099 <- acme:Backlog 1000 eur cha_12/",
+		"acme:Funds 1099 <- stripe:Funds 1000 eur cha_12/",
+		"gym:Receivable 20000 eur <- gym:Backlog 22000 sub_7/",
+		"gym:Funds 20901 <- stripe:Funds 19000 eur cha_12/",
+	})
+	// A fee that takes all the room that the broker leaves.
+	same(t, charge(Amount{100, "eur"}, Distribution{Unit: "usd", ProcessorFee: 40, BrokerFee: 60}, PaidLine{Event: "sub_7/", Amount: 100, FeePercent: 9000}), []string{
+		"stripe:Funds 100 eur <- ana:Liability 100 eur cha_12/",
+		"acme:Expenses 40 <- stripe:Backlog 10 eur cha_12/",
+		"gym:Expenses 100 <- acme:Backlog 100 eur cha_12/",
+		"acme:Funds 60 <- stripe:Funds 90 eur cha_12/",
+		"gym:Receivable 100 eur <- gym:Backlog 100 sub_7/",
+	})
+}
+
 func TestPaidByCardRefusesContradictions(t *testing.T) {
 	line := PaidLine{Event: "sub_7/", Amount: 20000, FeePercent: 500, Payable: 20000}
 	for name, p := range map[string]PaidByCard{

@@ -71,8 +71,13 @@ func TestPeriodNames(t *testing.T) {
 		t.Errorf("fortnightly is %q", p)
 	}
 	diff(t, "choices", Hourly.Choices(), []string{"hourly", "daily", "weekly", "monthly", "yearly"})
-	if p, ok := ParsePeriod("fortnightly"); ok || p.String() != "" || p.Noun() != "" {
+	if p, ok := ParsePeriod("fortnightly"); ok || p != 0 {
 		t.Errorf("fortnightly is %q", p)
+	}
+	for _, p := range []Period{-1, 0, Yearly + 1} {
+		if p.String() != "" || p.Noun() != "" {
+			t.Errorf("%d is %q, %q", p, p, p.Noun())
+		}
 	}
 }
 

@@ -182,6 +182,19 @@ func TestBalanceOverflow(t *testing.T) {
 	}
 }
 
+// A payment of something that was never ordered is kept as well, and to whom.
+func TestPaymentWithoutOrder(t *testing.T) {
+	s, _ := books(t)
+	record(t, s, PaidOffline{At: may, Check: "check_1", Event: "sub_7/", Payer: ana, Provider: gym, Amount: usd(700), Payable: 200})
+	diff(t, "statement", statement(t, s, ana), []Amount(nil)) // which is of orders
+	read(t, s, func(r store.Reader) error {
+		due, err := DueOn(r, ana, "sub_7/", "usd")
+		diff(t, "due", due, Due{Event: "sub_7/", Amount: usd(-700), Provider: gym, Payable: -200})
+		return err
+	})
+	verified(t, s)
+}
+
 // What is hashed is fixed: a chain that was written by an earlier version of the program still verifies.
 func TestChainIsStable(t *testing.T) {
 	b := Batch{ID: 3, CreatedAt: may, Kind: KindOrder, Actor: "gus", Entries: mustEntries(t, order20000)}
