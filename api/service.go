@@ -67,6 +67,7 @@ type Service struct {
 	profiles      *profile.Service
 	subscriptions *subscription.Service
 	billing       *billing.Service
+	pictures      *rest.Pictures
 	ready         atomic.Bool
 }
 
@@ -85,13 +86,13 @@ func New(site *Site, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	pictures := &rest.Pictures{Dir: filepath.Join(filepath.Dir(site.Path), "media")}
+	s.pictures = &rest.Pictures{Dir: filepath.Join(filepath.Dir(site.Path), "media")}
 	s.profiles = profile.NewService(profile.Options{
-		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Profile, Pictures: pictures,
+		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Profile, Pictures: s.pictures,
 	})
 	s.auth = auth.New(auth.Options{
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Auth, Profiles: s.profiles,
-		Pictures: pictures, Logger: site.Logger, SenderDomain: o.Profile.ArchiveDomain,
+		Pictures: s.pictures, Logger: site.Logger, SenderDomain: o.Profile.ArchiveDomain,
 	})
 	s.subscriptions = subscription.New(subscription.Options{
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Subscription,
@@ -170,6 +171,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.rest.ServeHTTP(w, r)
 }
+
+// Picture answers a request for a picture that was uploaded: GET and HEAD of /media/<sha256>.<extension>.
+func (s *Service) Picture(w http.ResponseWriter, r *http.Request) { s.pictures.ServeHTTP(w, r) }
 
 // Table prints the endpoints with who may call them.
 func (s *Service) Table() string { return s.rest.Table() }

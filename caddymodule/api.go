@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,8 +16,11 @@ func init() {
 	httpcaddyfile.RegisterHandlerDirective("tollgate_api", parseAPI)
 }
 
-// API serves the Profile, Billing and Access Control API under `/api`, and passes every other request on. It needs the app
-// `tollgate`.
+// picture is the path of an uploaded picture.
+var picture = regexp.MustCompile(`^/media/[0-9a-f]{64}\.[a-z]{3,4}$`)
+
+// API serves the Profile, Billing and Access Control API under `/api`, and the pictures that were uploaded to it under `/media`. It
+// passes every other request on. It needs the app `tollgate`.
 type API struct {
 	app *App
 }
@@ -34,13 +38,16 @@ func (a *API) Provision(ctx caddy.Context) (err error) {
 
 // ServeHTTP answers requests to the API.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if !strings.HasPrefix(r.URL.Path, "/api") || (len(r.URL.Path) > 4 && r.URL.Path[4] != '/') {
+	serve := a.app.service.ServeHTTP
+	if picture.MatchString(r.URL.Path) {
+		serve = a.app.service.Picture
+	} else if !strings.HasPrefix(r.URL.Path, "/api") || (len(r.URL.Path) > 4 && r.URL.Path[4] != '/') {
 		return next.ServeHTTP(w, r)
 	}
 	if !a.app.admit(r) {
 		return caddyhttp.Error(http.StatusForbidden, errDemo)
 	}
-	a.app.service.ServeHTTP(w, r)
+	serve(w, r)
 	return nil
 }
 

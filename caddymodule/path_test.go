@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -11,18 +12,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
-// raw sends a request line as it is and returns the status.
-func raw(t testing.TB, target string, headers ...string) int {
+// raw sends a request line as it is to a site and returns the status.
+func raw(t testing.TB, site, target string, headers ...string) int {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	site = strings.TrimPrefix(site, "http://")
+	conn, err := net.Dial("tcp", site)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-	text := "GET " + target + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(base, "http://") + "\r\nConnection: close\r\n"
+	text := "GET " + target + " HTTP/1.1\r\nHost: " + site + "\r\nConnection: close\r\n"
 	for _, h := range headers {
 		text += h + "\r\n"
 	}
@@ -90,7 +94,7 @@ func TestAmbiguousPaths(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%q", target), func(t *testing.T) {
 			s.upstream.take()
-			status := raw(t, target)
+			status := raw(t, base, target)
 			got := s.upstream.take()
 			if got != nil && guarded(got.URI) {
 				t.Errorf("answered %d, and the upstream got %q", status, got.URI)
@@ -105,7 +109,7 @@ func TestAmbiguousPaths(t *testing.T) {
 		"/public/%7Euser": "/public/~user", "/public/%c3%a9": "/public/%C3%A9",
 	} {
 		s.upstream.take()
-		if status := raw(t, target); status != 200 {
+		if status := raw(t, base, target); status != 200 {
 			t.Errorf("%s: %d", target, status)
 			continue
 		}
@@ -121,15 +125,40 @@ func FuzzUpstreamPath(f *testing.F) {
 	for _, seed := range []string{"/public/x", "/public/../account/", "/public/%2e%2e/account/", "/account", "/public/..;/account", "/public/%5c../account", "//account//", "/public/%252e%252e/account"} {
 		f.Add(seed)
 	}
-	s := newSite(f)
+	site, upstream := fuzzSite(f)
 	f.Fuzz(func(t *testing.T, target string) {
 		if strings.ContainsAny(target, " \r\n\t") || len(target) > 4096 {
 			t.Skip("no request line")
 		}
-		s.upstream.take()
-		raw(t, target)
-		if got := s.upstream.take(); got != nil && guarded(got.URI) {
+		upstream.take()
+		raw(t, site, target)
+		if got := upstream.take(); got != nil && guarded(got.URI) {
 			t.Errorf("%q reached the upstream as %q", target, got.URI)
 		}
 	})
+}
+
+// fuzzSite is the demo site. While fuzzing, every process has one on a port of its own.
+func fuzzSite(f *testing.F) (string, *upstream) {
+	f.Helper()
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		s := newSite(f)
+		return base, s.upstream
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.Fatal(err)
+	}
+	address := "http://" + l.Addr().String()
+	l.Close()
+	s := &site{t: f, dir: f.TempDir(), upstream: newUpstream(f), gate: demoGate}
+	config, err := adapt(strings.NewReplacer(base, address, "admin localhost:2999", "admin off").Replace(s.caddyfile()))
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := caddy.Load(config, true); err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = caddy.Stop() })
+	return address, s.upstream
 }

@@ -88,7 +88,7 @@ type setting struct {
 var settings = []setting{
 	{"token_lifetime", "<duration>", "14d", "how long a login lasts, as a token or a cookie", func(s *Settings) any { return &s.TokenLifetime }},
 	{"verification_lifetime", "<duration>", "1h", "how long an e-mailed code or link is valid", func(s *Settings) any { return &s.VerificationLifetime }},
-	{"verified_lifetime", "<duration>", "365d", "how long a proof of access to an address counts", func(s *Settings) any { return &s.VerifiedLifetime }},
+	{"verified_lifetime", "<duration>", "365d", "how long a proof of access to an address counts; no endpoint asks for it so far", func(s *Settings) any { return &s.VerifiedLifetime }},
 	{"api_key_lifetime", "<duration>", "365d", "how long an API key is valid; -1s for ever", func(s *Settings) any { return &s.APIKeyLifetime }},
 	{"min_length", "<number>", "8", "least length of a password", func(s *Settings) any { return &s.MinLength }},
 	{"mfa_max_attempts", "<number>", "3", "wrong one-time passwords before all are refused for 15 minutes", func(s *Settings) any { return &s.MFAMaxAttempts }},
@@ -108,7 +108,7 @@ var settings = []setting{
 	{"unit", "<currency>", "usd", "currency of a provider's first plan and of empty balances", func(s *Settings) any { return &s.Unit }},
 	{"broker_fee_percent", "<number>", "0", "the broker's share of a new plan's sales, in 1/100 of a percent", func(s *Settings) any { return &s.BrokerFeePercent }},
 	{"inactivity_days", "<number>", "90", "days without a log-in before a subscriber counts as unengaged", func(s *Settings) any { return &s.InactivityDays }},
-	{"max_renewal_attempts", "<number>", "3", "refused charges before subscriptions end", func(s *Settings) any { return &s.MaxRenewalAttempts }},
+	{"max_renewal_attempts", "<number>", "3", "refused charges before subscriptions end (renewals)", func(s *Settings) any { return &s.MaxRenewalAttempts }},
 	{"expire_notice_days", "<number>...", "15", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
 	{"minimum_amount", "<period> <amount>", "", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
 	{"cookie_name", "sessionid|__Host-sessionid", "sessionid", "name of the session cookie", func(s *Settings) any { return &s.CookieName }},
