@@ -59,7 +59,7 @@ func (s *Service) end(tx *store.Tx, profileID int64, query string, args ...any) 
 	return err
 }
 
-const currentSubscribersOf = `SELECT count(*) FROM subscription WHERE provider_id = ? AND ends_at > ? AND grant_key IS NULL AND request_key IS NULL`
+const currentSubscribersOf = `SELECT count(*) FROM subscription WHERE provider_id = ? AND +ends_at > ? AND grant_key IS NULL AND request_key IS NULL`
 
 // CurrentSubscribers counts the valid subscriptions to the plans of a profile that end after now.
 func (s *Service) CurrentSubscribers(r store.Reader, profileID int64) (n int64, err error) {

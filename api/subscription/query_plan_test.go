@@ -10,7 +10,7 @@ import (
 
 // statement is the text of a page of a list; counted is the text that counts it.
 func statement[T any](l *rest.List[T], order string) string {
-	return "SELECT " + l.Select + " FROM " + l.From + " WHERE (" + l.Where + ") ORDER BY " + order + " LIMIT 26"
+	return "SELECT " + l.Select + " FROM " + l.From + where(l.Where) + " ORDER BY " + order + " LIMIT 26"
 }
 
 func counted[T any](l *rest.List[T]) string {
@@ -18,7 +18,14 @@ func counted[T any](l *rest.List[T]) string {
 	if from == "" {
 		from = l.From
 	}
-	return "SELECT COUNT(*) FROM " + from + " WHERE (" + l.Where + ")"
+	return "SELECT COUNT(*) FROM " + from + where(l.Where)
+}
+
+func where(condition string) string {
+	if condition == "" {
+		return ""
+	}
+	return " WHERE (" + condition + ")"
 }
 
 // No list reads more than what it is about: the rows of one subscriber, plan or provider, in their order; none is counted without
@@ -26,6 +33,7 @@ func counted[T any](l *rest.List[T]) string {
 func TestQueryPlans(t *testing.T) {
 	w := newWorld(t)
 	const sorted = "TEMP B-TREE FOR ORDER BY"
+	const customers = "SEARCH s USING COVERING INDEX subscription_customer (provider_id=?)"
 	user, anonymous := Cart{User: 1}, Cart{Anonymous: []byte{1}}
 	ofUser, _ := user.where()
 	ofVisitor, _ := anonymous.where()
@@ -36,15 +44,20 @@ func TestQueryPlans(t *testing.T) {
 	}{
 		{"of a subscriber", statement(bySubscriber, "s.ends_at, s.id"), "SEARCH s USING INDEX subscription_profile (profile_id=? AND ends_at>? AND ends_at<?)", sorted},
 		{"of a subscriber, counted", counted(bySubscriber), "SEARCH s USING INDEX subscription_profile (profile_id=? AND ends_at>? AND ends_at<?)", ""},
-		{"of a provider", statement(byProvider, "s.ends_at, s.id"), "SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)\nSEARCH p USING INTEGER PRIMARY KEY", sorted},
+		{"of a provider", statement(byProvider, "s.ends_at, s.id"), "SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)", "SEARCH p"},
 		{"of a provider, last first", statement(byProvider, "s.ends_at DESC, s.id"), "SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)", "FOR ORDER BY"},
+		{"of a provider, by start", statement(byProvider, "s.created_at DESC, s.ends_at, s.id"), "SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)", "SEARCH p"},
+		{"of a provider, by name", statement(byProvider, "p.full_name, s.ends_at, s.id"), "SEARCH p USING INTEGER PRIMARY KEY", "SEARCH plan"},
 		{"of a provider, counted", counted(byProvider), "SEARCH s USING COVERING INDEX subscription_provider (provider_id=? AND ends_at>? AND ends_at<?)", ""},
 		{"of a plan", statement(byPlan, "s.ends_at, s.id"), "SEARCH s USING INDEX subscription_plan (plan_id=? AND ends_at>? AND ends_at<?)", sorted},
 		{"of a plan, counted", counted(byPlan), "SEARCH s USING COVERING INDEX subscription_plan (plan_id=? AND ends_at>? AND ends_at<?)", ""},
-		{"subscribers", statement(currentSubscribers, "p.full_name, p.id"), "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)\nLIST SUBQUERY 1\nSEARCH s USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)", ""},
-		{"all subscribers", statement(allSubscribers, "p.full_name, p.id"), "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)\nLIST SUBQUERY 1\nSEARCH s USING COVERING INDEX subscription_provider (provider_id=?)", ""},
-		{"unengaged", statement(unengaged, "p.full_name, p.id"), "SEARCH s USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)\nCORRELATED SCALAR SUBQUERY", ""},
-		{"engaged", statement(engaged, "u.last_login, r.id"), "SEARCH s USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)", ""},
+		{"rows of a page", selectSubscription + ` WHERE s.id IN (SELECT value FROM json_each(?))`, "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)", ""},
+		{"subscribers", statement(currentSubscribers, "p.full_name, p.id"), customers + "\nSCAN d\nSEARCH p USING INTEGER PRIMARY KEY (rowid=?)", "FOR DISTINCT"},
+		{"subscribers, counted", counted(currentSubscribers), customers, "FOR DISTINCT"},
+		{"all subscribers", statement(allSubscribers, "p.full_name, p.id"), customers + "\nSCAN d\nSEARCH p USING INTEGER PRIMARY KEY (rowid=?)", "FOR DISTINCT"},
+		{"all subscribers, counted", counted(allSubscribers), customers, "FOR DISTINCT"},
+		{"unengaged", statement(unengaged, "p.full_name, p.id"), customers, "FOR DISTINCT"},
+		{"engaged", statement(engaged, "u.last_login, r.id"), customers, "FOR DISTINCT"},
 		{"plans", statement(plansOfProfile, "plan.is_not_priced, plan.period_amount, plan.id"), "SEARCH plan USING INDEX sqlite_autoindex_plan_2 (profile_id=?)", ""},
 		{"pricing", statement(activePlans, "plan.is_not_priced, plan.period_amount, plan.id"), "SEARCH plan USING INDEX plan_price (is_active=?)", sorted},
 		{"coupons", statement(&coupons, "coupon.ends_at, coupon.id"), "SEARCH coupon USING INDEX coupon_ends_at (profile_id=?)", sorted},
@@ -58,7 +71,7 @@ func TestQueryPlans(t *testing.T) {
 		{"redeem for a visitor", redeem + ofVisitor, "SEARCH cart_item USING INDEX cart_item_anonymous (anonymous_id=?)", ""},
 		{"coupons of a cart", heldCoupons(ofUser), "SEARCH cart_item USING INDEX cart_item_user (user_id=? AND recorded=?)", ""},
 		{"coupons of a visitor's cart", heldCoupons(ofVisitor), "SEARCH cart_item USING INDEX cart_item_anonymous (anonymous_id=?)", ""},
-		{"subscribers to keep a profile for", currentSubscribersOf, "SEARCH subscription USING COVERING INDEX subscription_valid (provider_id=? AND ends_at>?)", ""},
+		{"subscribers to keep a profile for", currentSubscribersOf, "SEARCH subscription USING COVERING INDEX subscription_customer (provider_id=?)", ""},
 		{"orders before", orderedBefore, "SEARCH s USING INDEX subscription_profile (profile_id=?)\nSEARCH txn USING INDEX txn_event (event_id=?)", ""},
 		{"billed uses", billedUses, "SEARCH txn USING INDEX txn_event (event_id=? AND created_at>? AND created_at<?)", ""},
 	} {
@@ -71,7 +84,7 @@ func TestQueryPlans(t *testing.T) {
 			if !strings.Contains(plan, test.want) {
 				t.Errorf("plan\n%s\nwant\n%s", plan, test.want)
 			}
-			if strings.Contains(plan, "SCAN ") && !strings.Contains(plan, "SCAN json_each") {
+			if strings.Contains(strings.NewReplacer("SCAN json_each", "", "SCAN d\n", "", "SCAN d", "").Replace(plan), "SCAN ") {
 				t.Errorf("plan\n%s\nscans a table", plan)
 			}
 			if test.never != "" && strings.Contains(plan, test.never) {

@@ -12,23 +12,32 @@ import (
 
 // Lists of subscribers (subscriptions.md 7.2): profiles, and the users who act for them.
 
-// subscribedTo selects the profiles with a valid subscription to a provider that ends after an instant; it binds both.
-const subscribedTo = `(SELECT s.profile_id FROM subscription s WHERE s.provider_id = ? AND s.ends_at > ? AND s.grant_key IS NULL AND s.request_key IS NULL)`
+// Subscribers, each once, are read from one index in the order of their identifiers: the "+" keeps the engine from another one.
+const (
+	// everSubscribed are the profiles that have or had a subscription to a provider, as d; it binds the provider.
+	everSubscribed = `(SELECT DISTINCT s.profile_id AS id FROM subscription s WHERE s.provider_id = ? AND s.archived = 0) d`
+	// subscribed are those with a valid subscription that ends after an instant, as d; it binds both.
+	subscribed = `(SELECT DISTINCT s.profile_id AS id FROM subscription s WHERE s.provider_id = ? AND +s.ends_at > ? AND s.archived = 0
+		AND s.grant_key IS NULL AND s.request_key IS NULL) d`
+	// acting are the roles r and users u who act for d; it binds now and the window of their last log-in.
+	acting = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > ?) AND u.last_login >= ? AND u.last_login < ?`
+)
 
-// loggedIn is that the user u logged in in a window; it binds the window.
-const loggedIn = `u.last_login >= ? AND u.last_login < ?`
-
-// roleInForce is that a role r counts now; it binds now.
-const roleInForce = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > ?)`
-
-func subscriberList(where string) *rest.List[subscriber] {
+func subscriberList(from, where string) *rest.List[subscriber] {
 	return &rest.List[subscriber]{
-		Select: "p.id", From: "profile p", Where: "p.is_active = 1 AND " + where, Key: "p.id",
+		Select: "p.id", From: from + " JOIN profile p ON p.id = d.id", Counted: from, Where: where, Key: "p.id",
 		Search: rest.Names{"slug": {"p.slug"}, "full_name": {"p.full_name"}, "email": {"p.email"}, "phone": {"p.phone"},
 			"street_address": {"p.street_address"}, "locality": {"p.locality"}, "region": {"p.region"}, "postal_code": {"p.postal_code"}, "country": {"p.country"}},
 		Order: rest.Names{"full_name": {"p.full_name"}, "created_at": {"p.created_at"}}, Default: []string{"full_name"},
 		Scan: func(rows *sql.Rows, s *subscriber) error { return rows.Scan(&s.id) },
 	}
+}
+
+// dated is a list filtered by when the profiles were made as well.
+func dated(l *rest.List[subscriber]) *rest.List[subscriber] {
+	d := *l
+	d.Dates, d.Counted = "p.created_at", ""
+	return &d
 }
 
 // subscriber is a profile in a list.
@@ -38,13 +47,14 @@ type subscriber struct {
 }
 
 var (
-	currentSubscribers = dated(subscriberList(`p.id IN ` + subscribedTo))
-	allSubscribers     = dated(subscriberList(`p.id IN (SELECT s.profile_id FROM subscription s WHERE s.provider_id = ?)`))
-	unengaged          = subscriberList(`p.id IN ` + subscribedTo + ` AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id
-		WHERE r.profile_id = p.id AND ` + roleInForce + ` AND ` + loggedIn + `)`)
-	engaged = &rest.List[engagement]{
-		Select: "r.id, p.id", From: "role r JOIN user u ON u.id = r.user_id JOIN profile p ON p.id = r.profile_id",
-		Where: `p.is_active = 1 AND p.id IN ` + subscribedTo + ` AND ` + roleInForce + ` AND ` + loggedIn, Key: "r.id",
+	currentSubscribers      = subscriberList(subscribed, "")
+	currentSubscribersDated = dated(currentSubscribers)
+	allSubscribers          = subscriberList(everSubscribed, "")
+	allSubscribersDated     = dated(allSubscribers)
+	unengaged               = subscriberList(subscribed, `NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = d.id AND `+acting+`)`)
+	engaged                 = &rest.List[engagement]{
+		Select: "r.id, p.id", From: subscribed + " JOIN role r ON r.profile_id = d.id JOIN user u ON u.id = r.user_id JOIN profile p ON p.id = d.id",
+		Where: acting, Key: "r.id",
 		Search: rest.Names{"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}, "first_name": {"u.first_name"}, "last_name": {"u.last_name"}},
 		Order: rest.Names{"created_at": {"u.last_login"}, "first_name": {"u.first_name"}, "last_name": {"u.last_name"},
 			"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}},
@@ -52,12 +62,6 @@ var (
 		Scan:    func(rows *sql.Rows, e *engagement) error { return rows.Scan(&e.role, &e.profile) },
 	}
 )
-
-// dated filters a list by when the profiles were made as well.
-func dated(l *rest.List[subscriber]) *rest.List[subscriber] {
-	l.Dates = "p.created_at"
-	return l
-}
 
 // engagement is a role by which somebody acts for a subscriber.
 type engagement struct {
@@ -67,15 +71,29 @@ type engagement struct {
 }
 
 func (s *Service) listSubscribers(c *rest.Call, r store.Reader) (rest.Page[subscriber], error) {
-	end, _, err := activity(c, 0)
+	w, err := c.Range(false)
 	if err != nil {
 		return rest.Page[subscriber]{}, err
 	}
-	return s.subscriberPage(c, r, currentSubscribers, end)
+	l := currentSubscribers
+	if !w.Start.IsZero() || !w.End.IsZero() {
+		l = currentSubscribersDated
+	}
+	if w.End.IsZero() {
+		w.End = r.Now()
+	}
+	return s.subscriberPage(c, r, l, w.End)
 }
 
 func (s *Service) listAllSubscribers(c *rest.Call, r store.Reader) (rest.Page[subscriber], error) {
-	return s.subscriberPage(c, r, allSubscribers)
+	w, err := c.Range(false)
+	if err != nil {
+		return rest.Page[subscriber]{}, err
+	}
+	if w.Start.IsZero() && w.End.IsZero() {
+		return s.subscriberPage(c, r, allSubscribers)
+	}
+	return s.subscriberPage(c, r, allSubscribersDated)
 }
 
 func (s *Service) listUnengaged(c *rest.Call, r store.Reader) (rest.Page[subscriber], error) {

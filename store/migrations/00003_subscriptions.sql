@@ -69,10 +69,10 @@ CREATE TABLE subscription (
     CHECK (grant_key IS NULL OR request_key IS NULL)
 );
 CREATE INDEX subscription_profile ON subscription (profile_id, ends_at, id);
--- Lists of a plan and of a provider are counted from these alone; subscription_valid is who subscribes to a provider.
+-- Lists of a plan and of a provider are counted from these alone; subscription_customer is who subscribes to a provider.
 CREATE INDEX subscription_plan ON subscription (plan_id, ends_at, id, created_at, archived);
-CREATE INDEX subscription_provider ON subscription (provider_id, ends_at, id, created_at, archived, profile_id);
-CREATE INDEX subscription_valid ON subscription (provider_id, ends_at, profile_id, grant_key, request_key) WHERE grant_key IS NULL AND request_key IS NULL;
+CREATE INDEX subscription_provider ON subscription (provider_id, ends_at, id, created_at, archived);
+CREATE INDEX subscription_customer ON subscription (provider_id, profile_id, ends_at, archived, grant_key, request_key);
 CREATE INDEX subscription_ends_at ON subscription (ends_at, id);
 CREATE INDEX subscription_created_at ON subscription (created_at, id);
 CREATE UNIQUE INDEX subscription_grant_key ON subscription (grant_key) WHERE grant_key IS NOT NULL;
