@@ -133,6 +133,8 @@ func TestStatement(t *testing.T) {
 		diff(t, "positive", now.Positive(), Statement{now[0], now[2]})
 		diff(t, "shown", Shown(total, "usd"), usd(12900))
 		diff(t, "shown, default unit absent", Shown(total, "gbp"), Amount{300, "eur"})
+		diff(t, "shown, one other unit", Shown(total[:1], "usd"), Amount{300, "eur"})
+		diff(t, "a cent is positive", Statement{{Amount: usd(1)}, {Amount: usd(0)}, {Amount: usd(-1)}}.Positive(), Statement{{Amount: usd(1)}})
 		diff(t, "shown, nothing", Shown(nil, "gbp"), Amount{0, "gbp"})
 
 		one, err := DueOn(r, ana, "sub_7/", "usd")

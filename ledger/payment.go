@@ -77,10 +77,11 @@ func (p PaidByCard) Entries() ([]Entry, error) {
 	}
 	charge, fundsUnit := ChargeEvent(p.Charge), p.fundsUnit()
 	entries := make([]Entry, 0, 1+6*len(p.Lines))
-	add := func(line int, event, descr string, e Entry) *Entry {
-		e.CreatedAt, e.Kind, e.Event, e.Descr, e.line = p.At, KindCardPayment, event, descr, line
-		entries = append(entries, e)
-		return &entries[len(entries)-1]
+	add := func(line int, r role, event, descr string, e Entry) {
+		if !e.isZero() {
+			e.CreatedAt, e.Kind, e.Event, e.Descr, e.line, e.role = p.At, KindCardPayment, event, descr, line, r
+			entries = append(entries, e)
+		}
 	}
 	across := func(dest int64, destAccount string, in int64, orig int64, origAccount string, out int64) Entry {
 		return Entry{
@@ -88,35 +89,27 @@ func (p PaidByCard) Entries() ([]Entry, error) {
 			Orig: Leg{Profile: orig, Account: origAccount, Amount: out, Unit: p.Amount.Unit},
 		}
 	}
-	add(0, charge, ChargeText(p.Key, p.CardName, p.User), pair(p.Processor, AccountFunds, p.Customer, AccountLiability, p.Amount))
+	add(0, roleNone, charge, ChargeText(p.Key, p.CardName, p.User), pair(p.Processor, AccountFunds, p.Customer, AccountLiability, p.Amount))
 	payable := payables{}
 	for i, l := range p.Lines {
 		c, r := charged[i], received[i]
-		if moved := payable.take(l.Event, l.Payable, l.Amount); moved > 0 {
-			add(i, l.Event, balancing, pair(p.Customer, AccountLiability, p.Customer, AccountPayable, Amount{moved, p.Amount.Unit}))
-		}
-		if c.processor > 0 || r.processor > 0 {
-			add(i, charge, "Charge "+p.Key+" processor fee for "+l.Event,
-				across(p.Broker, AccountExpenses, r.processor, p.Processor, AccountBacklog, c.processor)).role = roleProcessorFee
-		}
+		moved := Amount{payable.take(l.Event, l.Payable, l.Amount), p.Amount.Unit}
+		add(i, roleNone, l.Event, balancing, pair(p.Customer, AccountLiability, p.Customer, AccountPayable, moved))
+		add(i, roleProcessorFee, charge, "Charge "+p.Key+" processor fee for "+l.Event,
+			across(p.Broker, AccountExpenses, r.processor, p.Processor, AccountBacklog, c.processor))
 		if c.brokerGross > 0 || r.brokerGross > 0 {
-			add(i, charge, "Charge "+p.Key+" broker fee for "+l.Event,
-				across(l.Provider, AccountExpenses, r.processor+r.broker, p.Broker, AccountBacklog, c.processor+c.broker)).role = roleBrokerFee
-			if c.broker > 0 || r.broker > 0 {
-				add(i, charge, "Charge "+p.Key+" broker fee for "+l.Label, across(p.Broker, AccountFunds, r.broker, p.Processor, AccountFunds, c.broker))
-			}
+			add(i, roleBrokerFee, charge, "Charge "+p.Key+" broker fee for "+l.Event,
+				across(l.Provider, AccountExpenses, r.processor+r.broker, p.Broker, AccountBacklog, c.processor+c.broker))
 		}
+		add(i, roleNone, charge, "Charge "+p.Key+" broker fee for "+l.Label,
+			across(p.Broker, AccountFunds, r.broker, p.Processor, AccountFunds, c.broker))
 		distribution := "Charge " + p.Key + " distribution for " + l.Label
-		if l.Amount > 0 {
-			add(i, l.Event, distribution, Entry{
-				Dest:  Leg{Profile: l.Provider, Account: AccountReceivable, Amount: l.Amount, Unit: p.Amount.Unit},
-				Orig:  Leg{Profile: l.Provider, Account: AccountBacklog, Amount: r.amount, Unit: fundsUnit},
-				Payer: p.Customer,
-			})
-		}
-		if c.provider > 0 || r.provider > 0 {
-			add(i, charge, distribution, across(l.Provider, AccountFunds, r.provider, p.Processor, AccountFunds, c.provider)).role = roleDistribution
-		}
+		add(i, roleNone, l.Event, distribution, Entry{
+			Dest:  Leg{Profile: l.Provider, Account: AccountReceivable, Amount: l.Amount, Unit: p.Amount.Unit},
+			Orig:  Leg{Profile: l.Provider, Account: AccountBacklog, Amount: r.amount, Unit: fundsUnit},
+			Payer: p.Customer,
+		})
+		add(i, roleDistribution, charge, distribution, across(l.Provider, AccountFunds, r.provider, p.Processor, AccountFunds, c.provider))
 	}
 	return entries, nil
 }

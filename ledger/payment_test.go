@@ -131,6 +131,21 @@ func TestPaidBalance(t *testing.T) {
 	})
 }
 
+// A line that costs nothing has no entries, and the others keep their numbers.
+func TestPaidByCardFreeLine(t *testing.T) {
+	entries := same(t, charge(usd(100), Distribution{Provider: 100}, PaidLine{Event: "sub_7/"}, PaidLine{Event: "sub_8/", Amount: 100}), []string{
+		"stripe:Funds 100 <- ana:Liability 100 cha_12/",
+		"gym:Receivable 100 <- gym:Backlog 100 sub_8/",
+		"gym:Funds 100 <- stripe:Funds 100 cha_12/",
+	})
+	for i := range entries {
+		entries[i].ID = int64(i) + 1
+	}
+	batch := Batch{Entries: entries}
+	diff(t, "free line", batch.Item(0), ItemRefs{})
+	diff(t, "other line", batch.Item(1), ItemRefs{Distribution: 3})
+}
+
 // LOCAL mode: the broker pays the processor fee out of its own, which the processor reports as what is left of it.
 func TestPaidByCardLocal(t *testing.T) {
 	local := func(amount, percent int64, received Distribution) PaidByCard {
@@ -224,8 +239,8 @@ func TestBrokerFeeInTwoCurrencies(t *testing.T) {
 func TestPaidByCardRefusesContradictions(t *testing.T) {
 	line := PaidLine{Event: "sub_7/", Amount: 20000, FeePercent: 500, Payable: 20000}
 	for name, p := range map[string]PaidByCard{
-		"lines above the charge":    charge(usd(19999), Distribution{Provider: 19999}, line),
-		"lines below the charge":    charge(usd(20001), Distribution{Provider: 20001}, line),
+		"lines above the charge":    charge(usd(19999), Distribution{Provider: 20000}, line),
+		"lines below the charge":    charge(usd(20001), Distribution{Provider: 20000}, line),
 		"less distributed":          charge(usd(20000), Distribution{Provider: 19999}, line),
 		"nothing charged":           charge(usd(0), Distribution{}),
 		"a negative line":           charge(usd(20000), Distribution{Provider: 20000}, line, PaidLine{Amount: 1}, PaidLine{Amount: -1}),
