@@ -31,7 +31,6 @@ type Site struct {
 
 	mu      sync.Mutex
 	secrets directory.Secrets
-	loaded  bool
 	stop    func() // ends the jobs of the service that runs
 }
 
@@ -78,13 +77,12 @@ func (s *Site) migrate(ctx context.Context) error {
 	if err := s.Store.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
-	if !s.loaded {
-		secrets, err := directory.LoadSecrets(s.SiteOptions.Secrets)
-		if err != nil {
-			return fmt.Errorf("secrets: %w", err)
-		}
-		s.secrets, s.loaded = secrets, true
+	// Read at every start: keys may have been rotated.
+	secrets, err := directory.LoadSecrets(s.SiteOptions.Secrets)
+	if err != nil {
+		return fmt.Errorf("secrets: %w", err)
 	}
+	s.secrets = secrets
 	return nil
 }
 

@@ -28,13 +28,15 @@ func init() {
 		Long: `
 Works on the database of a Tollgate site, while Caddy runs or not. The site is found through the
 Caddyfile (--config), or by the path of its database (--store).`,
-		CobraFunc: func(cmd *cobra.Command) {
-			cmd.PersistentFlags().StringP("config", "c", "", "Configuration file (default: Caddyfile in the current directory, if there is one)")
-			cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter to apply")
-			cmd.PersistentFlags().String("store", "", "Path of the database, in place of the configuration's")
-			cmd.AddCommand(userCommand())
-		},
+		CobraFunc: commands,
 	})
+}
+
+func commands(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file (default: Caddyfile in the current directory, if there is one)")
+	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter to apply")
+	cmd.PersistentFlags().String("store", "", "Path of the database, in place of the configuration's")
+	cmd.AddCommand(userCommand(), roleCommand(), keyCommand(), auditCommand())
 }
 
 // openSite opens the site that the flags name. The caller closes it.
@@ -122,7 +124,17 @@ func userCommand() *cobra.Command {
 	create.Flags().Bool("personal", false, "With a personal profile")
 	create.Flags().Bool("manager", false, "As a manager of the broker")
 	create.Flags().String("password-file", "", "File that holds the password, - for the standard input")
-	user.AddCommand(create)
+	user.AddCommand(create, passwordCommand(),
+		onUser("unlock", "Forgets the failed log-ins of a user", func(app *App, ctx context.Context, name string) error {
+			return app.service.Users().Unlock(ctx, name)
+		}),
+		onUser("disable", "Refuses a user, and ends the sessions", func(app *App, ctx context.Context, name string) error {
+			return app.service.Users().Disable(ctx, name)
+		}),
+		onUser("enable", "Takes a user in again", func(app *App, ctx context.Context, name string) error {
+			return app.service.Users().Enable(ctx, name)
+		}),
+	)
 	return user
 }
 

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Users are the operations on logins that an operator needs.
+func (s *Service) Users() *auth.Service { return s.auth }
+
+// GrantRole gives a user a role on a profile at once, without anybody's consent: the operator's way in. Errors: an unknown user,
+// profile or role.
+func (s *Service) GrantRole(ctx context.Context, username, role, slug string) error {
+	return s.site.Store.Write(ctx, func(tx *store.Tx) error {
+		tx.Actor = "command line"
+		var g profile.Grant
+		for _, find := range []struct {
+			what  string
+			query string
+			args  []any
+			id    *int64
+		}{
+			{"user " + username, `SELECT id FROM user WHERE username = ? AND is_active`, []any{username}, &g.User},
+			{"profile " + slug, `SELECT id FROM profile WHERE slug = ? AND is_active`, []any{slug}, &g.Profile},
+			{"role " + role, `SELECT d.id FROM role_description d LEFT JOIN profile p ON p.id = d.profile_id
+				WHERE d.slug = ? AND (p.id IS NULL OR p.slug = ?) ORDER BY p.id IS NULL LIMIT 1`, []any{role, slug}, &g.Role},
+		} {
+			err := tx.QueryRow(find.query, find.args...).Scan(find.id)
+			if errors.Is(err, store.ErrNotFound) {
+				return fmt.Errorf("there is no %s", find.what)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		g.AtOnce, g.Broker = true, true
+		if _, _, err := s.profiles.GrantRole(tx, g); err != nil {
+			return err
+		}
+		return tx.Audit("grant role", slug, role+" "+username)
+	})
+}
+
+// RotateKeys makes a new key of login tokens in the file of secrets and keeps the n last. A server takes them when its configuration
+// is reloaded.
+func (s *Service) RotateKeys(n int) error {
+	_, err := directory.RotateSecrets(s.site.SiteOptions.Secrets, n)
+	return err
+}
+
+// An AuditRow says who did what.
+type AuditRow struct {
+	At                             store.Time
+	Actor, Action, Subject, Detail string
+}
+
+// Audit is the last n rows of the audit, the latest last.
+func (s *Service) Audit(ctx context.Context, n int) (list []AuditRow, err error) {
+	err = s.site.Store.Read(ctx, func(r store.Reader) error {
+		rows, err := r.Query(`SELECT created_at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?`, n)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var a AuditRow
+			if err := rows.Scan(&a.At, &a.Actor, &a.Action, &a.Subject, &a.Detail); err != nil {
+				return err
+			}
+			list = append(list, a)
+		}
+		return rows.Err()
+	})
+	slices.Reverse(list)
+	return list, err
+}
