@@ -27,6 +27,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
 
 // goldenBase is the address of the site in recordings: {{base}}.
@@ -66,7 +67,7 @@ type goldenStep struct {
 type golden struct {
 	site    *api.Site
 	service *api.Service
-	clock   time.Time
+	clock   *storetest.Clock
 	tokens  map[string]goldenToken
 	jars    map[string]map[string]string
 	saved   map[string]string
@@ -77,16 +78,18 @@ type goldenToken struct {
 	at    time.Time
 }
 
-func (g *golden) now() time.Time { return g.clock }
+func (g *golden) now() time.Time { return g.clock.Now() }
 
 func newGolden(t *testing.T, d *seed) *golden {
 	t.Helper()
-	g := &golden{clock: d.Clock, tokens: map[string]goldenToken{}, jars: map[string]map[string]string{}, saved: map[string]string{}}
+	g := &golden{clock: storetest.NewClock(), tokens: map[string]goldenToken{}, jars: map[string]map[string]string{}, saved: map[string]string{}}
+	start := d.Clock
 	for _, u := range d.Users {
-		if u.DateJoined.Before(g.clock) {
-			g.clock = u.DateJoined
+		if u.DateJoined.Before(start) {
+			start = u.DateJoined
 		}
 	}
+	g.clock.Set(start)
 	dir := t.TempDir()
 	var err error
 	g.site, err = api.Open(t.Context(), api.SiteOptions{Path: filepath.Join(dir, "t.db"), Secrets: filepath.Join(dir, "s.json"), Now: g.now, Logger: zap.NewNop()})
@@ -137,7 +140,7 @@ func (g *golden) call(method, target string, body any, token string) (int, strin
 // token logs a user in at the first step, and again when the token is 7 days old.
 func (g *golden) token(t *testing.T, username string) string {
 	t.Helper()
-	if have, ok := g.tokens[username]; ok && g.clock.Sub(have.at) < 7*24*time.Hour {
+	if have, ok := g.tokens[username]; ok && g.now().Sub(have.at) < 7*24*time.Hour {
 		return have.value
 	}
 	status, body := g.call("POST", "/api/auth", map[string]string{"username": username, "password": "yoyo"}, "")
@@ -145,7 +148,7 @@ func (g *golden) token(t *testing.T, username string) string {
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 201 {
 		return "" // a user who cannot log in: the step goes without
 	}
-	g.tokens[username] = goldenToken{answer.Token, g.clock}
+	g.tokens[username] = goldenToken{answer.Token, g.now()}
 	return answer.Token
 }
 
@@ -215,7 +218,7 @@ func (d difference) String() string {
 // play plays a step and returns the differences.
 func (g *golden) play(t *testing.T, sc *scenario, st *goldenStep) []difference {
 	t.Helper()
-	g.clock = st.At
+	g.clock.Set(st.At)
 	token := ""
 	if st.As != nil {
 		token = g.token(t, *st.As)

@@ -116,7 +116,7 @@ func (d *seed) load(t *testing.T, g *golden) {
 	profiles.SetUsers(users)
 	write := func(at time.Time, fn func(tx *store.Tx) error) {
 		t.Helper()
-		g.clock = at
+		g.clock.Set(at)
 		must(db.Write(context.Background(), fn))
 	}
 	hash, err := users.Hash(context.Background(), "yoyo")
@@ -218,7 +218,7 @@ func (d *seed) load(t *testing.T, g *golden) {
 		t.Helper()
 		at, err := time.Parse(time.RFC3339, body["created_at"].(string))
 		must(err)
-		g.clock = at
+		g.clock.Set(at)
 		if s, a := g.call("POST", path, body, g.token(t, "alice")); s != 201 {
 			t.Fatalf("seed: POST %s %v: %d %s", path, body, s, a)
 		}
