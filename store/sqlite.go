@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"time"
 )
 
 // pragma is a setting of a connection, and its value as SQLite reports it once it holds.
@@ -121,7 +122,14 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, classify(err)
 	}
 	for _, p := range c.pragmas {
-		if err := set(ctx, conn, p); err != nil {
+		err := set(ctx, conn, p)
+		// A file that is new becomes a write-ahead one under an exclusive lock, for which the engine does not wait: several
+		// programs that start at once on it take turns here.
+		for i := 0; i < 100 && errors.Is(err, ErrBusy) && ctx.Err() == nil; i++ {
+			time.Sleep(20 * time.Millisecond)
+			err = set(ctx, conn, p)
+		}
+		if err != nil {
 			conn.Close()
 			return nil, err
 		}
