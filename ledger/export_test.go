@@ -124,7 +124,7 @@ func TestAccountNames(t *testing.T) {
 		}
 		seen[got] = name
 	}
-	for name, want := range map[string]string{"gym": "Gym", "a_b": "AUb", "_ab": "XUab", "-ab": "XX2dab", "3gym": "3gym", "settled": "Settled"} {
+	for name, want := range map[string]string{"gym": "Gym", "ZaZ": "Zaz", "Aza": "Aza", "a_b": "AUb", "_ab": "XUab", "-ab": "XX2dab", "3gym": "3gym", "settled": "Settled"} {
 		if got := component(name); got != want {
 			t.Errorf("%q is %s, want %s", name, got, want)
 		}

@@ -94,7 +94,7 @@ func TestMulDivIsExact(t *testing.T) {
 			t.Fatalf("%d × %d ÷ %d: %d, %v, want %s", a, b, c, got, err, want)
 		}
 	})
-	for _, tt := range [][3]int64{{-1, 1, 1}, {1, -1, 1}, {1, 1, 0}, {1, 1, -1}} {
+	for _, tt := range [][3]int64{{-1, 1, 1}, {1, -1, 1}, {-1, 0, 1}, {0, -1, 1}, {1, 1, 0}, {1, 1, -1}} {
 		if got, err := MulDiv(tt[0], tt[1], tt[2]); !errors.Is(err, ErrOverflow) {
 			t.Errorf("%v: %d, %v", tt, got, err)
 		}

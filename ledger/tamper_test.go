@@ -323,7 +323,7 @@ func TestVerifyNamesTheProblem(t *testing.T) {
 		{`DELETE FROM main.batch`, "entries are in no batch"},
 		{`DELETE FROM main.txn`, "entries of"},
 		{`UPDATE main.txn SET dest_amount = dest_amount + 1 WHERE id = ` + order, "does not balance"},
-		{`UPDATE main.txn SET dest_amount = dest_amount + 1 WHERE id = ` + order, "trial balance, "},
+		{`UPDATE main.txn SET dest_amount = dest_amount + 1 WHERE id = ` + order, "trial balance, usd: debits and credits differ by $0.01"},
 		{`UPDATE main.txn SET dest_amount = 9223372036854775807, orig_amount = 9223372036854775807`, "has an amount out of range"},
 		{`UPDATE main.txn SET dest_account = 'Cash' WHERE id = ` + order, "counts periods and is not an order"},
 		{`UPDATE main.txn SET dest_account = 'Cash', payer_id = NULL, nb_periods = NULL WHERE id = ` + order, "is neither an order nor a write-off"},
