@@ -15,7 +15,7 @@
 // Amounts are integers in 1/100 of their unit, instants are UTC with microseconds, and no float is used anywhere. Every
 // division is a floor division; what is split is split by cumulative shares, so that the parts add up to the whole.
 //
-// Balance, Statement, SubscriptionBalances and the like read the books; Verify proves them; Export writes them for other
+// Balance, StatementOf, SubscriptionBalances and the like read the books; Verify proves them; Export writes them for other
 // accounting programs. Calendar computes the periods that are sold and recognised as income. The rules are those of
 // docs/contract/ledger.md; a section number in a comment without a file name is of that file.
 package ledger
