@@ -30,6 +30,7 @@ var (
 		Select: "p.id, p.full_name", From: "profile p", Where: "p.is_active = 1 AND p.email <> '' AND p.id <> ?", Key: "p.id",
 		Search: accountSearch, Order: profileOrder, Default: []string{"full_name"}, Dates: "p.created_at", Scan: scanAccount,
 	}
+	accountProfilesSearched = searched(accountProfiles)
 	// bareUsers are the users without a profile of their own (profiles.md 8.5).
 	bareUsers = rest.List[account]{
 		Select: "u.id, trim(u.first_name || ' ' || u.last_name)", From: "user u",
@@ -85,7 +86,11 @@ var neighbours = rest.List[account]{
 }
 
 func (s *Service) listAccountProfiles(c *rest.Call, r store.Reader) (rest.Found[account], error) {
-	found, err := accountProfiles.TypeAhead(c, r, processorID)
+	list := &accountProfiles
+	if len(c.Terms()) > 0 {
+		list = accountProfilesSearched
+	}
+	found, err := list.TypeAhead(c, r, processorID)
 	if err != nil {
 		return found, err
 	}

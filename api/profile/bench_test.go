@@ -86,7 +86,7 @@ func (w *world) fill(n int) {
 		w.exec(numbers+`INSERT INTO user (username, email, first_name, last_name, password, created_at, password_changed_at)
 			SELECT 'u' || i, 'u' || i || '@u.example', 'First' || (i * 7919 % 1000), 'Last' || i, '$argon2id$', ?, 0 FROM n`, n, store.At(created))
 		w.exec(numbers+`INSERT INTO profile (slug, created_at, full_name, email, locality, processor_id)
-			SELECT 'p' || i, ? + i * 7919 % 1000003, 'Name ' || i, 'ops@d' || (i / 3) || '.example', 'City ' || (i % 100), 1 FROM n`, n, store.At(created))
+			SELECT 'p' || i, ? + i * 7919 % 1000003, 'Name ' || (i * 7919 % 999983), 'ops@d' || (i / 3) || '.example', 'City ' || (i % 100), 1 FROM n`, n, store.At(created))
 		const manages = `INSERT INTO role (created_at, profile_id, user_id, role_description_id)
 			SELECT ?, p.id, u.id, d.id FROM user u JOIN profile p ON p.slug = 'p' || substr(u.username, 2) JOIN role_description d ON d.slug = 'manager' WHERE u.username LIKE 'u%'`
 		w.exec(manages, store.At(created))

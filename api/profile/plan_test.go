@@ -9,10 +9,10 @@ import (
 )
 
 // statement is the text of a page of a list.
-func statement[T any](l *rest.List[T], order string) string {
+func statement[T any](l *rest.List[T], order string, search ...string) string {
 	where := ""
 	if l.Where != "" {
-		where = " WHERE (" + l.Where + ")"
+		where = " WHERE " + strings.Join(append(search, "("+l.Where+")"), " AND ")
 	}
 	return "SELECT " + l.Select + " FROM " + l.From + where + " ORDER BY " + order + " LIMIT 26"
 }
@@ -27,13 +27,16 @@ func TestPlans(t *testing.T) {
 		never       []string // and what must not
 	}{
 		{"profiles", statement(&everybody, "p.full_name, p.id"), 1, "SCAN p USING COVERING INDEX profile_full_name", []string{"TEMP B-TREE"}},
-		{"profiles by date", statement(&everybody, "p.created_at, p.full_name, p.id"), 1, "SCAN p USING COVERING INDEX profile_active", []string{"TEMP B-TREE"}},
-		{"latest profiles", statement(&everybody, "p.created_at DESC, p.full_name, p.id"), 1, "SCAN p USING COVERING INDEX profile_active", []string{"FOR ORDER BY"}},
+		{"profiles by date", statement(&everybody, "p.created_at, p.full_name, p.id"), 1, "SCAN p USING COVERING INDEX profile_created_at", []string{"TEMP B-TREE"}},
+		{"latest profiles", statement(&everybody, "p.created_at DESC, p.full_name, p.id"), 1, "SCAN p USING COVERING INDEX profile_created_at", []string{"FOR ORDER BY"}},
+		{"search for profiles", statement(everybodySearched, everybodySearched.Order["full_name"][0]+", p.id", "p.locality LIKE ?"), 2, "SCAN p\nUSE TEMP B-TREE", nil},
+		{"latest profiles of a search", statement(everybodySearched, everybodySearched.Order["created_at"][0]+" DESC, p.id", "p.locality LIKE ?"), 2, "SCAN p\nUSE TEMP B-TREE", nil},
+		{"type-ahead search for profiles", statement(accountProfilesSearched, accountProfilesSearched.Order["full_name"][0]+", p.id", "p.locality LIKE ?"), 2, "SCAN p\nUSE TEMP B-TREE", nil},
 		{"connected", statement(&connected, "p.full_name, p.id"), 2, "SEARCH r USING INDEX role_user (user_id=?)", []string{"SCAN", "role_description_roles"}},
 		{"type-ahead profiles", statement(&accountProfiles, "p.full_name, p.id"), 1, "SCAN p USING INDEX profile_full_name", []string{"TEMP B-TREE"}},
 		{"neighbours", statement(&neighbours, "p.full_name, p.id"), 6, "SEARCH p USING INDEX profile_email_domain (email_domain=?)", []string{"SCAN"}},
 		{"type-ahead users", statement(&accountUsers, "u.first_name, u.last_name, u.id"), 0, "SCAN u USING COVERING INDEX user_first_name", []string{"TEMP B-TREE"}},
-		{"bare users", statement(&bareUsers, "u.first_name, u.last_name, u.id"), 0, "SCAN u USING INDEX user_first_name\nCORRELATED SCALAR SUBQUERY 1\nSEARCH p USING COVERING INDEX sqlite_autoindex_profile_1 (slug=?)", []string{"FOR ORDER BY"}},
+		{"bare users", statement(&bareUsers, "u.first_name, u.last_name, u.id"), 0, "SCAN u USING COVERING INDEX user_first_name\nCORRELATED SCALAR SUBQUERY 1\nSEARCH p USING COVERING INDEX sqlite_autoindex_profile_1 (slug=?)", []string{"FOR ORDER BY"}},
 		{"roles", statement(&profileRoles, "r.created_at DESC, u.username, r.id"), 5, "SEARCH r USING INDEX role_profile_created (profile_id=?)\nSEARCH u USING INTEGER PRIMARY KEY (rowid=?)", []string{"SCAN", "FOR ORDER BY"}},
 		{"roles of a description", statement(&describedRoles, "r.created_at DESC, u.username, r.id"), 6, "SEARCH r USING INDEX role_profile_created (profile_id=?)", []string{"SCAN", "FOR ORDER BY"}},
 		{"accessibles", statement(&accessibles, "r.created_at DESC, r.id"), 6, "SEARCH r USING INDEX role_user (user_id=?)", []string{"SCAN"}},

@@ -17,7 +17,7 @@ CREATE TABLE user (
 );
 CREATE INDEX user_last_login ON user (last_login) WHERE last_login IS NOT NULL;
 CREATE INDEX user_created_at ON user (created_at, id);
-CREATE INDEX user_first_name ON user (first_name, last_name, id) WHERE is_active = 1;
+CREATE INDEX user_first_name ON user (first_name, last_name, id, is_active, username, email);
 
 CREATE TABLE contact (
     id                          INTEGER PRIMARY KEY,

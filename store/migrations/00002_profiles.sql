@@ -34,9 +34,8 @@ CREATE TABLE profile (
     parked_reason           TEXT,
     extra                   TEXT
 );
-CREATE INDEX profile_full_name ON profile (full_name, id) WHERE is_active = 1;
-CREATE INDEX profile_active ON profile (created_at, full_name, id) WHERE is_active = 1;
-CREATE INDEX profile_created_at ON profile (created_at, id);
+CREATE INDEX profile_full_name ON profile (full_name, id, is_active);
+CREATE INDEX profile_created_at ON profile (created_at, full_name, id, is_active);
 CREATE INDEX profile_email ON profile (email COLLATE NOCASE);
 CREATE INDEX profile_email_domain ON profile (email_domain);
 CREATE INDEX profile_processor ON profile (processor_id);
