@@ -326,12 +326,9 @@ func (s *Service) deleteAccount(c *rest.Call, tx *store.Tx, _ *rest.None) (out r
 	switch {
 	case err != nil:
 	case personal != 0:
-		err = s.profiles.Archive(tx, personal, c.User.ID, broker)
+		err = s.profiles.Archive(tx, personal, broker)
 	default:
-		if !broker {
-			err = s.profiles.LastManagerElsewhere(tx, u.ID, 0)
-		}
-		if err == nil {
+		if err = s.profiles.LastManagerElsewhere(tx, u.ID, 0, broker); err == nil {
 			err = s.ArchiveUser(tx, u.ID)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // broker says that a manager of the broker asks, who may leave other profiles of that user without a manager. Archiving what is
 // archived changes nothing. Errors: 400 for the broker, the processor, a profile that has current subscribers or a balance, and
 // a user who is the last manager of another profile.
-func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) error {
+func (s *Service) Archive(tx *store.Tx, profile int64, broker bool) error {
 	var slug string
 	var active bool
 	if err := tx.QueryRow(`SELECT slug, is_active FROM profile WHERE id = ?`, profile).Scan(&slug, &active); err != nil {
@@ -30,10 +30,8 @@ func (s *Service) Archive(tx *store.Tx, profile, byUser int64, broker bool) erro
 		return err
 	}
 	if user != 0 {
-		if !broker {
-			if err := s.LastManagerElsewhere(tx, user, profile); err != nil {
-				return err
-			}
+		if err := s.LastManagerElsewhere(tx, user, profile, broker); err != nil {
+			return err
 		}
 		if err := s.users.ArchiveUser(tx, user); err != nil {
 			return err
@@ -59,7 +57,7 @@ func (s *Service) deleteProfile(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.
 	if err != nil {
 		return rest.None{}, err
 	}
-	return rest.None{}, s.Archive(tx, p.ID, c.User.ID, c.Query.IsBrokerManager())
+	return rest.None{}, s.Archive(tx, p.ID, c.Query.IsBrokerManager())
 }
 
 // mayArchive holds decision 7.
@@ -93,16 +91,17 @@ func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
 }
 
 // LastManagerElsewhere fails with 400 when a user is the last active manager of an active profile other than except
-// (decision 39).
-func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64) error {
+// (decision 39). With broker, which a manager of the broker sets, only the broker's own profile counts: without a manager there,
+// nobody runs the site.
+func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64, broker bool) error {
 	var name string
 	err := r.QueryRow(`SELECT coalesce(min(p.slug), '') FROM role mine JOIN profile p ON p.id = mine.profile_id
-		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND mine.request_key IS NULL AND mine.grant_key IS NULL
+		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND (NOT ? OR p.slug = ?) AND mine.request_key IS NULL AND mine.grant_key IS NULL
 			AND (mine.ends_at IS NULL OR mine.ends_at > ?)
 			AND +mine.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
 			AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id
 				WHERE r.profile_id = mine.profile_id AND r.user_id <> mine.user_id AND `+aManager+`)`,
-		user, except, r.Now(), r.Now()).Scan(&name)
+		user, except, broker, s.dir.Broker(), r.Now(), r.Now()).Scan(&name)
 	if err == nil && name != "" {
 		err = rest.Bad("detail", "The user is the last manager of profile "+name+".")
 	}

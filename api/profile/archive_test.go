@@ -63,6 +63,17 @@ func TestArchivedSlugIsFree(t *testing.T) {
 	}
 }
 
+// Somebody has to run the site, whoever asks.
+func TestBrokerKeepsAManager(t *testing.T) {
+	w := newWorld(t)
+	w.profile("bob")
+	w.role("bob", "bob", "manager")
+	c := resttest.Case
+	w.Run(t, c("the last one", "bob", "DELETE /api/profile/bob", "", 400, `{"detail":"The user is the last manager of profile broker."}`))
+	w.role("olga", "broker", "manager")
+	w.Run(t, c("not the last one", "bob", "DELETE /api/profile/bob", "", 204, ""))
+}
+
 // One who is the last manager elsewhere is not counted for a manager who cannot log in (decision 31).
 func TestLastManagerElsewhere(t *testing.T) {
 	w := newWorld(t)

@@ -45,7 +45,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Put(one, provides, s.updateProfile, profile),
 		rest.Patch(one, provides, s.updateProfile, profile),
 		rest.Delete(one, deletes, s.deleteProfile),
-		rest.Act(http.MethodPost, one+"/picture", provides, s.setPicture, rest.File(max(s.pictures.Max, rest.MaxPicture)+64<<10)),
+		rest.Act(http.MethodPost, one+"/picture", provides, s.setPicture, rest.File(pictureBody)),
 
 		rest.Get(roles, provider, s.listRoles, rest.Listed()),
 		rest.Get(describes, direct, s.listDescriptions, rest.Listed()),
@@ -73,6 +73,9 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Post("/api/users/{user}/profiles", self, s.createConnected, user, rest.Keyed()),
 	}
 }
+
+// pictureBody is the size in bytes of the largest body with a picture.
+const pictureBody = rest.MaxPicture + 64<<10
 
 // What is looked up of a path when the body is bad: the object's 404 comes first (conventions.md 9.3).
 

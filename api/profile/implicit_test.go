@@ -197,6 +197,18 @@ func TestSettleWritesOnlyWhenDue(t *testing.T) {
 	w.Run(t, resttest.Case("not any more", "pia", "GET /api/users/pia/accessibles", "", 200, `~"invited_count":0`))
 }
 
+// A site adds providers of its own.
+func TestMorePublicMail(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.PublicMail = append(s.PublicMail, "Cowork.Example") })
+	w.batch(func() {
+		global(w)
+		w.user("new")
+		w.exec(`UPDATE user SET email = 'new@cowork.example' WHERE username = 'new'`)
+		w.exec(`UPDATE contact SET email = 'new@cowork.example', email_verified_at = 1 WHERE slug = 'new'`)
+	})
+	w.Run(t, resttest.Case("list", "new", "GET /api/users/new/accessibles", "", 200, `~"count":0`))
+}
+
 func TestPublicMailDomains(t *testing.T) {
 	for _, domain := range []string{"gmail.com", "googlemail.com", "yahoo.com", "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "aol.com",
 		"proton.me", "protonmail.com", "gmx.com", "mail.com"} {

@@ -5,6 +5,8 @@ package profile
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
@@ -17,7 +19,7 @@ type Options struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Notices   *notice.Notices
-	Pictures  *rest.Pictures
+	Pictures  *rest.Pictures // nil: none are taken
 	Settings  Settings
 }
 
@@ -44,7 +46,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		ShadowsPerHour: 60,
 		ArchiveDomain:  "anonimized.local",
-		PublicMail:     PublicMailDomains,
+		PublicMail:     slices.Clone(PublicMailDomains),
 		AppPath:        "/app/{profile}/",
 	}
 }
@@ -68,12 +70,9 @@ type Service struct {
 
 // NewService returns a service; SetUsers and SetSubscriptions complete it.
 func NewService(o Options) *Service {
-	if o.Pictures == nil {
-		o.Pictures = &rest.Pictures{}
-	}
 	s := &Service{store: o.Store, dir: o.Directory, notices: o.Notices, pictures: o.Pictures, settings: o.Settings, public: map[string]bool{}}
 	for _, domain := range o.Settings.PublicMail {
-		s.public[domain] = true
+		s.public[strings.ToLower(domain)] = true
 	}
 	return s
 }

@@ -37,8 +37,11 @@ var pictureTypes = map[string][]string{
 }
 
 // Receive keeps the picture that a request carries as field "file" of a multipart body, and returns its path below the site. Errors:
-// 415 for another body, 400 on "detail" without a file, and those of Keep.
+// 403 when p is nil, 415 for another body, 400 on "detail" without a file, and those of Keep.
 func (p *Pictures) Receive(c *Call) (path string, err error) {
+	if p == nil {
+		return "", Forbidden("This site takes no pictures.")
+	}
 	raw, err := c.BodyBytes()
 	if err != nil {
 		return "", err
