@@ -52,12 +52,22 @@ func (s *Service) Archive(tx *store.Tx, profile int64, broker bool) error {
 	return err
 }
 
+// deleteProfile archives a profile. That of a user goes with the account, which is for the user and the broker to end, not for
+// whoever else manages the profile (decision 29).
 func (s *Service) deleteProfile(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
 	p, err := findProfile(tx, c.Param("profile"))
 	if err != nil {
 		return rest.None{}, err
 	}
-	return rest.None{}, s.Archive(tx, p.ID, c.Query.IsBrokerManager())
+	user, err := attachedUser(tx, p.ID)
+	if err != nil {
+		return rest.None{}, err
+	}
+	broker := c.Query.IsBrokerManager()
+	if user != 0 && user != c.User.ID && !broker {
+		return rest.None{}, rest.Forbidden("Only its user can delete a personal profile.")
+	}
+	return rest.None{}, s.Archive(tx, p.ID, broker)
 }
 
 // mayArchive holds decision 7.

@@ -167,6 +167,7 @@ func TestTakeOverThroughProfile(t *testing.T) {
 		c := resttest.Case
 		w.Run(t,
 			c("writes the profile", "olga", "PATCH /api/profile/xia", `{"email":"evil@olga.example","full_name":"Evil Olga"}`, 200, `~"email":"evil@olga.example"`),
+			c("does not end the account", "olga", "DELETE /api/profile/xia", "", 403, `{"detail":"Only its user can delete a personal profile."}`),
 			c("does not rename the user", "olga", "PATCH /api/profile/xia", `{"slug":"evil"}`, 400, `{"slug":["Only its user can rename a personal profile."]}`),
 			c("what xia writes next carries nothing over", "xia", "PUT /api/profile/xia", `{"full_name":"Evil Olga","region":"CA"}`, 200, "*"),
 		)
