@@ -154,7 +154,7 @@ func (s *Service) DeleteCoupon(tx *store.Tx, c *Coupon) error {
 // applyCoupon writes a change over a coupon and checks the result.
 func (s *Service) applyCoupon(r store.Reader, c *Coupon, in *CouponChange) error {
 	c.Type, c.Value = in.Type.Or(c.Type), in.Value.Or(c.Value)
-	if c.tooHigh() {
+	if c.tooHigh() && (in.Type.Set() || in.Value.Set()) {
 		return rest.Invalid("discount_value", tooHigh)
 	}
 	if in.EndsAt.Given {

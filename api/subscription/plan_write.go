@@ -54,8 +54,19 @@ type useChange struct {
 // longest is how long an order may extend a subscription, in periods of a type: 200 years, so that no date leaves the calendar.
 var longest = map[ledger.Period]int64{ledger.Hourly: 200 * 8766, ledger.Daily: 200 * 366, ledger.Weekly: 200 * 53, ledger.Monthly: 200 * 12, ledger.Yearly: 200}
 
-// check is what the fields of a change cannot say each for itself; p is the plan as it will be.
+// check is what the fields of a change cannot say each for itself; p is the plan as it will be. What a plan that was made elsewhere
+// has, and the change leaves alone, is not looked at.
 func (in *PlanChange) check(p *Plan) error {
+	if in.Unit.Set() {
+		unit, err := ledger.ParseUnit(p.Unit)
+		if err != nil {
+			return rest.Invalid("unit", fmt.Sprintf("%q is not a valid choice.", p.Unit))
+		}
+		p.Unit = unit
+	}
+	if !in.PeriodType.Set() && !in.PeriodLength.Set() && !in.AdvanceDiscounts.Set() {
+		return nil
+	}
 	if p.PeriodLength > longest[p.PeriodType] {
 		return rest.Invalid("period_length", fmt.Sprintf("Ensure this value is less than or equal to %d.", longest[p.PeriodType]))
 	}
@@ -72,11 +83,6 @@ func (in *PlanChange) check(p *Plan) error {
 	if bad {
 		return &rest.Error{Status: http.StatusBadRequest, Body: rest.Fields{{Name: "advance_discounts", Value: errs}}}
 	}
-	unit, err := ledger.ParseUnit(p.Unit)
-	if err != nil {
-		return rest.Invalid("unit", fmt.Sprintf("%q is not a valid choice.", p.Unit))
-	}
-	p.Unit = unit
 	return nil
 }
 

@@ -241,6 +241,20 @@ func TestLongerPeriods(t *testing.T) {
 		`{"advance_discounts":[{},{"length":["Ensure this value is less than or equal to 2."]}]}`))
 }
 
+// A plan and a coupon of another system may have what is refused here: it does not stand in the way of other changes.
+func TestChangeWhatWasImported(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`UPDATE advance_discount SET discount_value = 20000`)
+	w.exec(`UPDATE plan SET period_length = 900 WHERE slug = 'annual'`)
+	w.exec(`INSERT INTO coupon (code, profile_id, created_at, discount_value) SELECT 'BIG', id, 0, 20000 FROM profile WHERE slug = 'cowork'`)
+	w.Run(t,
+		resttest.Case("plan", "donny", "PATCH /api/profile/cowork/plans/annual", `{"description":"d"}`, 200, `~"discount_value":20000`),
+		resttest.Case("its period", "donny", "PATCH /api/profile/cowork/plans/annual", `{"period_type":"monthly","period_length":1}`, 400, `~{"advance_discounts":[`),
+		resttest.Case("coupon", "donny", "PATCH /api/billing/cowork/coupons/BIG", `{"description":"d"}`, 200, `~"discount_value":20000`),
+		resttest.Case("its value", "donny", "PATCH /api/billing/cowork/coupons/BIG", `{"discount_value":10001}`, 400, "*"),
+	)
+}
+
 func TestDeletePlan(t *testing.T) {
 	w := newWorld(t)
 	w.exec(`INSERT INTO coupon (code, profile_id, created_at, plan_id) SELECT 'X', profile_id, 0, id FROM plan WHERE slug = 'annual'`)
