@@ -111,7 +111,7 @@ func FuzzPath(f *testing.F) {
 		}
 		for _, p := range answer[1:] {
 			if _, value, _ := strings.Cut(p, "="); value == "" || strings.ContainsAny(value, "/ %\x00\\") || value == ".." && !strings.Contains(answer[0], "/roles/") {
-				t.Errorf("%q: parameter %q", path, p)
+				t.Errorf("%q: parameter %q of %v", path, p, answer)
 			}
 		}
 	})

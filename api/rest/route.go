@@ -162,10 +162,14 @@ func (rs *router) find(r *http.Request) (*route, accessrules.Params) {
 	if n := len(ctx.URLParams.Keys); n > 0 {
 		params = make(accessrules.Params, n)
 		for i, name := range ctx.URLParams.Keys {
-			if name == "*" {
+			value := ctx.URLParams.Values[i]
+			switch {
+			case name == "*":
 				name = "path"
+			case value == "": // chi lets an empty segment stand for a parameter, whatever its class
+				return nil, nil
 			}
-			params[i] = accessrules.Param{Name: name, Value: ctx.URLParams.Values[i]}
+			params[i] = accessrules.Param{Name: name, Value: value}
 		}
 	}
 	return rt, params
