@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -249,5 +250,31 @@ func TestPlan(t *testing.T) {
 	s := storetest.New(t)
 	if got, want := storetest.Plan(t, s, `SELECT * FROM role WHERE user_id = ?`, 1), "SEARCH role USING INDEX role_user (user_id=?)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestRows reads with the helpers of every package: all rows, whether there is one, and bound identifiers.
+func TestRows(t *testing.T) {
+	s := newStore(t)
+	err := s.Read(t.Context(), func(r store.Reader) error {
+		var got []int64
+		err := store.Each(r, func(rows *sql.Rows) error {
+			var n int64
+			err := rows.Scan(&n)
+			got = append(got, n)
+			return err
+		}, `SELECT value FROM json_each(?) ORDER BY value`, store.IDs([]int64{3, 1}))
+		if err != nil || !slices.Equal(got, []int64{1, 3}) {
+			t.Errorf("Each: %v, %v", got, err)
+		}
+		for query, want := range map[string]bool{`SELECT 1`: true, `SELECT 1 WHERE 0`: false} {
+			if found, err := store.Exists(r, query); found != want || err != nil {
+				t.Errorf("Exists(%s) = %v, %v", query, found, err)
+			}
+		}
+		return store.Each(r, func(*sql.Rows) error { return nil }, `SELECT nothing`)
+	})
+	if err == nil {
+		t.Error("Each of a query that is none succeeds")
 	}
 }

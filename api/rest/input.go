@@ -163,6 +163,40 @@ func newField(t reflect.Type) *field {
 	return f
 }
 
+// OneOrMany is the input of an endpoint that takes an object or a list of objects. A list may not be empty.
+type OneOrMany[T any] struct {
+	Items []T
+	List  bool // a list was given
+}
+
+func (m *OneOrMany[T]) decode(d decoder, v value) any {
+	if m.List = v.kind() == "list"; m.List {
+		target := reflect.ValueOf(&m.Items).Elem()
+		problem := d.list(newField(target.Type()), target, v)
+		if problem == nil && len(m.Items) == 0 {
+			problem = []string{msgEmptyList}
+		}
+		if messages, ok := problem.([]string); ok {
+			problem = Fields{{"detail", messages}}
+		}
+		return problem
+	}
+	m.Items = make([]T, 1)
+	return d.whole(reflect.ValueOf(&m.Items[0]).Elem(), v)
+}
+
+// whole decodes a body that is an object.
+func (d decoder) whole(dst reflect.Value, v value) any {
+	switch kind := v.kind(); kind {
+	case "dict":
+		return d.object(planOf(dst.Type()), dst, v)
+	case "null":
+		return Fields{{"detail", []string{msgNoData}}}
+	default:
+		return Fields{{"detail", []string{msgNotObject(kind)}}}
+	}
+}
+
 // decode reads the body into in, a pointer to a struct or to a slice, and checks it.
 func (c *Call) decode(in any) error {
 	v, err := c.source()
@@ -172,20 +206,15 @@ func (c *Call) decode(in any) error {
 	dst := reflect.ValueOf(in).Elem()
 	d := decoder{partial: c.r.Method == http.MethodPatch, post: c.r.Method == http.MethodPost}
 	var problem any
-	if dst.Kind() == reflect.Slice {
+	if m, ok := in.(interface{ decode(decoder, value) any }); ok {
+		problem = m.decode(d, v)
+	} else if dst.Kind() == reflect.Slice {
 		problem = d.list(newField(dst.Type()), dst, v)
 		if messages, ok := problem.([]string); ok {
 			problem = Fields{{"detail", messages}}
 		}
 	} else {
-		switch kind := v.kind(); kind {
-		case "dict":
-			problem = d.object(planOf(dst.Type()), dst, v)
-		case "null":
-			problem = Fields{{"detail", []string{msgNoData}}}
-		default:
-			problem = Fields{{"detail", []string{msgNotObject(kind)}}}
-		}
+		problem = d.whole(dst, v)
 	}
 	if problem != nil {
 		return &Error{Status: http.StatusBadRequest, Body: problem}

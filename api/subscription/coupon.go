@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -64,6 +65,21 @@ func scanCoupon(row scanner, c *Coupon) error {
 // CouponByID reads a coupon, nil when there is none.
 func (s *Service) CouponByID(r store.Reader, id int64) (*Coupon, error) {
 	return oneCoupon(r, selectCoupon+` WHERE coupon.id = ?`, id)
+}
+
+// Coupons reads coupons by ID, in one query. IDs of none are left out.
+func (s *Service) Coupons(r store.Reader, ids []int64) (map[int64]*Coupon, error) {
+	found := make(map[int64]*Coupon, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := each(r, func(rows *sql.Rows) error {
+		var c Coupon
+		err := scanCoupon(rows, &c)
+		found[c.ID] = &c
+		return err
+	}, selectCoupon+` WHERE coupon.id IN (SELECT value FROM json_each(?))`, list(ids))
+	return found, err
 }
 
 // CouponByCode reads a provider's coupon by its code, in any letter case, nil when there is none.

@@ -58,6 +58,16 @@ type UseCharge struct {
 	Extra        json.RawMessage `json:"extra"`
 }
 
+// Use is a metered use of the plan, nil when it is none of it.
+func (p *Plan) Use(id int64) *UseCharge {
+	for i := range p.UseCharges {
+		if p.UseCharges[i].ID == id {
+			return &p.UseCharges[i]
+		}
+	}
+	return nil
+}
+
 // Terms are what the plan's prices are computed from.
 func (p *Plan) Terms() Terms {
 	t := Terms{Plan: p.Slug, Unit: p.Unit, Amount: p.PeriodAmount, Period: p.PeriodType, Length: p.PeriodLength, Setup: p.SetupAmount,
@@ -100,6 +110,28 @@ func (s *Service) PlanBySlug(r store.Reader, slug string) (*Plan, error) {
 		return nil, store.ErrNotFound
 	}
 	return p, err
+}
+
+// Plans reads plans by ID, with all that hangs on them, in a few queries whatever their number. IDs of none are left out.
+func (s *Service) Plans(r store.Reader, ids []int64) (map[int64]*Plan, error) {
+	found := make(map[int64]*Plan, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	var plans []Plan
+	err := each(r, func(rows *sql.Rows) error {
+		var p Plan
+		err := scanPlan(rows, &p)
+		plans = append(plans, p)
+		return err
+	}, selectPlan+` WHERE plan.id IN (SELECT value FROM json_each(?))`, list(ids))
+	if err != nil {
+		return nil, err
+	}
+	for i := range plans {
+		found[plans[i].ID] = &plans[i]
+	}
+	return found, s.complete(r, plans)
 }
 
 // planOf reads a plan of a provider by the slugs of both. Errors: 404.

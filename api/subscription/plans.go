@@ -91,7 +91,7 @@ type held struct {
 
 func (s *Service) held(r store.Reader, cart Cart) (held, error) {
 	h := held{plans: map[int64]int64{}}
-	where, arg := cart.where()
+	where, arg := cart.Where()
 	if arg == nil {
 		return h, nil
 	}

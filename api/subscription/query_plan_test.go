@@ -35,8 +35,8 @@ func TestQueryPlans(t *testing.T) {
 	const sorted = "TEMP B-TREE FOR ORDER BY"
 	const customers = "SEARCH s USING COVERING INDEX subscription_customer (provider_id=?)"
 	user, anonymous := Cart{User: 1}, Cart{Anonymous: []byte{1}}
-	ofUser, _ := user.where()
-	ofVisitor, _ := anonymous.where()
+	ofUser, _ := user.Where()
+	ofVisitor, _ := anonymous.Where()
 	for _, test := range []struct {
 		name, query string
 		want        string // steps that must be there

@@ -34,14 +34,14 @@ func CartHash(cookie string) []byte {
 	return sum[:]
 }
 
-// redeem puts a coupon on items; the condition of Cart.where follows.
+// redeem puts a coupon on items; the condition of Cart.Where follows.
 const redeem = `UPDATE cart_item SET coupon_id = coupon.id FROM plan JOIN coupon ON ` + couponApplies + `
 	WHERE coupon.code = ? AND plan.id = cart_item.plan_id AND cart_item.recorded = 0 AND `
 
 // Redeem puts a coupon on the open items of a cart that it lowers, in the place of another one, and remembers the code for items
 // that come later (subscriptions.md 8.6). It tells on how many. The coupon is used up when the order is executed, not here.
 func (s *Service) Redeem(tx *store.Tx, cart Cart, code string) (int64, error) {
-	where, owner := cart.where()
+	where, owner := cart.Where()
 	if owner == nil {
 		return 0, nil
 	}
@@ -60,8 +60,8 @@ func (s *Service) Redeem(tx *store.Tx, cart Cart, code string) (int64, error) {
 	return n, err
 }
 
-// where is the condition on cart_item, or cart, of a cart's rows, and what it binds; nil for a visitor without a cart.
-func (c Cart) where() (condition string, arg any) {
+// Where is the condition on cart_item, or cart, of a cart's rows, and what it binds; nil for a visitor without a cart.
+func (c Cart) Where() (condition string, arg any) {
 	switch {
 	case c.User != 0:
 		return `user_id = ?`, c.User

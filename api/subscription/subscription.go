@@ -65,6 +65,35 @@ func (s *Service) ByID(r store.Reader, id int64) (*Subscription, error) {
 	return one(r, selectSubscription+` WHERE s.id = ?`, id)
 }
 
+// ByIDs reads subscriptions in one query. IDs of none are left out.
+func (s *Service) ByIDs(r store.Reader, ids []int64) (map[int64]*Subscription, error) {
+	found := make(map[int64]*Subscription, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := each(r, func(rows *sql.Rows) error {
+		var sub Subscription
+		err := scanSubscription(rows, &sub)
+		found[sub.ID] = &sub
+		return err
+	}, selectSubscription+` WHERE s.id IN (SELECT value FROM json_each(?))`, list(ids))
+	return found, err
+}
+
+// Currents is Current for all plans of profiles, by profile and plan.
+func (s *Service) Currents(r store.Reader, profiles []int64) (map[[2]int64]*Subscription, error) {
+	found := map[[2]int64]*Subscription{}
+	err := each(r, func(rows *sql.Rows) error {
+		var sub Subscription
+		err := scanSubscription(rows, &sub)
+		if key := [2]int64{sub.ProfileID, sub.PlanID}; found[key] == nil {
+			found[key] = &sub
+		}
+		return err
+	}, selectSubscription+` WHERE s.profile_id IN (SELECT value FROM json_each(?)) AND s.ends_at > ? ORDER BY s.ends_at, s.id`, list(profiles), r.Now())
+	return found, err
+}
+
 // Current is the subscription of a profile to a plan that ends after now, whatever its opt-in, nil when there is none: what
 // buying again extends. There is at most one; of several made elsewhere it is the one that ends first (subscriptions.md 6.3).
 func (s *Service) Current(r store.Reader, profileID, planID int64) (*Subscription, error) {
