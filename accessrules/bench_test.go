@@ -28,7 +28,7 @@ func BenchmarkMatch(b *testing.B) {
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if i, _ := set.Match("/app/acme/items/42"); i != n-1 {
+				if i, _ := set.Match("GET", "/app/acme/items/42"); i != n-1 {
 					b.Fatal(i)
 				}
 			}

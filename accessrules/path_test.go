@@ -267,7 +267,7 @@ func checkClean(t interface{ Fatalf(string, ...any) }, set *accessrules.Set, raw
 	if err != nil || u.EscapedPath() != clean || u.Host != "" || u.RawQuery != "" || !utf8.ValidString(u.Path) {
 		t.Fatalf("%q: %q is forwarded as %q", raw, clean, u)
 	}
-	index, params := set.Match(clean)
+	index, params := set.Match("GET", clean)
 	for i, upstream := range upstreams {
 		acted := upstream(clean)
 		want, wantParams := naiveMatch(guarded, acted)

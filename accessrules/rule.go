@@ -8,11 +8,25 @@ import (
 // A Rule of the gate is a path and conditions, all of which must hold (decision 58). access.md B.2.
 type Rule struct {
 	Path       string      // pattern: segments, "{name}" or ":name" for any one; a prefix by whole segments
+	Methods    []string    // in capitals; none: every method. GET stands for HEAD too
 	Conditions []Condition // none, or only Any: anybody, even anonymous
 	Forward    bool        // pass on to the upstream (true) or serve locally
 	Engaged    []string    // tags of engagement tracking
 	Allow      string      // the rules API's text of the first condition: "0", "15/{\"plan\": \"premium\"}"
 	Source     string      // where it was written: "Caddyfile:12" or "api"
+	Refusal    Refusal     // what is answered when a condition does not hold
+}
+
+// A Refusal is what a rule answers in place of what the reason asks for (access.md A.5).
+type Refusal struct {
+	Status int    // 0: the status of the reason. 404 hides that there is anything
+	Target string // page that people are sent to; {name} stands for a parameter of the path. "": the page that cures the reason
+}
+
+// Text is the rule in the words of the Caddyfile, in one line.
+func (r *Rule) Text() string {
+	words := append([]string{r.Path}, r.Methods...)
+	return strings.Join(words, " ") + ": " + all(r.Conditions).String()
 }
 
 // SourceAPI is the Source of rules that were made through the rules API.

@@ -3,8 +3,7 @@ package accessrules
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"math"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,23 +15,8 @@ type Set struct {
 	rules  []Rule
 	params [][]placed // of each rule: its parameters
 	shadow []Shadow
-	nodes  []node
-	edges  []edge // open addressing; a power of two, at most half full
-	used   int
-	seed   maphash.Seed
-}
-
-// A node is where some patterns stand after their first segments.
-type node struct {
-	rank  int32 // of the rule whose pattern ends here
-	best  int32 // the least rank here and below
-	param int32 // where a parameter leads; 0: nowhere
-}
-
-// An edge leads from a node by a literal.
-type edge struct {
-	label    string
-	from, to int32 // to 0: no edge
+	all    *tree            // rules that name no method
+	by     map[string]*tree // by each method that a rule names: rules for it, those that name none among them
 }
 
 // placed is a parameter and which segment of the path it takes.
@@ -41,14 +25,12 @@ type placed struct {
 	at   int
 }
 
-const noRank = math.MaxInt32
-
 // A Shadow is a rule that never decides, since an earlier one matches every path that it matches.
 type Shadow struct{ Rule, By int }
 
 // Compile makes a set of rules, given in the order in which they are tried. It refuses invalid paths, and two rules of one path
-// unless one is the Caddyfile's and the other the API's (decision 58): the Caddyfile's then comes first and the other is among
-// Shadowed. Errors are *RuleError.
+// and method unless one is the Caddyfile's and the other the API's (decision 58): the Caddyfile's then comes first and the other
+// is among Shadowed. Errors are *RuleError.
 func Compile(rules []Rule) (*Set, error) { return CompileUnder("", rules) }
 
 // CompileUnder is Compile for a site that lives under a path: prefix is put before the path of each rule (access.md B.1
@@ -58,156 +40,118 @@ func CompileUnder(prefix string, rules []Rule) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{
-		rules:  slices.Clone(rules),
-		params: make([][]placed, len(rules)),
-		nodes:  []node{{rank: noRank, best: noRank}},
-		edges:  make([]edge, 16),
-		seed:   maphash.MakeSeed(),
+	s := &Set{rules: slices.Clone(rules), params: make([][]placed, len(rules)), all: newTree()}
+	for _, r := range s.rules {
+		for _, method := range r.Methods {
+			if s.by[method] == nil {
+				if s.by == nil {
+					s.by = map[string]*tree{}
+				}
+				s.by[method] = newTree()
+			}
+		}
 	}
 	type origin struct {
-		path string
-		api  bool
+		path, method string
+		api          bool
 	}
 	seen := make(map[origin]bool, len(rules))
 	for i, r := range s.rules {
+		fail := func(err error) (*Set, error) { return nil, &RuleError{Index: i, Rule: r, Err: err} }
 		pattern, err := parsePattern(r.Path)
 		if err != nil {
-			return nil, &RuleError{Index: i, Rule: r, Err: err}
+			return fail(err)
 		}
-		o := origin{"/" + strings.TrimPrefix(r.Path, "/"), r.Source == SourceAPI}
-		if seen[o] {
-			return nil, &RuleError{Index: i, Rule: r, Err: errors.New("a rule with this path already exists")}
-		}
-		seen[o] = true
 		if slices.Contains(r.Conditions, nil) {
-			return nil, &RuleError{Index: i, Rule: r, Err: errors.New("a condition is missing")}
+			return fail(errors.New("a condition is missing"))
+		}
+		methods := r.Methods
+		if len(methods) == 0 {
+			methods = []string{""}
+		}
+		for _, method := range methods {
+			if err := checkMethod(method); err != nil {
+				return fail(err)
+			}
+			o := origin{"/" + strings.TrimPrefix(r.Path, "/"), method, r.Source == SourceAPI}
+			if seen[o] {
+				return fail(errors.New("a rule with this path already exists"))
+			}
+			seen[o] = true
 		}
 		s.add(i, slices.Concat(site, pattern))
 	}
 	return s, nil
 }
 
+// checkMethod refuses what is no method, and HEAD, which goes with GET. "" stands for every method.
+func checkMethod(method string) error {
+	if method == http.MethodHead {
+		return errors.New("HEAD goes with GET: write GET")
+	}
+	for i := range len(method) {
+		if c := method[i]; c < 'A' || c > 'Z' {
+			return fmt.Errorf("%q is no method: methods are in capitals", method)
+		}
+	}
+	return nil
+}
+
 // add puts a rule behind those that are in the set.
 func (s *Set) add(i int, pattern []segment) {
-	if by := s.covering(0, pattern, noRank); by != noRank {
+	by := int32(-1)
+	for _, t := range s.trees(s.rules[i].Methods) {
+		if by = max(by, t.covering(0, pattern, noRank)); by == noRank {
+			break
+		}
+	}
+	if by != noRank {
 		s.shadow = append(s.shadow, Shadow{Rule: i, By: int(by)})
 	}
-	rank := int32(i)
-	at := int32(0)
-	s.nodes[at].best = min(s.nodes[at].best, rank)
 	for n, seg := range pattern {
 		if seg.param {
 			s.params[i] = append(s.params[i], placed{seg.text, n})
-			if s.nodes[at].param == 0 {
-				s.nodes[at].param = s.grow()
-			}
-			at = s.nodes[at].param
-		} else {
-			at = s.literal(at, seg.text)
-		}
-		s.nodes[at].best = min(s.nodes[at].best, rank)
-	}
-	s.nodes[at].rank = min(s.nodes[at].rank, rank)
-}
-
-func (s *Set) grow() int32 {
-	s.nodes = append(s.nodes, node{rank: noRank, best: noRank})
-	return int32(len(s.nodes) - 1)
-}
-
-// literal is the node that a literal leads to, made if need be.
-func (s *Set) literal(from int32, label string) int32 {
-	if to := s.follow(from, label); to != 0 {
-		return to
-	}
-	if s.used++; 2*s.used > len(s.edges) {
-		old := s.edges
-		s.edges = make([]edge, 2*len(old))
-		for _, e := range old {
-			if e.to != 0 {
-				s.put(e)
-			}
 		}
 	}
-	e := edge{label: label, from: from, to: s.grow()}
-	s.put(e)
-	return e.to
-}
-
-func (s *Set) put(e edge) {
-	at := s.slot(e.from, e.label)
-	for s.edges[at].to != 0 {
-		at = (at + 1) & (len(s.edges) - 1)
+	for _, t := range s.trees(s.rules[i].Methods) {
+		t.add(int32(i), pattern)
 	}
-	s.edges[at] = e
 }
 
-// follow is the node that a literal leads to, 0 for none.
-func (s *Set) follow(from int32, label string) int32 {
-	for at := s.slot(from, label); ; at = (at + 1) & (len(s.edges) - 1) {
-		e := &s.edges[at]
-		if e.to == 0 || e.from == from && e.label == label {
-			return e.to
+// trees are those that a rule for some methods, none for every method, is in.
+func (s *Set) trees(methods []string) []*tree {
+	var list []*tree
+	for _, method := range methods {
+		list = append(list, s.by[method])
+	}
+	if len(methods) == 0 {
+		list = append(list, s.all)
+		for _, t := range s.by {
+			list = append(list, t)
 		}
 	}
+	return list
 }
 
-func (s *Set) slot(from int32, label string) int {
-	h := maphash.String(s.seed, label) ^ uint64(from)*0x9E3779B97F4A7C15
-	return int(h^h>>32) & (len(s.edges) - 1)
+// tree is the one for a method.
+func (s *Set) tree(method string) *tree {
+	if len(s.by) == 0 {
+		return s.all
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if t := s.by[method]; t != nil {
+		return t
+	}
+	return s.all
 }
 
-// covering is the least rank of the rules so far that match whatever pattern matches.
-func (s *Set) covering(at int32, pattern []segment, best int32) int32 {
-	n := s.nodes[at]
-	best = min(best, n.rank)
-	if len(pattern) == 0 {
-		return best
-	}
-	if !pattern[0].param {
-		if to := s.follow(at, pattern[0].text); to != 0 && s.nodes[to].best < best {
-			best = s.covering(to, pattern[1:], best)
-		}
-	}
-	if n.param != 0 && s.nodes[n.param].best < best {
-		best = s.covering(n.param, pattern[1:], best)
-	}
-	return best
-}
-
-// find is the least rank, below best, of the rules that match path from a node on.
-func (s *Set) find(at int32, path string, best int32) int32 {
-	n := s.nodes[at]
-	best = min(best, n.rank)
-	label, rest := cutSegment(path)
-	if label == "" {
-		return best
-	}
-	if to := s.follow(at, label); to != 0 && s.nodes[to].best < best {
-		best = s.find(to, rest, best)
-	}
-	if n.param != 0 && s.nodes[n.param].best < best {
-		best = s.find(n.param, rest, best)
-	}
-	return best
-}
-
-// cutSegment cuts the first segment off a path, "" at its end.
-func cutSegment(path string) (segment, rest string) {
-	for path != "" && path[0] == '/' {
-		path = path[1:]
-	}
-	if i := strings.IndexByte(path, '/'); i >= 0 {
-		return path[:i], path[i:]
-	}
-	return path, ""
-}
-
-// Match finds the rule that decides on a path in the form that Clean gives: the first whose pattern is a prefix of it, by whole
-// segments. It returns the index of the rule, -1 for none, and the parameters that the path gives it, decoded.
-func (s *Set) Match(path string) (int, Params) {
-	rank := s.find(0, path, noRank)
+// Match finds the rule that decides on a method and a path in the form that Clean gives: the first whose pattern is a prefix of the
+// path, by whole segments, among those for the method. HEAD counts as GET. It returns the index of the rule, -1 for none, and
+// the parameters that the path gives it, decoded.
+func (s *Set) Match(method, path string) (int, Params) {
+	rank := s.tree(method).find(0, path, noRank)
 	if rank == noRank {
 		return -1, nil
 	}
@@ -228,6 +172,51 @@ func (s *Set) Match(path string) (int, Params) {
 	}
 	return int(rank), params
 }
+
+// skipped are the rules before the one that decides whose path matches, and that are for other methods.
+func (s *Set) skipped(method, path string) []int {
+	decides, _ := s.Match(method, path)
+	var list []int
+	for i, r := range s.rules {
+		if i == decides {
+			break
+		}
+		if len(r.Methods) == 0 {
+			continue
+		}
+		only, err := Compile([]Rule{{Path: r.Path}})
+		if err != nil {
+			continue
+		}
+		if at, _ := only.Match(method, path); at == 0 {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// Over finds the condition of the rule that decides on a path under /api, with the parameters of its path (access.md B.4, "Rules
+// over built-in endpoints"); ok is false for none. A path that Clean does not accept, while there are rules, is refused.
+func (s *Set) Over(method, escapedPath string) (c Condition, params Params, ok bool) {
+	if s == nil {
+		return nil, nil, false
+	}
+	path, err := Clean(escapedPath)
+	if err != nil {
+		return nobody{}, nil, true
+	}
+	index, params := s.Match(method, path)
+	if index < 0 {
+		return nil, nil, false
+	}
+	return All(s.rules[index].Conditions...), params, true
+}
+
+// nobody holds for nobody.
+type nobody struct{}
+
+func (nobody) Check(*Query) Verdict { return Verdict{Reason: NoRule} }
+func (nobody) String() string       { return "nobody" }
 
 // Rules are the rules of the set, in order. They must not be changed.
 func (s *Set) Rules() []Rule { return s.rules }
@@ -259,7 +248,7 @@ type Decision struct {
 // conditions must hold; a path that no rule matches is refused with NoRule, for everybody. It sets q.Params to the parameters
 // of the path.
 func (s *Set) Decide(q *Query, path string) Decision {
-	index, params := s.Match(path)
+	index, params := s.Match(q.Method, path)
 	q.Params = params
 	if index < 0 {
 		return Decision{Index: -1, Verdict: Verdict{Reason: NoRule}, Failed: -1}

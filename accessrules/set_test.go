@@ -34,14 +34,14 @@ func TestMatch(t *testing.T) {
 		"/":                    "-1",
 		"":                     "-1",
 	} {
-		if got := matched(set.Match(path)); got != want {
+		if got := matched(set.Match("GET", path)); got != want {
 			t.Errorf("%q: got %s, want %s", path, got, want)
 		}
 	}
-	if got := matched(compile(t, "/").Match("/any/thing")); got != "0" {
+	if got := matched(compile(t, "/").Match("GET", "/any/thing")); got != "0" {
 		t.Errorf("the root matches everything: got %s", got)
 	}
-	if got := matched(compile(t).Match("/")); got != "-1" {
+	if got := matched(compile(t).Match("GET", "/")); got != "-1" {
 		t.Errorf("no rules: got %s", got)
 	}
 }
@@ -70,7 +70,7 @@ func TestMatchAtRandom(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := "/" + strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 0, 6).Draw(t, "path"), "/")
-		index, params := set.Match(path)
+		index, params := set.Match("GET", path)
 		want, wantParams := naiveMatch(patterns, path)
 		got := map[string]string{}
 		for _, p := range params {
@@ -177,7 +177,7 @@ func TestManyRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range rules {
-		if got, params := set.Match(strings.Replace(r.Path, "{profile}", "acme", 1)); got != i || params.Get("profile") != "acme" {
+		if got, params := set.Match("GET", strings.Replace(r.Path, "{profile}", "acme", 1)); got != i || params.Get("profile") != "acme" {
 			t.Fatalf("%s: got %d %v, want %d", r.Path, got, params, i)
 		}
 	}
@@ -192,7 +192,7 @@ func TestCompileUnder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{"/site/app/x": "0 profile=x", "/site": "1", "/site/y": "1", "/app/x": "-1", "/": "-1"} {
-		if got := matched(set.Match(path)); got != want {
+		if got := matched(set.Match("GET", path)); got != want {
 			t.Errorf("%s: got %s, want %s", path, got, want)
 		}
 	}
@@ -251,7 +251,7 @@ func TestDecide(t *testing.T) {
 func TestMatchAllocations(t *testing.T) {
 	set := compile(t, "/static", "/app/{profile}/x/{id}")
 	for path, want := range map[string]float64{"/static/a/b": 0, "/nothing": 0, "/app/acme/x/1": 1} {
-		if n := testing.AllocsPerRun(100, func() { set.Match(path) }); n > want {
+		if n := testing.AllocsPerRun(100, func() { set.Match("GET", path) }); n > want {
 			t.Errorf("%s: %v allocations, want %v", path, n, want)
 		}
 	}

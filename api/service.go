@@ -68,6 +68,7 @@ type Service struct {
 	subscriptions *subscription.Service
 	billing       *billing.Service
 	pictures      *rest.Pictures
+	gates         map[string]*accessrules.Live // by name; complete before Start
 	ready         atomic.Bool
 }
 
@@ -110,7 +111,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.rest, err = rest.New(rest.Options{
 		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
 		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
-		NotActivated: s.auth.NotActivated,
+		NotActivated: s.auth.NotActivated, Rule: s.rule,
 	}, endpoints)
 	return s, err
 }

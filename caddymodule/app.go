@@ -55,8 +55,9 @@ type App struct {
 
 	site    *api.Site
 	service *api.Service
-	key     string // of the site in the pool
-	command bool   // used by a command, outside of a server
+	gates   []*Gate // of the configuration, in the order in which they were provisioned
+	key     string  // of the site in the pool
+	command bool    // used by a command, outside of a server
 	logger  *zap.Logger
 }
 

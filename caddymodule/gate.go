@@ -47,7 +47,7 @@ type Gate struct {
 	PreflightDeny bool `json:"preflight_deny,omitempty"`
 
 	app     *App
-	rules   *accessrules.Set
+	live    *accessrules.Live
 	headers *accessrules.Headers
 	upward  *forwarder
 	logger  *zap.Logger
@@ -98,9 +98,13 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 			return fmt.Errorf("rule %s (%s): %w", r.Path, r.Source, err)
 		}
 	}
-	if g.rules, err = accessrules.Compile(rules); err != nil {
+	if g.live, err = accessrules.NewLive(g.Name, rules, nil); err != nil {
 		return err
 	}
+	if g.live, err = g.app.service.AddGate(g.live); err != nil {
+		return err
+	}
+	g.app.gates = append(g.app.gates, g)
 	if g.HeaderPrefix == "" {
 		g.HeaderPrefix = accessrules.DefaultPrefix
 	}
@@ -156,8 +160,8 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return g.refuseOr(w, r, next, &q, path, badIdentity(err))
 	}
 	q.Caller = id.User
-	d := g.rules.Decide(&q, path)
-	note(r, &id, d)
+	d := g.live.Set().Decide(&q, path)
+	g.observe(r, &id, d)
 	if !d.Verdict.OK() {
 		return g.refuseOr(w, r, next, &q, path, d.Verdict)
 	}
@@ -206,21 +210,6 @@ func badIdentity(err error) accessrules.Verdict {
 		return accessrules.Verdict{Reason: accessrules.BadCredentials, Target: "/login/", Err: err}
 	}
 	return accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}
-}
-
-// note tells Caddy who the caller is: placeholders and fields of the access log.
-func note(r *http.Request, id *directory.Identity, d accessrules.Decision) {
-	if id.User != nil {
-		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-			repl.Set("http.auth.user.id", id.User.Username)
-		}
-	}
-	if d.Verdict.OK() {
-		return
-	}
-	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-		extra.Set(zap.String("tollgate_reason", string(d.Verdict.Reason)))
-	}
 }
 
 func (g *Gate) debug(message string, fields ...zap.Field) {

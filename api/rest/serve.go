@@ -120,7 +120,7 @@ func (s *Service) ask(c *Call, params accessrules.Params) *accessrules.Query {
 // the first row of the path: who may not call that is told nothing about methods. The parameters of a rule replace those of q.
 func (s *Service) condition(c *Call, rt *route, e *Endpoint, q *accessrules.Query) accessrules.Condition {
 	if s.Rule != nil {
-		if condition, params, ok := s.Rule(c.r.URL.Path); ok {
+		if condition, params, ok := s.Rule(q.Method, c.r.URL.EscapedPath()); ok {
 			q.Params = params
 			return condition
 		}

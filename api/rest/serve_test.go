@@ -209,7 +209,7 @@ func TestRuleOverEndpoint(t *testing.T) {
 	clock := storetest.NewClock()
 	site := resttest.With(t, rest.Options{
 		Store: storetest.NewAt(t, clock), Directory: resttest.Cowork(),
-		Rule: func(path string) (accessrules.Condition, accessrules.Params, bool) {
+		Rule: func(_, path string) (accessrules.Condition, accessrules.Params, bool) {
 			profile, ok := strings.CutPrefix(path, "/api/profile/")
 			return accessrules.Direct(accessrules.Strong), accessrules.Params{{Name: "profile", Value: profile}}, ok
 		},

@@ -45,8 +45,8 @@ type Options struct {
 	// page: then browsers are told 401 or 403 as well (decision 61). Default: none.
 	Pages func(target string) string
 	// Rule finds the rule of the gate that takes the place of the class of an endpoint, with the parameters of its path
-	// (access.md B.4, "Rules over built-in endpoints"); ok is false for none. Default: none.
-	Rule func(path string) (condition accessrules.Condition, params accessrules.Params, ok bool)
+	// (access.md B.4, "Rules over built-in endpoints"); path is as it was escaped. ok is false for none. Default: none.
+	Rule func(method, path string) (condition accessrules.Condition, params accessrules.Params, ok bool)
 	// NotActivated is told who was refused for want of a password, so that the activation message is sent again. It must not
 	// block. Default: nobody.
 	NotActivated func(u *accessrules.User)
