@@ -29,8 +29,12 @@ type Headers struct {
 	Roles   string // roles in force on active profiles, as "manager:acme,contributor:xia"; those on {profile} first
 	Plan    string // plans that Profile has a current subscription to: "basic,premium"
 
+	also  []string // more that no client may send
 	names []string // those that Strip would not know by DefaultPrefix
 }
+
+// Also names more headers that Strip removes. Seal comes after it.
+func (h *Headers) Also(names ...string) { h.also = append(h.also, names...) }
 
 // NewHeaders names the headers by a prefix, such as DefaultPrefix: "Tollgate-User", "Tollgate-Email", "Tollgate-Name",
 // "Tollgate-Profile", "Tollgate-Roles", "Tollgate-Plan".
@@ -45,6 +49,11 @@ func (h *Headers) Seal() *Headers {
 	for _, name := range []*string{&h.User, &h.Email, &h.Name, &h.Profile, &h.Roles, &h.Plan} {
 		if *name = textproto.CanonicalMIMEHeaderKey(*name); *name != "" && !prefixed(*name) {
 			h.names = append(h.names, *name)
+		}
+	}
+	for _, name := range h.also {
+		if name != "" && !prefixed(name) {
+			h.names = append(h.names, name)
 		}
 	}
 	return h
@@ -77,41 +86,54 @@ func (h *Headers) AppendCaller(dst []Header, u *User, profile string, now time.T
 }
 
 // AppendProfile appends the headers that depend on the path of a request that a rule let pass: Profile and Plan. They are there
-// when the path names an active profile that the caller may act for: one with a role of the caller in force on it, one that a
-// role test of the rule was about, or any when the caller is on the staff of the broker. An error means that facts could not be
-// read; the request must not go on.
+// when the path names a profile that the caller may act for: see Subject. An error means that facts could not be read; the
+// request must not go on.
 func (h *Headers) AppendProfile(dst []Header, q *Query, d *Decision) ([]Header, error) {
+	p, err := h.Subject(q, d)
+	if err != nil {
+		return dst, err
+	}
+	return h.AppendSubject(dst, p, q.Now), nil
+}
+
+// Subject is the active profile of the path that the caller may act for, nil for none: one with a role of the caller in force on
+// it, one that a role test of the rule was about, or any when the caller is on the staff of the broker. It is nil too when no
+// header speaks of it. An error means that facts could not be read.
+func (h *Headers) Subject(q *Query, d *Decision) (p *Profile, err error) {
 	slug := d.Params.Get("profile")
 	if q.Caller == nil || slug == "" || !d.Verdict.OK() || h.Profile == "" && h.Plan == "" {
-		return dst, nil
+		return nil, nil
 	}
-	var p *Profile
 	for i := range q.Caller.Roles {
 		if r := &q.Caller.Roles[i]; r.Profile.Slug == slug && r.Valid(q.Now) {
 			p = r.Profile
 		}
 	}
-	if p == nil {
-		if !q.IsBrokerStaff() && !d.tested() {
-			return dst, nil
-		}
-		var err error
+	if p == nil && (q.IsBrokerStaff() || d.tested()) {
 		if p, err = q.Facts.Profile(slug); err != nil {
-			return dst, err
+			return nil, err
 		}
 	}
 	if p == nil || !p.Active {
-		return dst, nil
+		return nil, nil
+	}
+	return p, nil
+}
+
+// AppendSubject appends the headers about a profile, nil for none. They are good until ValidUntil.
+func (h *Headers) AppendSubject(dst []Header, p *Profile, now time.Time) []Header {
+	if p == nil {
+		return dst
 	}
 	dst = appendHeader(dst, h.Profile, printable(p.Slug))
 	var plans headerList
 	for i := range p.Subscriptions {
 		s := &p.Subscriptions[i]
-		if !s.EndsAt.Before(q.Now) && !listed(p.Subscriptions[:i], s.Plan, q.Now) {
+		if !s.EndsAt.Before(now) && !listed(p.Subscriptions[:i], s.Plan, now) {
 			plans.add(s.Plan, "")
 		}
 	}
-	return appendHeader(dst, h.Plan, plans.String()), nil
+	return appendHeader(dst, h.Plan, plans.String())
 }
 
 // listed reports whether a current subscription to plan has been met before.

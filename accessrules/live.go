@@ -92,8 +92,8 @@ func (l *Live) Choose(c Choice) error {
 	return nil
 }
 
-// Chosen is what was chosen last.
-func (l *Live) Chosen() Choice { return *l.choice.Load() }
+// Chosen is what was chosen last; it must not be changed. Whatever was made from it is good while Chosen returns the same pointer.
+func (l *Live) Chosen() *Choice { return l.choice.Load() }
 
 // Upstream is the address that requests are sent to, "" when none is listed.
 func (l *Live) Upstream() string {

@@ -2,6 +2,7 @@ package accessrules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -77,4 +78,28 @@ func BuiltinRules(rules []Rule) []Rule {
 		}
 	}
 	return over
+}
+
+// Names are the plans and the roles that conditions name, each once.
+func Names(conditions ...Condition) (plans, roles []string) {
+	add := func(list []string, names []string) []string {
+		for _, name := range names {
+			if !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+		return list
+	}
+	for _, c := range conditions {
+		switch c := c.(type) {
+		case *subscriptionTest:
+			plans = add(plans, c.plans.values)
+		case *roleTest:
+			roles = add(roles, c.roles.values)
+		case all:
+			p, r := Names(c...)
+			plans, roles = add(plans, p), add(roles, r)
+		}
+	}
+	return plans, roles
 }

@@ -125,8 +125,10 @@ func (s *Session) write(w sessionWriter, now, expires time.Time) []byte {
 	if s.User == nil {
 		return []byte("{}")
 	}
-	w.b = make([]byte, 0, 1024)
-	w.open('{')
+	if w.b == nil {
+		w.b = make([]byte, 0, 1024)
+		w.open('{')
+	}
 	if s.Site != nil {
 		w.textOrNull("last_visited", s.LastVisited)
 	}
@@ -236,26 +238,31 @@ next:
 }
 
 // ValidUntil is the next instant at which what is true of a caller changes by itself: the first end, after now, of a role or of a
-// subscription of its profiles. Zero: none is known. What is made from the facts of a caller, such as a session, is good until
-// then at most.
-func ValidUntil(u *User, now time.Time) time.Time {
+// subscription of its profiles, or of one of the other profiles given. Zero: none is known. What is made from the facts of a
+// caller, such as a session, is good until then at most. nil stands for nobody, and for no profile.
+func ValidUntil(u *User, now time.Time, others ...*Profile) time.Time {
 	var next time.Time
 	first := func(t time.Time) {
 		if t.After(now) && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
 	}
-	if u == nil {
-		return next
-	}
-	for i := range u.Roles {
-		r := &u.Roles[i]
-		if !r.Valid(now) {
-			continue
+	of := func(p *Profile) {
+		for i := range p.Subscriptions {
+			first(p.Subscriptions[i].EndsAt)
 		}
-		first(r.EndsAt)
-		for j := range r.Profile.Subscriptions {
-			first(r.Profile.Subscriptions[j].EndsAt)
+	}
+	if u != nil {
+		for i := range u.Roles {
+			if r := &u.Roles[i]; r.Valid(now) {
+				first(r.EndsAt)
+				of(r.Profile)
+			}
+		}
+	}
+	for _, p := range others {
+		if p != nil {
+			of(p)
 		}
 	}
 	return next

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // AddGate makes a gate of the configuration known, before Start: rules of the API, and rules over /api, belong to the one named
@@ -50,3 +53,61 @@ func (s *Service) rule(method, path string) (accessrules.Condition, accessrules.
 
 // Visit notes a granted visit of a user under the tags of a rule, and returns last_visited of access.md B.8, "" for null.
 func (s *Service) Visit(u *accessrules.User, tags []string) string { return "" }
+
+// Unknown returns those of some plans and roles that do not exist. A database that cannot be read yet knows all of them.
+func (s *Service) Unknown(plans, roles []string) (noPlans, noRoles []string) {
+	missing := func(query string, names []string) (list []string) {
+		if len(names) == 0 {
+			return nil
+		}
+		text, err := json.Marshal(names)
+		if err != nil {
+			return nil
+		}
+		_ = s.site.Store.Read(context.Background(), func(r store.Reader) error {
+			rows, err := r.Query(query, string(text))
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var name string
+				if err := rows.Scan(&name); err != nil {
+					return err
+				}
+				list = append(list, name)
+			}
+			return rows.Err()
+		})
+		return list
+	}
+	return missing(`SELECT value FROM json_each(?) WHERE value NOT IN (SELECT slug FROM plan)`, plans),
+		missing(`SELECT value FROM json_each(?) WHERE value NOT IN (SELECT slug FROM role_description)`, roles)
+}
+
+// gateSite is what the upstream is told about the site, with the profile that it was made from.
+type gateSite struct {
+	profile *accessrules.Profile
+	accessrules.Site
+}
+
+// GateSite is what the upstream is told about the site. It is the same pointer until that changes. Error: facts could not be read.
+func (s *Service) GateSite() (*accessrules.Site, error) {
+	b := s.options.Broker
+	p, err := s.site.Directory.Profile(b.Slug)
+	if err != nil {
+		return nil, err
+	}
+	if kept := s.gateSite.Load(); kept != nil && kept.profile == p {
+		return &kept.Site, nil
+	}
+	made := &gateSite{profile: p, Site: accessrules.Site{Slug: b.Slug, PrintableName: b.FullName, Email: b.Email}}
+	if p != nil {
+		made.Site = accessrules.Site{Slug: p.Slug, PrintableName: p.PrintableName, Email: p.Email}
+	}
+	s.gateSite.Store(made)
+	return &made.Site, nil
+}
+
+// NotActivated sends the activation message of a user again, at most every ten minutes (decision 64).
+func (s *Service) NotActivated(u *accessrules.User) { s.auth.NotActivated(u) }

@@ -69,6 +69,7 @@ type Service struct {
 	billing       *billing.Service
 	pictures      *rest.Pictures
 	gates         map[string]*accessrules.Live // by name; complete before Start
+	gateSite      atomic.Pointer[gateSite]
 	ready         atomic.Bool
 }
 
@@ -181,12 +182,3 @@ func (s *Service) Table() string { return s.rest.Table() }
 
 // Endpoints are the rows of the API.
 func (s *Service) Endpoints() []rest.Endpoint { return s.rest.Endpoints() }
-
-// GateSite is what the upstream is told about the site.
-func (s *Service) GateSite() *accessrules.Site {
-	b := s.options.Broker
-	if p, err := s.site.Directory.Profile(b.Slug); err == nil && p != nil {
-		return &accessrules.Site{Slug: p.Slug, PrintableName: p.PrintableName, Email: p.Email}
-	}
-	return &accessrules.Site{Slug: b.Slug, PrintableName: b.FullName, Email: b.Email}
-}

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -64,6 +65,19 @@ func (s *Site) Secrets() directory.Secrets {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.secrets
+}
+
+// AssertionKeys are the keys of assertions, the one that signs first; none until a service has started.
+func (s *Site) AssertionKeys() ([]*accessrules.AssertionKey, error) {
+	var keys []*accessrules.AssertionKey
+	for _, seed := range s.Secrets().AssertionSeeds {
+		key, err := accessrules.NewAssertionKey(seed)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // Migrate brings the database up to date and reads the secrets, or makes them.

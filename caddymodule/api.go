@@ -19,8 +19,9 @@ func init() {
 // picture is the path of an uploaded picture.
 var picture = regexp.MustCompile(`^/media/[0-9a-f]{64}\.[a-z]{3,4}$`)
 
-// API serves the Profile, Billing and Access Control API under `/api`, and the pictures that were uploaded to it under `/media`. It
-// passes every other request on. It needs the app `tollgate`.
+// API serves the Profile, Billing and Access Control API under `/api`, the pictures that were uploaded to it under `/media`, and the
+// keys of assertions, if there are any, at `/.well-known/jwks.json`. It passes every other request on. It needs the app
+// `tollgate`.
 type API struct {
 	app *App
 }
@@ -39,7 +40,9 @@ func (a *API) Provision(ctx caddy.Context) (err error) {
 // ServeHTTP answers requests to the API.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	serve := a.app.service.ServeHTTP
-	if picture.MatchString(r.URL.Path) {
+	if r.URL.Path == jwksPath && a.app.asserts() {
+		serve = a.app.serveJWKS
+	} else if picture.MatchString(r.URL.Path) {
 		serve = a.app.service.Picture
 	} else if !strings.HasPrefix(r.URL.Path, "/api") || (len(r.URL.Path) > 4 && r.URL.Path[4] != '/') {
 		return next.ServeHTTP(w, r)

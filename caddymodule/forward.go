@@ -14,25 +14,32 @@ import (
 )
 
 const (
-	// keepSession is how long a session made for a caller is used again; it is far less than the session's own lifetime.
-	keepSession = time.Minute
-	// keptSessions is how many callers' sessions are kept.
-	keptSessions = 50_000
+	// keepSession is how long what is attached to requests of a caller is used again, unless something about the caller changes: far
+	// less than the lifetime of a session.
+	keepSession = 15 * time.Minute
+	// keepAssertion is the same where there is an assertion.
+	keepAssertion = accessrules.AssertionLifetime / 2
+	// keptBytes is what is kept, in bytes, roughly.
+	keptBytes = 48 << 20
 )
 
 // A forwarder attaches to a request what the upstream is told about its sender, and takes off what is none of its business: our
 // cookies and the credentials that we took.
 type forwarder struct {
 	gate *Gate
-	key  string // "": the one in the file of secrets
+	key  string // "": the one that the API made, or else the one in the file of secrets
 	kept *otter.Cache[keptKey, *attachment]
 }
 
-// keptKey names an attachment. The directory makes a new User when anything about the caller changes, so that what was made from
-// the old one is never found again.
+// keptKey names an attachment by all that it is made from. The directory makes another User, and another Profile, when anything
+// about it changes, so that what was made from the old one is never found again.
 type keptKey struct {
 	user    *accessrules.User
-	profile string
+	site    *accessrules.Site
+	choice  *accessrules.Choice
+	subject *accessrules.Profile // that the headers are about, nil for none
+	profile string               // of the path
+	visited string
 }
 
 // attachment is what is attached to the requests of a caller. Immutable.
@@ -42,30 +49,57 @@ type attachment struct {
 	cookie  string
 }
 
+func (a *attachment) weight() uint32 {
+	n := 400 + len(a.cookie)
+	for i := range a.headers {
+		n += 48 + len(a.headers[i].Value)
+	}
+	return uint32(n)
+}
+
 func newForwarder(g *Gate, key string) *forwarder {
-	return &forwarder{gate: g, key: key, kept: otter.Must(&otter.Options[keptKey, *attachment]{MaximumSize: keptSessions})}
+	return &forwarder{gate: g, key: key, kept: otter.Must(&otter.Options[keptKey, *attachment]{
+		MaximumWeight: keptBytes, Weigher: func(_ keptKey, a *attachment) uint32 { return a.weight() },
+	})}
 }
 
 // secret is the key of sessions. The file of secrets is read when the app starts, which is after the gate is made.
-func (f *forwarder) secret() string {
-	if f.key != "" {
+func (f *forwarder) secret(choice *accessrules.Choice) string {
+	switch {
+	case f.key != "":
 		return f.key
+	case choice.Key != "":
+		return choice.Key
 	}
 	return f.gate.app.site.Secrets().Session
 }
 
-// anonymous prepares a request that is forwarded without identity.
-func (f *forwarder) anonymous(r *http.Request) {
-	f.strip(r, directory.Anonymous)
+// backend is the form of sessions: the Caddyfile's, or else the API's.
+func (f *forwarder) backend(choice *accessrules.Choice) accessrules.Backend {
+	switch f.gate.Session {
+	case "jwt":
+		return accessrules.JWTSession
+	case "cookie":
+		return accessrules.CookieSession
+	case "none":
+		return accessrules.NoSession
+	}
+	return choice.Backend
 }
 
-// attach prepares a request that was admitted.
-func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.Identity, d accessrules.Decision) error {
-	f.strip(r, id.Scheme)
+// anonymous prepares a request that is forwarded without identity.
+func (f *forwarder) anonymous(r *http.Request) {
+	f.strip(r, directory.Anonymous, f.gate.live.Chosen())
+}
+
+// attach prepares a request that was admitted. Error: facts could not be read.
+func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.Identity, d *accessrules.Decision) error {
+	choice := f.gate.live.Chosen()
+	f.strip(r, id.Scheme, choice)
 	if id.User == nil {
-		if f.gate.Session == "cookie" {
+		if f.backend(choice) == accessrules.CookieSession {
 			session := accessrules.Session{}
-			value, err := session.Cookie(f.secret(), q.Now, rand.Reader)
+			value, err := session.Cookie(f.secret(choice), q.Now, rand.Reader)
 			if err != nil {
 				return err
 			}
@@ -73,29 +107,15 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 		}
 		return nil
 	}
-	key := keptKey{id.User, d.Params.Get("profile")}
-	a, ok := f.kept.GetIfPresent(key)
-	if !ok || !q.Now.Before(a.until) {
-		var err error
-		if a, err = f.make(q, key); err != nil {
-			return err
-		}
-		f.kept.Set(key, a)
-	}
-	headers := make([]accessrules.Header, len(a.headers), len(a.headers)+2)
-	copy(headers, a.headers)
-	if f.gate.Headers {
-		// Profile and Plan may be about a profile that is not the caller's own, whose changes do not make a new User.
-		var err error
-		if headers, err = f.gate.headers.AppendProfile(headers, q, &d); err != nil {
-			return err
-		}
+	a, err := f.attachment(q, d, choice)
+	if err != nil {
+		return err
 	}
 	// Later handlers may edit values in place: each request gets its own.
-	values := make([]string, len(headers))
-	for i := range headers {
-		values[i] = headers[i].Value
-		r.Header[headers[i].Name] = values[i : i+1 : i+1]
+	values := make([]string, len(a.headers))
+	for i := range a.headers {
+		values[i] = a.headers[i].Value
+		r.Header[a.headers[i].Name] = values[i : i+1 : i+1]
 	}
 	if a.cookie != "" {
 		addCookie(r, a.cookie)
@@ -103,45 +123,111 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 	return nil
 }
 
-// make makes what is attached to the requests of a caller for a profile.
-func (f *forwarder) make(q *accessrules.Query, key keptKey) (*attachment, error) {
-	a := &attachment{until: q.Now.Add(keepSession)}
-	if t := accessrules.ValidUntil(key.user, q.Now); !t.IsZero() && t.Before(a.until) {
-		a.until = t
+// attachment is what is attached to a request of a known caller: what was made for an earlier one, or made now.
+func (f *forwarder) attachment(q *accessrules.Query, d *accessrules.Decision, choice *accessrules.Choice) (*attachment, error) {
+	site, err := f.gate.app.service.GateSite()
+	if err != nil {
+		return nil, err
 	}
-	session := accessrules.Session{User: key.user, Site: f.gate.app.service.GateSite()}
-	size := 0
-	switch f.gate.Session {
-	case "jwt":
-		token, err := session.JWT(f.secret(), q.Now)
+	key := keptKey{user: q.Caller, site: site, choice: choice}
+	if f.gate.Headers {
+		if key.subject, err = f.gate.headers.Subject(q, d); err != nil {
+			return nil, err
+		}
+		key.profile = d.Params.Get("profile")
+	}
+	if len(d.Rule.Engaged) > 0 {
+		key.visited = f.gate.app.service.Visit(q.Caller, d.Rule.Engaged)
+	}
+	a, hit := f.kept.GetIfPresent(key)
+	hit = hit && q.Now.Before(a.until)
+	f.gate.cached(hit)
+	if hit {
+		return a, nil
+	}
+	if a, err = f.make(q.Now, key); err != nil {
+		return nil, err
+	}
+	f.kept.Set(key, a)
+	return a, nil
+}
+
+// make makes what is attached to the requests of a caller.
+func (f *forwarder) make(now time.Time, key keptKey) (*attachment, error) {
+	g := f.gate
+	a := &attachment{until: now.Add(keepSession)}
+	session := accessrules.Session{User: key.user, Site: key.site, LastVisited: key.visited}
+	switch f.backend(key.choice) {
+	case accessrules.JWTSession:
+		token, err := session.JWT(f.secret(key.choice), now)
 		if err != nil {
 			return nil, err
 		}
-		bearer := "Bearer " + token
-		a.headers = append(a.headers, accessrules.Header{Name: "Authorization", Value: bearer})
-		size = len(bearer)
-	case "cookie":
-		value, err := session.Cookie(f.secret(), q.Now, rand.Reader)
+		a.headers = append(a.headers, accessrules.Header{Name: "Authorization", Value: "Bearer " + token})
+		f.warn(key.user, len(token))
+	case accessrules.CookieSession:
+		value, err := session.Cookie(f.secret(key.choice), now, rand.Reader)
 		if err != nil {
 			return nil, err
 		}
 		a.cookie = `sessionid="` + value + `"`
-		size = len(a.cookie)
+		f.warn(key.user, len(value))
 	}
-	if size > accessrules.SessionWarning {
-		f.gate.logger.Warn("session is longer than many servers take for a header",
-			zap.String("user", key.user.Username), zap.Int("bytes", size))
+	if g.Assertion != nil {
+		token, err := f.assertion(&session, now)
+		if err != nil {
+			return nil, err
+		}
+		a.headers = append(a.headers, accessrules.Header{Name: g.Assertion.name(), Value: token})
+		a.until = now.Add(keepAssertion)
+		f.warn(key.user, len(token))
 	}
-	if f.gate.Headers {
-		a.headers = f.gate.headers.AppendCaller(a.headers, key.user, key.profile, q.Now)
+	if g.Headers {
+		a.headers = g.headers.AppendCaller(a.headers, key.user, key.profile, now)
+		a.headers = g.headers.AppendSubject(a.headers, key.subject, now)
+	}
+	if t := accessrules.ValidUntil(key.user, now, key.subject); !t.IsZero() && t.Before(a.until) {
+		a.until = t
 	}
 	return a, nil
 }
 
+// assertion signs a session with the first of the site's keys.
+func (f *forwarder) assertion(session *accessrules.Session, now time.Time) (string, error) {
+	keys, err := f.gate.app.site.AssertionKeys()
+	if err != nil {
+		return "", err
+	}
+	if len(keys) == 0 {
+		return "", errStarting
+	}
+	audience := f.gate.Assertion.Audience
+	if audience == "" {
+		audience = f.gate.Name
+	}
+	return session.Assertion(keys[0], f.gate.app.issuer(), audience, now)
+}
+
+// warn tells of a session that proxies and upstreams may not take.
+func (f *forwarder) warn(u *accessrules.User, size int) {
+	if size > accessrules.SessionWarning {
+		f.gate.logger.Warn("session is longer than many servers take for a header", zap.String("user", u.Username), zap.Int("bytes", size))
+	}
+}
+
+// receives is what the upstream would be told of the caller of q, for whoever asks why (no request is sent).
+func (g *Gate) receives(q *accessrules.Query, id *directory.Identity, d accessrules.Decision) (http.Header, error) {
+	r := &http.Request{Header: http.Header{}}
+	if !d.Verdict.OK() || d.Rule == nil || !d.Rule.Forward {
+		return r.Header, nil
+	}
+	return r.Header, g.upward.attach(r, q, id, &d)
+}
+
 // strip takes off our cookies and the credential that identified the caller. With a session of its own, the upstream gets no other
 // Authorization at all (access.md B.7).
-func (f *forwarder) strip(r *http.Request, scheme directory.Scheme) {
-	if f.gate.Session == "jwt" || scheme == directory.Bearer || scheme == directory.Basic {
+func (f *forwarder) strip(r *http.Request, scheme directory.Scheme, choice *accessrules.Choice) {
+	if f.backend(choice) == accessrules.JWTSession || scheme == directory.Bearer || scheme == directory.Basic {
 		delete(r.Header, "Authorization")
 	}
 	if len(r.Header["Cookie"]) > 0 {

@@ -23,25 +23,36 @@ func init() { caddy.RegisterModule(Gate{}) }
 // Gate lets a request pass to the handlers after it when a rule admits its sender, and tells the upstream who that is. Everything
 // that a client could forge is taken off the request first, on every route. It needs the app `tollgate`.
 type Gate struct {
-	// Name of the gate. The API's rules belong to the one named `default`. Default: `default`.
+	// Name of the gate. The API's rules, and rules over /api, belong to the one named `default`. Default: `default`.
 	Name string `json:"name,omitempty"`
 
-	// Rules, tried in order: the first whose path matches decides. What no rule matches is refused.
+	// Rules, tried in order: the first whose path and method match decides. What no rule matches is refused.
 	Rules []Rule `json:"rules,omitempty"`
 
+	// Upstreams are the addresses of the application among which the API may choose (`entry_point`), the default one first. The
+	// placeholder `{tollgate.upstream}` is the chosen one, as host and port. Default: none, and no placeholder.
+	Upstreams []string `json:"upstreams,omitempty"`
+
 	// Session is how the upstream learns who is there: `jwt` (an Authorization header), `cookie` (an encrypted cookie) or `none`.
-	// Default: `jwt`.
+	// Default: what the API chose, `jwt` at first.
 	Session string `json:"session,omitempty"`
 
 	// SessionKey is the secret that the upstream shares with the gate. Placeholders are resolved when the configuration is
-	// loaded. Default: the key in the file of secrets.
+	// loaded. Default: the key that the API made, or else the one in the file of secrets.
 	SessionKey string `json:"session_key,omitempty"`
+
+	// Assertion adds a token that the upstream verifies with the keys at `/.well-known/jwks.json`. Default: none.
+	Assertion *Assertion `json:"assertion,omitempty"`
 
 	// Headers adds the identity headers. Default: off; incoming copies are stripped all the same.
 	Headers bool `json:"headers,omitempty"`
 
 	// HeaderPrefix is what the names of the identity headers begin with. Default: `Tollgate-`.
 	HeaderPrefix string `json:"header_prefix,omitempty"`
+
+	// HeaderNames are names of single identity headers, by what they tell: user, email, name, profile, roles, plan. `off` leaves
+	// one out. Default: the prefix and the word.
+	HeaderNames map[string]string `json:"header_names,omitempty"`
 
 	// PreflightDeny asks for identity even from a CORS preflight. Default: a preflight passes, without identity.
 	PreflightDeny bool `json:"preflight_deny,omitempty"`
@@ -50,26 +61,14 @@ type Gate struct {
 	live    *accessrules.Live
 	headers *accessrules.Headers
 	upward  *forwarder
+	dials   map[string]string // of Upstreams: host and port
 	logger  *zap.Logger
-}
-
-// Rule of a gate.
-type Rule struct {
-	// Path is a pattern of segments, as in `/app/{profile}/`. It matches paths that begin with these segments.
-	Path string `json:"path"`
-	// Conditions must all hold, as in `direct contributor weak`; see the directive's documentation for the words.
-	Conditions []string `json:"conditions"`
-	// Local hands the request to the next handler without a session. Default: false.
-	Local bool `json:"local,omitempty"`
-	// Engaged are tags of engagement tracking.
-	Engaged []string `json:"engaged,omitempty"`
-	// Source is where the rule was written.
-	Source string `json:"source,omitempty"`
 }
 
 var (
 	sessionForms = []string{"jwt", "cookie", "none"}
 	errDemo      = errors.New("this site runs in demo mode and answers to its own machine only")
+	errStarting  = errors.New("the service is starting")
 )
 
 // CaddyModule returns the Caddy module information.
@@ -84,13 +83,13 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if g.Name == "" {
-		g.Name = "default"
+		g.Name = accessrules.DefaultGate
 	}
-	if g.Session == "" {
-		g.Session = "jwt"
-	}
-	if !contains(sessionForms, g.Session) {
+	if g.Session != "" && !contains(sessionForms, g.Session) {
 		return fmt.Errorf("session: unknown form %q", g.Session)
+	}
+	if g.dials, err = dialAddresses(g.Upstreams); err != nil {
+		return err
 	}
 	rules := make([]accessrules.Rule, len(g.Rules))
 	for i, r := range g.Rules {
@@ -98,38 +97,26 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 			return fmt.Errorf("rule %s (%s): %w", r.Path, r.Source, err)
 		}
 	}
-	if g.live, err = accessrules.NewLive(g.Name, rules, nil); err != nil {
+	if g.live, err = accessrules.NewLive(g.Name, rules, g.Upstreams); err != nil {
 		return err
+	}
+	if unreachable := g.live.Set().Warnings(); len(unreachable) > 0 {
+		return fmt.Errorf("%s; write it before the other one, or leave it out", strings.Join(unreachable, "; "))
 	}
 	if g.live, err = g.app.service.AddGate(g.live); err != nil {
 		return err
 	}
 	g.app.gates = append(g.app.gates, g)
-	if g.HeaderPrefix == "" {
-		g.HeaderPrefix = accessrules.DefaultPrefix
+	if g.headers, err = g.identityHeaders(); err != nil {
+		return err
 	}
-	g.headers = accessrules.NewHeaders(g.HeaderPrefix)
 	key, err := caddy.NewReplacer().ReplaceOrErr(g.SessionKey, true, true)
 	if err != nil {
 		return fmt.Errorf("session key: %w", err)
 	}
 	g.upward = newForwarder(g, key)
+	g.warn()
 	return nil
-}
-
-func (r Rule) compile() (accessrules.Rule, error) {
-	out := accessrules.Rule{Path: r.Path, Forward: !r.Local, Engaged: r.Engaged, Source: r.Source}
-	for _, text := range r.Conditions {
-		c, err := parseCondition(strings.Fields(text))
-		if err != nil {
-			return out, err
-		}
-		out.Conditions = append(out.Conditions, c)
-	}
-	if len(out.Conditions) == 0 {
-		return out, errors.New("it has no condition: write `any` when everybody may pass")
-	}
-	return out, nil
 }
 
 // ServeHTTP decides on a request (access.md B.5): identify, match, check, strip, attach, pass on.
@@ -143,44 +130,53 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	setPath(r, path)
 	g.headers.Strip(r.Header)
-
-	q := accessrules.Query{
-		Facts:  g.app.site.Directory,
-		Now:    g.app.site.Now(),
-		Method: r.Method,
-		Page:   accessrules.IsPage(r.Header.Get("Accept")),
+	g.headers.Strip(r.Trailer)
+	if len(g.dials) > 0 {
+		g.choose(r)
 	}
-	q.ReadOnly = g.app.DisableUpdates
+	if g.Assertion != nil && path == jwksPath {
+		g.app.serveJWKS(w, r)
+		return nil
+	}
+	q := accessrules.Query{
+		Facts:    g.app.site.Directory,
+		Now:      g.app.site.Now(),
+		Method:   r.Method,
+		Page:     accessrules.IsPage(strings.Join(r.Header["Accept"], ",")),
+		ReadOnly: g.app.DisableUpdates,
+	}
 	if preflight(r) && !g.PreflightDeny {
 		g.upward.anonymous(r)
 		return next.ServeHTTP(w, r)
 	}
+	d := accessrules.Decision{Index: -1, Failed: -1}
+	if q.Facts.Broker() == "" {
+		d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: errStarting}
+		return g.refuse(w, r, &q, &d)
+	}
 	id, err := g.app.site.Directory.Identify(r)
 	if err != nil {
-		return g.refuseOr(w, r, next, &q, path, badIdentity(err))
+		d.Verdict = badIdentity(err)
+	} else {
+		q.Caller = id.User
+		d = g.live.Set().Decide(&q, path)
 	}
-	q.Caller = id.User
-	d := g.live.Set().Decide(&q, path)
 	g.observe(r, &id, d)
 	if !d.Verdict.OK() {
-		return g.refuseOr(w, r, next, &q, path, d.Verdict)
+		if len(g.app.Pages) > 0 && g.app.reachable(path) { // everybody, or the cure would be refused too; without identity
+			g.upward.anonymous(r)
+			return next.ServeHTTP(w, r)
+		}
+		return g.refuse(w, r, &q, &d)
 	}
 	if !d.Rule.Forward {
 		return next.ServeHTTP(w, r)
 	}
-	if err := g.upward.attach(r, &q, &id, d); err != nil {
-		return caddyhttp.Error(http.StatusInternalServerError, err)
+	if err := g.upward.attach(r, &q, &id, &d); err != nil {
+		d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}
+		return g.refuse(w, r, &q, &d)
 	}
 	return next.ServeHTTP(w, r)
-}
-
-// refuseOr refuses a request, unless it goes to a configured page: everybody may go there, without identity.
-func (g *Gate) refuseOr(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, q *accessrules.Query, path string, v accessrules.Verdict) error {
-	if len(g.app.Pages) > 0 && g.app.reachable(path) {
-		g.upward.anonymous(r)
-		return next.ServeHTTP(w, r)
-	}
-	return g.refuse(w, r, q, v)
 }
 
 // setPath makes the request carry the path that was matched, and no other form of it.

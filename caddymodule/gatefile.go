@@ -1,8 +1,6 @@
 package caddymodule
 
 import (
-	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -29,16 +27,25 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		rule <path> {
 //			<condition>
 //			...
+//			methods <method>...
 //			local
 //			engaged <tag>...
+//			refuse <status>|<page>
 //		}
+//		upstream <address>...
 //		session jwt|cookie|none [<key>]
-//		headers [<prefix>]
+//		assertion [<audience>] {
+//			header <name>
+//		}
+//		headers [<prefix>] {
+//			user|email|name|profile|roles|plan <name>|off
+//		}
 //		preflight pass|deny
 //	}
 //
-// Rules are tried in the order written; the first whose path matches decides; all its conditions must hold; what no rule matches is
-// refused. A path matches by whole segments from the left; {profile} and {user} are the parameters that conditions understand.
+// Rules are tried in the order written; the first whose path and method match decides; all its conditions must hold; what no rule
+// matches is refused. A path matches by whole segments from the left; {profile} and {user} are the parameters that conditions
+// understand. A rule that can never be reached is an error.
 //
 // The conditions:
 //
@@ -53,14 +60,16 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	self              [<role>...] [weak|strong] [user=…]
 //	subscribed        [<plan>...] [profile=…] [brokers=…] [grace=…]
 //	paid              [<plan>...] [profile=…] [brokers=…] [grace=…]
-//	ever_subscribed   [<plan>...] [profile=…] [brokers=…] [grace=…]
+//	ever_subscribed   [<plan>...] [profile=…] [brokers=…]
 //
-// Managers pass every role test. Another role (default: contributor) may read; with `weak` it may write as well; with `strong`
-// only managers pass.
+// `methods` limits a rule to some methods: requests with others go on to the next rules. `local` hands the request to the next
+// handler without a session. `engaged` notes visits. `refuse` answers refusals with a status, or sends people to a page.
 //
-// `local` hands the request to the next handler without a session: pages that Caddy serves itself. `session` is how the upstream
-// learns who is there (default: jwt, signed with the site's key); the key is best given as a placeholder. `headers` adds identity
-// headers; incoming copies are stripped with and without it. `preflight deny` asks for identity even from a CORS preflight.
+// `upstream` lists the addresses of the application, for `reverse_proxy {tollgate.upstream}`: the first unless the API chooses
+// another. `session` says how the upstream learns who is there (default: jwt, signed with the site's own key); the key is best
+// given as a placeholder. `assertion` adds a token that is verified with the keys at /.well-known/jwks.json. `headers` adds
+// identity headers; incoming copies are stripped with and without it. `preflight deny` asks for identity even from a CORS
+// preflight.
 func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
@@ -79,41 +88,12 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.Errf("%s is written twice: leave one out", word)
 		}
 		seen[word] = true
-		switch word {
-		case "rule":
-			r, err := unmarshalRule(d)
-			if err != nil {
-				return err
-			}
-			g.Rules = append(g.Rules, r)
-		case "session":
-			args := d.RemainingArgs()
-			if len(args) == 0 || len(args) > 2 {
-				return d.Err("a session has a form and, unless it is signed with the site's own, a key: write `session jwt|cookie|none [<key>]`")
-			}
-			if g.Session = args[0]; !contains(sessionForms, g.Session) {
-				return d.Errf("unknown form of session %q: write one of %s", g.Session, strings.Join(sessionForms, ", "))
-			}
-			g.SessionKey = strings.Join(args[1:], "")
-		case "headers":
-			g.Headers = true
-			if d.NextArg() {
-				g.HeaderPrefix = d.Val()
-			}
-			if d.NextArg() {
-				return d.ArgErr()
-			}
-		case "preflight":
-			var v string
-			if !d.AllArgs(&v) {
-				return d.ArgErr()
-			}
-			if v != "pass" && v != "deny" {
-				return d.Errf("preflight is either pass or deny, not %q", v)
-			}
-			g.PreflightDeny = v == "deny"
-		default:
-			return d.Errf("unrecognized subdirective %q: write one of rule, session, headers, preflight", word)
+		parse, ok := gateWords[word]
+		if !ok {
+			return d.Errf("unrecognized subdirective %q: write one of rule, upstream, session, assertion, headers, preflight", word)
+		}
+		if err := parse(g, d); err != nil {
+			return err
 		}
 	}
 	if len(g.Rules) == 0 {
@@ -122,41 +102,96 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
-	var r Rule
-	if !d.NextArg() {
-		return r, d.Err("a rule needs a path and conditions, as in `rule /app/ authenticated`")
-	}
-	r.Path = d.Val()
-	r.Source = fmt.Sprintf("%s:%d", filepath.Base(d.File()), d.Line())
-	if words := d.RemainingArgs(); len(words) > 0 {
-		if _, err := parseCondition(words); err != nil {
-			return r, d.WrapErr(err)
+// gateWords are what may stand in the block.
+var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
+	"rule": func(g *Gate, d *caddyfile.Dispenser) error {
+		r, err := unmarshalRule(d)
+		g.Rules = append(g.Rules, r)
+		return err
+	},
+	"upstream": func(g *Gate, d *caddyfile.Dispenser) error {
+		if g.Upstreams = d.RemainingArgs(); len(g.Upstreams) == 0 {
+			return d.ArgErr()
 		}
-		r.Conditions = append(r.Conditions, strings.Join(words, " "))
+		if _, err := dialAddresses(g.Upstreams); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	},
+	"session": func(g *Gate, d *caddyfile.Dispenser) error {
+		args := d.RemainingArgs()
+		if len(args) == 0 || len(args) > 2 {
+			return d.Err("a session has a form and, unless it is signed with the site's own, a key: write `session jwt|cookie|none [<key>]`")
+		}
+		if g.Session = args[0]; !contains(sessionForms, g.Session) {
+			return d.Errf("unknown form of session %q: write one of %s", g.Session, strings.Join(sessionForms, ", "))
+		}
+		g.SessionKey = strings.Join(args[1:], "")
+		return nil
+	},
+	"assertion": unmarshalAssertion,
+	"headers":   unmarshalHeaders,
+	"preflight": func(g *Gate, d *caddyfile.Dispenser) error {
+		var v string
+		if !d.AllArgs(&v) {
+			return d.ArgErr()
+		}
+		if v != "pass" && v != "deny" {
+			return d.Errf("preflight is either pass or deny, not %q", v)
+		}
+		g.PreflightDeny = v == "deny"
+		return nil
+	},
+}
+
+func unmarshalAssertion(g *Gate, d *caddyfile.Dispenser) error {
+	g.Assertion = new(Assertion)
+	if d.NextArg() {
+		g.Assertion.Audience = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch d.Val() {
-		case "local":
-			if d.NextArg() {
-				return r, d.ArgErr()
-			}
-			r.Local = true
-		case "engaged":
-			r.Engaged = append(r.Engaged, d.RemainingArgs()...)
-			if len(r.Engaged) == 0 {
-				return r, d.ArgErr()
-			}
-		default:
-			words := append([]string{d.Val()}, d.RemainingArgs()...)
-			if _, err := parseCondition(words); err != nil {
-				return r, d.WrapErr(err)
-			}
-			r.Conditions = append(r.Conditions, strings.Join(words, " "))
+		if d.Val() != "header" {
+			return d.Errf("unrecognized subdirective %q of assertion: write `header <name>`", d.Val())
+		}
+		if !d.AllArgs(&g.Assertion.Header) {
+			return d.ArgErr()
+		}
+		if err := checkHeaderName(g.Assertion.Header); err != nil {
+			return d.Errf("assertion: %v", err)
 		}
 	}
-	if len(r.Conditions) == 0 {
-		return r, d.Errf("the rule for %s has no condition: write `any` when everybody may pass", r.Path)
+	return nil
+}
+
+func unmarshalHeaders(g *Gate, d *caddyfile.Dispenser) error {
+	g.Headers = true
+	if d.NextArg() {
+		g.HeaderPrefix = d.Val()
 	}
-	return r, nil
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		word, name := d.Val(), ""
+		if !contains(headerWords, word) {
+			return d.Errf("unknown header %q: write one of %s", word, strings.Join(headerWords, ", "))
+		}
+		if !d.AllArgs(&name) {
+			return d.Errf("%s has one name: write `%s <name>`, or `%s off`", word, word, word)
+		}
+		if _, twice := g.HeaderNames[word]; twice {
+			return d.Errf("headers: %s is written twice: leave one out", word)
+		}
+		if g.HeaderNames == nil {
+			g.HeaderNames = map[string]string{}
+		}
+		g.HeaderNames[word] = name
+	}
+	if _, err := g.identityHeaders(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }

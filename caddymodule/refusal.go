@@ -5,6 +5,8 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -15,31 +17,54 @@ import (
 )
 
 // refuse answers a request that may not pass (access.md A.5, B.5): a page is redirected to the page that cures the refusal, where
-// one is configured; a page without a cure goes to handle_errors, if the site has some; everybody else gets JSON.
-func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Query, v accessrules.Verdict) error {
-	status := v.Status()
+// one is configured; a page without a cure goes to handle_errors, if the site has some; everybody else gets JSON. A rule may
+// have it otherwise.
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Query, d *accessrules.Decision) error {
+	v, status := d.Verdict, d.Verdict.Status()
 	g.debug("refused", zap.String("path", r.URL.Path), zap.String("reason", string(v.Reason)), zap.Error(v.Err))
+	if v.Reason == accessrules.NotActivated {
+		g.app.service.NotActivated(q.Caller)
+	}
+	target := ""
+	if q.Page && v.Target != "" {
+		target = g.app.page(v.Target)
+	}
+	if d.Rule != nil && v.Reason != accessrules.Unavailable {
+		switch refusal := d.Rule.Refusal; {
+		case refusal.Status != 0:
+			status, target = refusal.Status, ""
+			if status == http.StatusNotFound {
+				v = accessrules.Verdict{Reason: accessrules.NotFound} // not a word about what there is
+			}
+		case refusal.Target != "" && q.Page:
+			target = fill(refusal.Target, d.Params)
+		}
+	}
+	detail := refusal(r, v)
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.tollgate.reason", string(v.Reason))
+		repl.Set("http.tollgate.detail", detail)
+		if d.Rule != nil {
+			repl.Set("http.tollgate.rule", d.Rule.Path)
+		}
 	}
 	h := w.Header()
 	h.Add("Vary", "Accept, Authorization, Cookie")
 	h.Set("Cache-Control", "no-store")
-	if q.Page && v.Target != "" {
-		if target := g.app.page(v.Target); target != "" {
-			h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), r.URL.RequestURI()))
-			w.WriteHeader(http.StatusFound)
-			return nil
-		}
+	if target != "" {
+		h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), r.URL.RequestURI()))
+		w.WriteHeader(http.StatusFound)
+		return nil
 	}
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
-		g.logger.Error("facts are unavailable", zap.Error(v.Err))
+		if !errors.Is(v.Err, errStarting) {
+			g.logger.Error("facts are unavailable", zap.Error(v.Err))
+		}
 	}
-	detail := refusal(r, v)
 	if q.Page {
 		if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && srv.Errors != nil {
 			return caddyhttp.Error(status, errors.New(detail))
@@ -59,6 +84,14 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err
+}
+
+// fill puts the parameters of a path into the address of a page.
+func fill(address string, params accessrules.Params) string {
+	for _, p := range params {
+		address = strings.ReplaceAll(address, "{"+p.Name+"}", url.PathEscape(p.Value))
+	}
+	return address
 }
 
 var refusalPage = template.Must(template.New("").Parse(

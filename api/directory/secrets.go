@@ -3,7 +3,9 @@ package directory
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -19,6 +21,8 @@ type Secrets struct {
 	TokenKeys []TokenKey
 	// Rest encrypts what must be readable again (one-time-password secrets): 32 bytes.
 	Rest []byte
+	// AssertionSeeds are the keys of assertions (Ed25519), 32 bytes each: the first signs, the public part of all is published.
+	AssertionSeeds [][]byte
 	// Session is the process-wide key of sessions sent upstream, used when the app record has none (access.md B.1 enc_key).
 	Session string
 }
@@ -57,7 +61,18 @@ func (s Secrets) check() error {
 
 // NewSecrets makes secrets.
 func NewSecrets() Secrets {
-	return Secrets{TokenKeys: []TokenKey{newTokenKey()}, Rest: secret(32), Session: hex.EncodeToString(secret(32))}
+	rest := secret(32)
+	return Secrets{TokenKeys: []TokenKey{newTokenKey()}, Rest: rest, AssertionSeeds: [][]byte{firstAssertion(rest)}, Session: hex.EncodeToString(secret(32))}
+}
+
+// firstAssertion is the key of assertions until keys are rotated: derived, so that a file of secrets that is older than assertions
+// need not be written, and all who read it agree.
+func firstAssertion(rest []byte) []byte {
+	seed, err := hkdf.Key(sha256.New, rest, nil, "tollgate assertion", 32)
+	if err != nil {
+		panic(err) // only for a length that SHA-256 cannot give
+	}
+	return seed
 }
 
 func newTokenKey() TokenKey { return TokenKey{ID: hex.EncodeToString(secret(4)), Key: secret(32)} }
@@ -74,8 +89,9 @@ type secretsFile struct {
 		ID  string `json:"id"`
 		Key []byte `json:"key"`
 	} `json:"token_keys"`
-	Rest    []byte `json:"rest"`
-	Session string `json:"session"`
+	Rest       []byte   `json:"rest"`
+	Assertions [][]byte `json:"assertion_seeds,omitempty"`
+	Session    string   `json:"session"`
 }
 
 // LoadSecrets reads the secrets of the site from path, and makes the file, with mode 0600, the first time. Two processes that
@@ -94,8 +110,8 @@ func LoadSecrets(path string) (Secrets, error) {
 	return s, err
 }
 
-// RotateSecrets adds a new key of login tokens in front of the others in the file at path and keeps the first n: tokens signed
-// by a key that is dropped are refused. It returns the new secrets; a running Directory takes them by SetTokenKeys.
+// RotateSecrets adds a new key of login tokens, and one of assertions, in front of the others in the file at path and keeps the
+// first n of each: tokens signed by a key that is dropped are refused. It returns the new secrets; a running Directory takes them by SetTokenKeys.
 func RotateSecrets(path string, n int) (Secrets, error) {
 	s, err := readSecrets(path)
 	if err != nil {
@@ -103,6 +119,8 @@ func RotateSecrets(path string, n int) (Secrets, error) {
 	}
 	s.TokenKeys = append([]TokenKey{newTokenKey()}, s.TokenKeys...)
 	s.TokenKeys = s.TokenKeys[:max(1, min(n, len(s.TokenKeys)))]
+	s.AssertionSeeds = append([][]byte{secret(32)}, s.AssertionSeeds...)
+	s.AssertionSeeds = s.AssertionSeeds[:max(1, min(n, len(s.AssertionSeeds)))]
 	return s, writeSecrets(path, s, os.Rename)
 }
 
@@ -124,7 +142,10 @@ func readSecrets(path string) (Secrets, error) {
 	if json.Unmarshal(text, &f) != nil {
 		return Secrets{}, fmt.Errorf("directory: %s is not a file of secrets", path)
 	}
-	s := Secrets{Rest: f.Rest, Session: f.Session}
+	s := Secrets{Rest: f.Rest, AssertionSeeds: f.Assertions, Session: f.Session}
+	if len(s.AssertionSeeds) == 0 {
+		s.AssertionSeeds = [][]byte{firstAssertion(f.Rest)}
+	}
 	for _, k := range f.TokenKeys {
 		s.TokenKeys = append(s.TokenKeys, TokenKey{k.ID, k.Key})
 	}
@@ -136,7 +157,7 @@ func readSecrets(path string) (Secrets, error) {
 
 // writeSecrets writes the file beside path and then puts it there, whole or not at all.
 func writeSecrets(path string, s Secrets, put func(from, to string) error) error {
-	f := secretsFile{Rest: s.Rest, Session: s.Session}
+	f := secretsFile{Rest: s.Rest, Assertions: s.AssertionSeeds, Session: s.Session}
 	for _, k := range s.TokenKeys {
 		f.TokenKeys = append(f.TokenKeys, struct {
 			ID  string `json:"id"`

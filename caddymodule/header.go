@@ -1,0 +1,64 @@
+package caddymodule
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+)
+
+// headerWords are what identity headers tell, in the order of the documentation.
+var headerWords = []string{"user", "email", "name", "profile", "roles", "plan"}
+
+var headerName = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
+
+// taken are headers that mean something else: a name of an identity header would break requests.
+var taken = map[string]bool{
+	"accept": true, "authorization": true, "connection": true, "content-length": true, "content-type": true, "cookie": true, "date": true,
+	"expect": true, "host": true, "origin": true, "range": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
+	"user-agent": true, "proxy-authorization": true,
+}
+
+func checkHeaderName(name string) error {
+	if !headerName.MatchString(name) || taken[strings.ToLower(name)] {
+		return fmt.Errorf("%q is no name for a header of the gate: use letters, digits and -, as in X-Remote-User", name)
+	}
+	return nil
+}
+
+// identityHeaders are the names of the identity headers. They are known even when they are off, so that incoming copies are
+// stripped.
+func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
+	prefix := g.HeaderPrefix
+	if prefix == "" {
+		prefix = accessrules.DefaultPrefix
+	}
+	if err := checkHeaderName(prefix + "User"); err != nil {
+		return nil, fmt.Errorf("headers: %w", err)
+	}
+	h := accessrules.NewHeaders(prefix)
+	fields := map[string]*string{"user": &h.User, "email": &h.Email, "name": &h.Name, "profile": &h.Profile, "roles": &h.Roles, "plan": &h.Plan}
+	for word, name := range g.HeaderNames {
+		field := fields[word]
+		switch {
+		case field == nil:
+			return nil, fmt.Errorf("headers: unknown header %q: write one of %s", word, strings.Join(headerWords, ", "))
+		case name == "off":
+			h.Also(*field) // nobody else may send it either
+			*field = ""
+			continue
+		}
+		if err := checkHeaderName(name); err != nil {
+			return nil, fmt.Errorf("headers: %w", err)
+		}
+		*field = name
+	}
+	if g.Assertion != nil {
+		if err := checkHeaderName(g.Assertion.name()); err != nil {
+			return nil, fmt.Errorf("assertion: %w", err)
+		}
+		h.Also(g.Assertion.name())
+	}
+	return h.Seal(), nil
+}

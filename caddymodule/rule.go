@@ -1,0 +1,160 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+)
+
+// Rule of a gate.
+type Rule struct {
+	// Path is a pattern of segments, as in `/app/{profile}/`. It matches paths that begin with these segments.
+	Path string `json:"path"`
+	// Conditions must all hold, as in `direct contributor weak`; see the directive's documentation for the words.
+	Conditions []string `json:"conditions"`
+	// Methods that the rule is for; requests with others go on to the next rules. GET stands for HEAD too. Default: every method.
+	Methods []string `json:"methods,omitempty"`
+	// Local hands the request to the next handler without a session. Default: false.
+	Local bool `json:"local,omitempty"`
+	// Engaged are tags of engagement tracking.
+	Engaged []string `json:"engaged,omitempty"`
+	// Refuse is what a refusal does: a status, as in `404`, which is then answered to everybody, or the address of a page that people
+	// are sent to. `{…}` in it stands for a parameter of the path. Default: the page that cures the reason, or 401 or 403.
+	Refuse string `json:"refuse,omitempty"`
+	// Source is where the rule was written.
+	Source string `json:"source,omitempty"`
+}
+
+func (r Rule) compile() (accessrules.Rule, error) {
+	out := accessrules.Rule{Path: r.Path, Methods: r.Methods, Forward: !r.Local, Engaged: r.Engaged, Source: r.Source}
+	for _, text := range r.Conditions {
+		c, err := parseCondition(strings.Fields(text))
+		if err != nil {
+			return out, err
+		}
+		out.Conditions = append(out.Conditions, c)
+	}
+	if len(out.Conditions) == 0 {
+		return out, errors.New("it has no condition: write `any` when everybody may pass")
+	}
+	out.Allow = accessrules.FormatAllow(out.Conditions[0])
+	var err error
+	out.Refusal, err = parseRefusal(r.Refuse)
+	return out, err
+}
+
+// refusals are the statuses that a rule may answer a refusal with.
+var refusals = map[int]bool{http.StatusUnauthorized: true, http.StatusPaymentRequired: true, http.StatusForbidden: true, http.StatusNotFound: true}
+
+func parseRefusal(text string) (accessrules.Refusal, error) {
+	if text == "" {
+		return accessrules.Refusal{}, nil
+	}
+	if status, err := strconv.Atoi(text); err == nil {
+		if !refusals[status] {
+			return accessrules.Refusal{}, fmt.Errorf("refuse: %d is no status of a refusal: write 401, 402, 403, 404 or the address of a page", status)
+		}
+		return accessrules.Refusal{Status: status}, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" && (!strings.HasPrefix(text, "/") || accessrules.SafeNext(u.Path) == "") || u.Host != "" && u.Scheme != "http" && u.Scheme != "https" {
+		return accessrules.Refusal{}, fmt.Errorf("refuse: %q is no address of a page: write a path, as in /plans/, or a URL, or a status", text)
+	}
+	return accessrules.Refusal{Target: text}, nil
+}
+
+func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
+	var r Rule
+	if !d.NextArg() {
+		return r, d.Err("a rule needs a path and conditions, as in `rule /app/ authenticated`")
+	}
+	r.Path = d.Val()
+	if err := accessrules.CheckPath(r.Path); err != nil {
+		return r, d.Errf("rule %s: %v", r.Path, err)
+	}
+	r.Source = fmt.Sprintf("%s:%d", filepath.Base(d.File()), d.Line())
+	if words := d.RemainingArgs(); len(words) > 0 {
+		if _, err := parseCondition(words); err != nil {
+			return r, d.WrapErr(err)
+		}
+		r.Conditions = append(r.Conditions, strings.Join(words, " "))
+	}
+	seen := map[string]bool{}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		word := d.Val()
+		switch word {
+		case "local", "engaged", "methods", "refuse":
+			if seen[word] {
+				return r, d.Errf("%s is written twice in the rule for %s: leave one out", word, r.Path)
+			}
+			seen[word] = true
+		}
+		switch word {
+		case "local":
+			if d.NextArg() {
+				return r, d.ArgErr()
+			}
+			r.Local = true
+		case "engaged":
+			if r.Engaged = d.RemainingArgs(); len(r.Engaged) == 0 {
+				return r, d.ArgErr()
+			}
+			for _, tag := range r.Engaged {
+				if !slug.MatchString(tag) {
+					return r, d.Errf("engaged: %q is not a tag: use letters, digits, - and _", tag)
+				}
+			}
+		case "methods":
+			if r.Methods = d.RemainingArgs(); len(r.Methods) == 0 {
+				return r, d.ArgErr()
+			}
+			if _, err := accessrules.Compile([]accessrules.Rule{{Methods: r.Methods}}); err != nil {
+				return r, d.Errf("methods: %v", errors.Unwrap(err))
+			}
+		case "refuse":
+			if !d.AllArgs(&r.Refuse) {
+				return r, d.Err("what a refusal does is one word: write `refuse <status>` or `refuse <page>`")
+			}
+			if _, err := parseRefusal(r.Refuse); err != nil {
+				return r, d.WrapErr(err)
+			}
+		default:
+			words := append([]string{word}, d.RemainingArgs()...)
+			if _, err := parseCondition(words); err != nil {
+				return r, d.WrapErr(err)
+			}
+			r.Conditions = append(r.Conditions, strings.Join(words, " "))
+		}
+	}
+	if len(r.Conditions) == 0 {
+		return r, d.Errf("the rule for %s has no condition: write `any` when everybody may pass", r.Path)
+	}
+	return r, nil
+}
+
+// warn tells the operator of rules that cannot do what they seem to: names that do not exist, and paths of the API that no rule
+// governs.
+func (g *Gate) warn() {
+	for _, r := range g.live.Fixed() {
+		plans, roles := accessrules.Names(r.Conditions...)
+		plans, roles = g.app.service.Unknown(plans, roles)
+		for _, plan := range plans {
+			g.logger.Warn("a rule names a plan that does not exist: create it, or correct the rule", zap.String("rule", r.Source), zap.String("path", r.Path), zap.String("plan", plan))
+		}
+		for _, role := range roles {
+			g.logger.Warn("a rule names a role that does not exist: create it, or correct the rule", zap.String("rule", r.Source), zap.String("path", r.Path), zap.String("role", role))
+		}
+		if strings.HasPrefix(r.Path, "/api/") && (g.Name != accessrules.DefaultGate || len(accessrules.BuiltinRules([]accessrules.Rule{r})) == 0) {
+			g.logger.Warn("a rule speaks of a part of the API that no rule of this gate governs: leave it out", zap.String("rule", r.Source), zap.String("path", r.Path))
+		}
+	}
+}
