@@ -46,6 +46,9 @@ type Options struct {
 	Profile      profile.Settings
 	Subscription subscription.Settings
 	Billing      billing.Settings
+
+	// FailPoint lets a test end the process at a step of a payment; see billing.Options. Optional.
+	FailPoint func(step string) error
 }
 
 // Broker is the profile that runs the site, created on the first start.
@@ -100,7 +103,13 @@ func New(site *Site, o Options) (*Service, error) {
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Subscription,
 		Profiles: s.profiles, Users: s.auth,
 	})
-	s.billing = billing.New(billing.Options{Store: site.Store, Directory: site.Directory, Settings: o.Billing})
+	if sandbox, ok := o.Processor.(*processor.Sandbox); ok {
+		sandbox.Keep(site.Store)
+	}
+	s.billing = billing.New(billing.Options{
+		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Billing, Subscriptions: s.subscriptions,
+		Profiles: s.profiles, Processor: o.Processor, Logger: site.Logger, FailPoint: o.FailPoint,
+	})
 	s.profiles.SetUsers(s.auth)
 	s.profiles.SetActivities(s.auth.ActivitiesOf)
 	s.profiles.SetSubscriptions(s.subscriptions)
@@ -158,6 +167,7 @@ func (s *Service) jobs() []job {
 	return []job{
 		{name: "deliver notices", do: s.notices.Deliver},
 		{name: "note the use of keys", every: time.Minute, do: s.site.Directory.FlushKeyUse},
+		{name: "finish payments", every: time.Minute, do: s.billing.Sweep},
 		{name: "prune", every: time.Hour, do: s.prune},
 	}
 }
@@ -176,6 +186,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Picture answers a request for a picture that was uploaded: GET and HEAD of /media/<sha256>.<extension>.
 func (s *Service) Picture(w http.ResponseWriter, r *http.Request) { s.pictures.ServeHTTP(w, r) }
+
+// Billing are the operations of billing that jobs and webhooks need.
+func (s *Service) Billing() *billing.Service { return s.billing }
 
 // Table prints the endpoints with who may call them.
 func (s *Service) Table() string { return s.rest.Table() }

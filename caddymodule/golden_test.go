@@ -103,6 +103,7 @@ func newGolden(t *testing.T, d *seed) *golden {
 	})
 	o := goldenOptions()
 	o.Subscription, o.Billing = subscription.DefaultSettings(), billing.DefaultSettings()
+	o.Processor = newGoldenProcessor(g.now)
 	o.ProcessorSlug, o.ProcessorName = d.Processor.Slug, d.Processor.FullName
 	for _, p := range d.Profiles {
 		if p.Slug == d.Broker {

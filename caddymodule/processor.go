@@ -23,7 +23,7 @@ func (Sandbox) CaddyModule() caddy.ModuleInfo {
 }
 
 // Processor makes the processor.
-func (*Sandbox) Processor() processor.Processor { return processor.NewSandbox(now) }
+func (*Sandbox) Processor() processor.Processor { return processor.NewSandbox() }
 
 // UnmarshalCaddyfile reads the option:
 //

@@ -139,6 +139,25 @@ func DueOn(r store.Reader, payer int64, event, unit string) (Due, error) {
 	return d, err
 }
 
+// DuesOn is DueOn for several events, in one query. Those of which nothing was ever ordered are not in the map.
+func DuesOn(r store.Reader, payer int64, unit string, events ...string) (map[string]Due, error) {
+	names, err := json.Marshal(events)
+	if err != nil {
+		return nil, err
+	}
+	dues := make(map[string]Due, len(events))
+	err = each(r, func(scan func(...any) error) error {
+		d := Due{Amount: Amount{Unit: unit}}
+		var provider sql.Null[int64]
+		err := scan(&d.Event, &d.Amount.Value, &d.Payable, &provider, &d.LastAt)
+		d.Provider = provider.V
+		dues[d.Event] = d
+		return err
+	}, `SELECT event_id, due - paid, payable, provider_id, ordered_at FROM statement
+		WHERE payer_id = ? AND unit = ? AND event_id IN (SELECT value FROM json_each(?))`, payer, unit, string(names))
+	return dues, err
+}
+
 // OwedTo is what all payers together owe a provider, credits deducted, per unit in the order of units: its outstanding
 // receivables, which the account Receivable does not tell (4.3). Units at 0 are left out.
 func OwedTo(r store.Reader, provider int64) ([]Amount, error) {

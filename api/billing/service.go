@@ -3,17 +3,31 @@
 package billing
 
 import (
+	"go.uber.org/zap"
+
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/processor"
+	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// Options of a Service. All are required.
+// Options of a Service. Those that are not said to be optional are required.
 type Options struct {
-	Store     *store.Store
-	Directory *directory.Directory
-	Settings  Settings
+	Store         *store.Store
+	Directory     *directory.Directory
+	Settings      Settings
+	Notices       *notice.Notices
+	Subscriptions *subscription.Service
+	Profiles      *profile.Service
+	// Processor takes the payments; nil: nothing can be paid by card.
+	Processor processor.Processor
+	Logger    *zap.Logger // optional
+	// FailPoint lets a test end the process at a step of a payment, with an error. Optional.
+	FailPoint func(step string) error
 }
 
 // Settings are the contract's settings about money (ledger.md 11); DefaultSettings has their defaults.
@@ -27,18 +41,48 @@ func DefaultSettings() Settings { return Settings{Unit: "usd"} }
 
 // Service carries out the operations of billing.
 type Service struct {
-	store *store.Store
-	dir   *directory.Directory
-	set   Settings
+	store     *store.Store
+	dir       *directory.Directory
+	set       Settings
+	notices   *notice.Notices
+	subs      *subscription.Service
+	profiles  *profile.Service
+	processor processor.Processor
+	log       *zap.Logger
+	failPoint func(step string) error
 }
 
 // New makes a service.
-func New(o Options) *Service { return &Service{store: o.Store, dir: o.Directory, set: o.Settings} }
+func New(o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	return &Service{store: o.Store, dir: o.Directory, set: o.Settings, notices: o.Notices, subs: o.Subscriptions, profiles: o.Profiles,
+		processor: o.Processor, log: o.Logger, failPoint: o.FailPoint}
+}
 
 // Endpoints are the rows of the table.
 func (s *Service) Endpoints() []rest.Endpoint {
-	return []rest.Endpoint{
+	endpoints := []rest.Endpoint{
 		rest.Get("/api/billing/transactions", accessrules.BrokerStrict, s.transactions, rest.Listed(),
 			rest.Doc("Lists the entries of the ledger")),
 	}
+	return append(endpoints, s.chargeEndpoints()...)
+}
+
+// processorProfile is the profile that stands for the processor in the ledger.
+const processorProfile int64 = 1
+
+// broker is the profile that runs the site.
+func (s *Service) broker(r store.Reader) (id int64, err error) {
+	err = r.QueryRow(`SELECT id FROM profile WHERE slug = ?`, s.dir.Broker()).Scan(&id)
+	return id, err
+}
+
+// at is a step of a payment at which a test may end the process.
+func (s *Service) at(step string) error {
+	if s.failPoint == nil {
+		return nil
+	}
+	return s.failPoint(step)
 }

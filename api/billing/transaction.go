@@ -27,6 +27,7 @@ type Transaction struct {
 	DestUnit    string                 `json:"dest_unit"`
 
 	origID, destID int64
+	event          string
 }
 
 // Statement is the envelope of lists with a balance (conventions.md 7.3).
@@ -42,7 +43,7 @@ type Statement struct {
 
 var transactions = &rest.List[Transaction]{
 	Select: `t.created_at, t.descr, t.orig_account, t.orig_profile_id, t.orig_amount, t.orig_unit,
-		t.dest_account, t.dest_profile_id, t.dest_amount, t.dest_unit`,
+		t.dest_account, t.dest_profile_id, t.dest_amount, t.dest_unit, coalesce(t.event_id, '')`,
 	From: `txn t JOIN profile dest ON dest.id = t.dest_profile_id JOIN profile orig ON orig.id = t.orig_profile_id`,
 	Key:  "t.id",
 	Search: rest.Names{
@@ -59,7 +60,7 @@ var transactions = &rest.List[Transaction]{
 	EndsNow: true,
 	Scan: func(rows *sql.Rows, t *Transaction) error {
 		err := rows.Scan(&t.CreatedAt, &t.Description, &t.OrigAccount, &t.origID, &t.OrigAmount, &t.OrigUnit,
-			&t.DestAccount, &t.destID, &t.DestAmount, &t.DestUnit)
+			&t.DestAccount, &t.destID, &t.DestAmount, &t.DestUnit, &t.event)
 		t.Amount = ledger.Amount{Value: t.DestAmount, Unit: t.DestUnit}.String()
 		return err
 	},
@@ -78,7 +79,7 @@ func (s *Service) transactions(c *rest.Call, r store.Reader) (Statement, error) 
 	if err != nil {
 		return Statement{}, err
 	}
-	if err := s.people(r, page.Results); err != nil {
+	if err := s.complete(r, page.Results); err != nil {
 		return Statement{}, err
 	}
 	out := Statement{BalanceUnit: s.set.Unit, Page: page}
@@ -120,9 +121,14 @@ func selects(selector, account string) bool {
 	return strings.Contains(strings.ToLower(account), strings.ToLower(selector))
 }
 
-// balance fills in the balance: of the default unit when it is there, else of the first; all of them when there are several
-// (decision 18). They are never added together.
+// balance fills in the balance, from a sum per unit.
 func (st *Statement) balance(sums map[string]int64, unit string) {
+	st.BalanceAmount, st.BalanceUnit, st.Balances = balance(sums, unit)
+}
+
+// balance is the amount of an envelope, from a sum per unit: of the default unit when it is there, else of the first; all of them when
+// there are several (decision 18). They are never added together.
+func balance(sums map[string]int64, unit string) (int64, string, []ledger.Amount) {
 	var all []ledger.Amount
 	for u, amount := range sums {
 		if amount != 0 {
@@ -138,27 +144,36 @@ func (st *Statement) balance(sums map[string]int64, unit string) {
 		}
 		return strings.Compare(a.Unit, b.Unit)
 	})
-	st.BalanceUnit = unit
-	if len(all) > 0 {
-		st.BalanceAmount, st.BalanceUnit = all[0].Value, all[0].Unit
+	switch len(all) {
+	case 0:
+		return 0, unit, nil
+	case 1:
+		return all[0].Value, all[0].Unit, nil
 	}
-	if len(all) > 1 {
-		st.Balances = all
-	}
+	return all[0].Value, all[0].Unit, all
 }
 
-// people fills in the profiles of entries, in one query.
-func (s *Service) people(r store.Reader, list []Transaction) error {
+// complete fills in the profiles of entries and the titles of their plans, in a few queries for all of them.
+func (s *Service) complete(r store.Reader, list []Transaction) error {
 	ids := make([]int64, 0, 2*len(list))
+	events := make([]string, 0, len(list))
 	for i := range list {
 		ids = append(ids, list[i].origID, list[i].destID)
+		events = append(events, list[i].event)
 	}
 	profiles, err := s.dir.Profiles(r, ids)
 	if err != nil {
 		return err
 	}
+	about, err := s.events(r, events)
+	if err != nil {
+		return err
+	}
 	for i := range list {
 		list[i].OrigProfile, list[i].DestProfile = profiles[list[i].origID], profiles[list[i].destID]
+		if p := about[list[i].event].plan; p != nil {
+			list[i].Description = titled(list[i].Description, p.Slug, p.Title)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
+	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
@@ -20,7 +21,8 @@ func books(t *testing.T) *resttest.Site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(Options{Store: db, Directory: dir, Settings: DefaultSettings()})
+	subs := subscription.New(subscription.Options{Store: db, Directory: dir})
+	s := New(Options{Store: db, Directory: dir, Settings: DefaultSettings(), Subscriptions: subs})
 	site := resttest.With(t, rest.Options{Store: db, Directory: resttest.Cowork()}, clock, s.Endpoints())
 	err = db.Write(t.Context(), func(tx *store.Tx) error {
 		for id, slug := range map[int]string{1: "cowork", 2: "acme"} {

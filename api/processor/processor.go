@@ -15,7 +15,8 @@ type Profile struct {
 	DepositKey            string // of a connected account
 }
 
-// Processor takes payments. Errors are *CardError, *SetupError, or anything else for a processor that cannot be reached.
+// Processor takes payments. Errors are *CardError, *SetupError, *UnknownError, or anything else for a request that the processor
+// refused.
 type Processor interface {
 	// Name is the processor's word in the Caddyfile: "sandbox", "stripe".
 	Name() string
@@ -27,6 +28,9 @@ type Processor interface {
 	// CreatePayment charges a token or a saved card. It does not succeed unless the processor has a charge, which may still be
 	// pending. The same idempotency key gives the same charge.
 	CreatePayment(ctx context.Context, p Payment) (Receipt, error)
+	// FindPayment is the charge that an idempotency key made, nil for none: what CreatePayment would answer again, without
+	// charging anything when it did not yet. It is asked for keys that are older than the processor may remember.
+	FindPayment(ctx context.Context, idempotencyKey string) (*Receipt, error)
 	// RetrieveCharge asks what became of a charge. It changes nothing.
 	RetrieveCharge(ctx context.Context, key string) (Status, error)
 	// Distribution says how a charge was split: to the provider, the processor's fee, the broker's fee.
@@ -43,6 +47,36 @@ type Processor interface {
 	DisputeFee(amount int64) int64
 	// ParseWebhook verifies and reads what the processor posts.
 	ParseWebhook(h http.Header, body []byte, now time.Time) (Event, error)
+}
+
+// A Banker is a Processor that pays providers out to their banks.
+type Banker interface {
+	// Bank is the account of a provider, nil when it is not connected.
+	Bank(ctx context.Context, provider Profile) (*Bank, error)
+	// AuthorizeURL is where a provider connects its account, "" when the processor needs no connection. state comes back with it.
+	AuthorizeURL(provider Profile, state string) string
+	// CreateTransfer pays funds out and returns the key of the payout. The same idempotency key pays once.
+	CreateTransfer(ctx context.Context, provider Profile, amount int64, unit, description, idempotencyKey string) (string, error)
+	// PaidPayouts are the payouts of a provider since a date, one page of the processor's, the oldest first.
+	PaidPayouts(ctx context.Context, provider Profile, since time.Time) ([]Payout, error)
+	// TransferFee is what a payout costs, in 1/100 of the unit.
+	TransferFee(amount int64) int64
+}
+
+// Bank is an account that funds are paid out to.
+type Bank struct {
+	Name    string
+	Last4   string // "***-0001"
+	Balance int64  // available, in 1/100 of Unit
+	Unit    string
+}
+
+// Payout is money that left for a provider's bank, or came from it when Amount is negative, in 1/100 of Unit.
+type Payout struct {
+	Key       string // "po_…"
+	CreatedAt time.Time
+	Amount    int64
+	Unit      string
 }
 
 // PaymentContext asks for what a browser needs. Amount is nil to save a card, in 1/100 of Unit otherwise.
@@ -103,7 +137,9 @@ type DistributionOf struct {
 // Distribution is how an amount was split, in 1/100 of Unit.
 type Distribution struct {
 	Provider, Processor, Broker int64
-	Unit                        string
+	// Local says that the money arrived at the broker, which paid the processor out of its own fee: Broker is what is left of it (8.1).
+	Local bool
+	Unit  string
 }
 
 // Card is a card on file.
@@ -142,6 +178,9 @@ type CardError struct {
 	Code      string // "card_declined", "card_absent", "authentication_required", …
 	Detail    string
 	ChargeKey string
+	// ClientSecret lets a browser confirm a payment, with the code "authentication_required" (3-D Secure). What the browser gets
+	// for it is the token of another try.
+	ClientSecret string
 }
 
 func (e *CardError) Error() string { return e.Detail }
@@ -150,3 +189,15 @@ func (e *CardError) Error() string { return e.Detail }
 type SetupError struct{ Detail string }
 
 func (e *SetupError) Error() string { return e.Detail }
+
+// NoCard is the text of a payment without a token by a profile without a card on file (ledger.md 7).
+const NoCard = "The profile doesn't have a payment method on file, and no payment token was passed."
+
+// An UnknownError says that nobody knows what became of a request: it timed out, or the answer got lost. The processor may have
+// carried it out, so that it is asked again with the same idempotency key.
+type UnknownError struct{ Err error }
+
+func (e *UnknownError) Error() string { return "processor: no answer: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnknownError) Unwrap() error { return e.Err }

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // Tokens of the sandbox. Any other token is a card that pays.
@@ -16,36 +17,24 @@ const (
 	TokenDeclined          = "tok_declined"
 	TokenInsufficientFunds = "tok_insufficient_funds"
 	TokenExpired           = "tok_expired"
-	TokenAuthentication    = "tok_authentication_required"
-	TokenPending           = "tok_pending"    // never settles
-	TokenFailLater         = "tok_fail_later" // fails when it is asked about
-	TokenDispute           = "tok_dispute"    // is disputed when it is asked about a second time
+	TokenAuthentication    = "tok_authentication_required" // asks for 3-D Secure; the token of the confirmed payment pays
+	TokenPending           = "tok_pending"                 // never settles
+	TokenFailLater         = "tok_fail_later"              // fails when it is asked about
+	TokenDispute           = "tok_dispute"                 // is disputed when it is asked about a second time
+	TokenDisputeWon        = "tok_dispute_won"             // and the dispute is won when it is asked about a third time
+	TokenDisputeLost       = "tok_dispute_lost"            // or lost
 )
 
-// Sandbox takes payments and moves no money: in this process, with no network, by its tokens alone. Its fee is 2.9 % + 30.
-// It forgets everything when the process ends.
-type Sandbox struct {
-	now func() time.Time
+// Sandbox takes payments and moves no money: with no network, by its tokens alone. Its fee is 2.9 % + 30, a card is one of Joe
+// Test's ending in 1234. What it remembers is in the site's database, in tables of its own and in transactions of its own, as if it
+// were elsewhere: it survives a restart.
+type Sandbox struct{ store *store.Store }
 
-	mu      sync.Mutex
-	charges map[string]*sandboxCharge // by key
-	cards   map[string]Card           // by customer
-	tokens  map[string]string         // token of a customer
-}
+// NewSandbox makes a sandbox. Keep completes it.
+func NewSandbox() *Sandbox { return &Sandbox{} }
 
-type sandboxCharge struct {
-	receipt  Receipt
-	amount   int64
-	refunded int64
-	token    string
-	asked    int
-	refunds  map[string]bool
-}
-
-// NewSandbox makes a sandbox.
-func NewSandbox(now func() time.Time) *Sandbox {
-	return &Sandbox{now: now, charges: map[string]*sandboxCharge{}, cards: map[string]Card{}, tokens: map[string]string{}}
-}
+// Keep says where the sandbox remembers. It is called before any payment.
+func (s *Sandbox) Keep(db *store.Store) { s.store = db }
 
 // Name implements Processor.
 func (*Sandbox) Name() string { return "sandbox" }
@@ -64,60 +53,135 @@ func refusal(token string) *CardError {
 		return &CardError{Code: "insufficient_funds", Detail: "Your card has insufficient funds."}
 	case token == TokenExpired:
 		return &CardError{Code: "expired_card", Detail: "Your card has expired."}
-	case token == TokenAuthentication:
-		return &CardError{Code: "authentication_required", Detail: "Your bank asks you to confirm this payment."}
 	case strings.Contains(token, "declined"):
 		return &CardError{Code: "card_declined", Detail: "Your card was declined."}
 	}
 	return nil
 }
 
+var errNoCharge = errors.New("sandbox: no such charge")
+
+// sandboxCharge is a row of sandbox_charge.
+type sandboxCharge struct {
+	Receipt
+	token                   string
+	amount, asked, refunded int64
+	unit                    string
+}
+
+func (s *Sandbox) charge(r store.Reader, key string) (*sandboxCharge, error) {
+	c := sandboxCharge{Receipt: Receipt{Key: key, Last4: "1234", CardName: "Joe Test"}}
+	var at store.Time
+	err := r.QueryRow(`SELECT created_at, amount, unit, token, asked, refunded FROM sandbox_charge WHERE key = ?`, key).
+		Scan(&at, &c.amount, &c.unit, &c.token, &c.asked, &c.refunded)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errNoCharge
+	}
+	c.CreatedAt, c.ExpDate = at.Time, at.UTC().AddDate(1, 0, 0).Truncate(24*time.Hour)
+	return &c, err
+}
+
+// write runs one transaction of the sandbox's own.
+func (s *Sandbox) write(ctx context.Context, fn func(tx *store.Tx) error) error {
+	if s.store == nil {
+		return errors.New("sandbox: nowhere to remember")
+	}
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		tx.Actor = "sandbox"
+		return fn(tx)
+	})
+}
+
 // CreatePayment implements Processor.
-func (s *Sandbox) CreatePayment(_ context.Context, p Payment) (Receipt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	token := p.Token
-	if token == "" {
-		var ok bool
-		if token, ok = s.tokens[p.Subscriber.CardKey]; !ok {
-			return Receipt{}, &CardError{Code: "card_absent",
-				Detail: "The profile doesn't have a payment method on file, and no payment token was passed."}
-		}
-	}
-	if err := refusal(token); err != nil {
-		return Receipt{}, err
-	}
+func (s *Sandbox) CreatePayment(ctx context.Context, p Payment) (receipt Receipt, err error) {
 	key := "fake_" + digest(p.IdempotencyKey)
-	if c, ok := s.charges[key]; ok {
-		return c.receipt, nil
-	}
-	now := s.now().UTC()
-	c := &sandboxCharge{amount: p.Amount, token: token, refunds: map[string]bool{}, receipt: Receipt{
-		Key: key, CreatedAt: now, Last4: "1234", ExpDate: now.AddDate(1, 0, 0).Truncate(24 * time.Hour), CardName: "Joe Test",
-	}}
-	s.charges[key] = c
-	return c.receipt, nil
+	err = s.write(ctx, func(tx *store.Tx) error {
+		c, err := s.charge(tx, key)
+		if err == nil {
+			receipt = c.Receipt
+			return nil
+		} else if !errors.Is(err, errNoCharge) {
+			return err
+		}
+		token := p.Token
+		if token == "" {
+			err := tx.QueryRow(`SELECT token FROM sandbox_customer WHERE key = ?`, p.Subscriber.CardKey).Scan(&token)
+			if errors.Is(err, store.ErrNotFound) {
+				return &CardError{Code: "card_absent", Detail: NoCard}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if token == TokenAuthentication {
+			intent := "pi_" + digest(p.IdempotencyKey)
+			return &CardError{Code: "authentication_required", Detail: "Your bank asks you to confirm this payment.",
+				ChargeKey: intent, ClientSecret: intent + "_secret_sandbox"}
+		}
+		if err := refusal(token); err != nil {
+			return err
+		}
+		if p.Amount <= 0 {
+			return errors.New("sandbox: nothing to pay")
+		}
+		_, err = tx.Exec(`INSERT INTO sandbox_charge (key, created_at, amount, unit, token) VALUES (?, ?, ?, ?, ?)`, key, tx.Now(), p.Amount, p.Unit, token)
+		if err != nil {
+			return err
+		}
+		c, err = s.charge(tx, key)
+		if err == nil {
+			receipt = c.Receipt
+		}
+		return err
+	})
+	return receipt, err
+}
+
+// FindPayment implements Processor.
+func (s *Sandbox) FindPayment(ctx context.Context, idempotencyKey string) (found *Receipt, err error) {
+	err = s.store.Read(ctx, func(r store.Reader) error {
+		c, err := s.charge(r, "fake_"+digest(idempotencyKey))
+		if errors.Is(err, errNoCharge) {
+			return nil
+		}
+		found = &c.Receipt
+		return err
+	})
+	return found, err
 }
 
 // RetrieveCharge implements Processor.
-func (s *Sandbox) RetrieveCharge(_ context.Context, key string) (Status, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, ok := s.charges[key]
-	if !ok {
-		return Status{}, errors.New("sandbox: no such charge")
-	}
-	c.asked++
-	status := Status{State: Succeeded, Receipt: c.receipt, Refunded: c.refunded}
-	switch {
-	case c.token == TokenPending:
-		status.State = Pending
-	case c.token == TokenFailLater:
-		status.State, status.Failure = Failed, "Your bank refused the payment."
-	case c.token == TokenDispute && c.asked > 1:
-		status.State = DisputeOpened
-	}
-	return status, nil
+func (s *Sandbox) RetrieveCharge(ctx context.Context, key string) (status Status, err error) {
+	err = s.store.Read(ctx, func(r store.Reader) error {
+		c, err := s.charge(r, key)
+		if err != nil {
+			return err
+		}
+		status = Status{State: Succeeded, Receipt: c.Receipt, Refunded: c.refunded}
+		disputed := c.token == TokenDispute || c.token == TokenDisputeWon || c.token == TokenDisputeLost
+		switch {
+		case c.token == TokenPending:
+			status.State = Pending
+		case c.token == TokenFailLater:
+			status.State, status.Failure = Failed, "Your bank refused the payment."
+		case disputed && c.asked == 1, c.token == TokenDispute && c.asked > 1:
+			status.State = DisputeOpened
+		case c.token == TokenDisputeWon && c.asked > 1:
+			status.State = DisputeWon
+		case c.token == TokenDisputeLost && c.asked > 1:
+			status.State = DisputeLost
+		default:
+			disputed = disputed && c.asked == 0
+		}
+		if !disputed {
+			return nil
+		}
+		return s.write(ctx, func(tx *store.Tx) error {
+			_, err := tx.Exec(`UPDATE sandbox_charge SET asked = asked + 1 WHERE key = ?`, key)
+			return err
+		})
+	})
+	return status, err
 }
 
 // Distribution implements Processor: the processor's fee is (x × 290 + 5000) ÷ 10000 + 30 of what is left after refunds, never more
@@ -133,27 +197,29 @@ func (s *Sandbox) Distribution(_ context.Context, _ string, d DistributionOf) (D
 }
 
 // Refund implements Processor.
-func (s *Sandbox) Refund(_ context.Context, key string, amount, _ int64, idempotencyKey string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, ok := s.charges[key]
-	switch {
-	case !ok:
-		return errors.New("sandbox: no such charge")
-	case c.refunds[idempotencyKey]:
-		return nil
-	case amount <= 0 || c.refunded+amount > c.amount:
-		return errors.New("sandbox: more than what is left of the charge")
-	}
-	c.refunds[idempotencyKey] = true
-	c.refunded += amount
-	return nil
+func (s *Sandbox) Refund(ctx context.Context, key string, amount, _ int64, idempotencyKey string) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		c, err := s.charge(tx, key)
+		if err != nil {
+			return err
+		}
+		known, err := store.Exists(tx, `SELECT 1 FROM sandbox_refund WHERE key = ?`, idempotencyKey)
+		if err != nil || known {
+			return err
+		}
+		if amount <= 0 || c.refunded+amount > c.amount {
+			return errors.New("sandbox: more than what is left of the charge")
+		}
+		if _, err := tx.Exec(`INSERT INTO sandbox_refund (key, charge_key, amount) VALUES (?, ?, ?)`, idempotencyKey, key, amount); err != nil {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE sandbox_charge SET refunded = refunded + ? WHERE key = ?`, amount, key)
+		return err
+	})
 }
 
 // SaveCard implements Processor.
-func (s *Sandbox) SaveCard(_ context.Context, subscriber Profile, token string) (Card, string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Sandbox) SaveCard(ctx context.Context, subscriber Profile, token string) (Card, string, error) {
 	if err := refusal(token); err != nil {
 		return Card{}, "", err
 	}
@@ -161,28 +227,38 @@ func (s *Sandbox) SaveCard(_ context.Context, subscriber Profile, token string) 
 	if customer == "" {
 		customer = "cus_" + digest(subscriber.Slug)
 	}
-	card := Card{Last4: "***-1234", ExpDate: s.now().UTC().AddDate(1, 0, 0).Format("01/2006"), CardName: "Joe Test"}
-	s.cards[customer], s.tokens[customer] = card, token
-	return card, customer, nil
+	var card Card
+	err := s.write(ctx, func(tx *store.Tx) error {
+		card = sandboxCard(tx.Now())
+		_, err := tx.Exec(`INSERT INTO sandbox_customer (key, token) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET token = excluded.token`, customer, token)
+		return err
+	})
+	return card, customer, err
+}
+
+func sandboxCard(now store.Time) Card {
+	return Card{Last4: "***-1234", ExpDate: now.UTC().AddDate(1, 0, 0).Format("01/2006"), CardName: "Joe Test"}
 }
 
 // Card implements Processor.
-func (s *Sandbox) Card(_ context.Context, subscriber Profile) (*Card, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if card, ok := s.cards[subscriber.CardKey]; ok {
-		return &card, nil
-	}
-	return nil, nil
+func (s *Sandbox) Card(ctx context.Context, subscriber Profile) (card *Card, err error) {
+	err = s.store.Read(ctx, func(r store.Reader) error {
+		saved, err := store.Exists(r, `SELECT 1 FROM sandbox_customer WHERE key = ?`, subscriber.CardKey)
+		if saved {
+			c := sandboxCard(r.Now())
+			card = &c
+		}
+		return err
+	})
+	return card, err
 }
 
 // DeleteCard implements Processor.
-func (s *Sandbox) DeleteCard(_ context.Context, subscriber Profile) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.cards, subscriber.CardKey)
-	delete(s.tokens, subscriber.CardKey)
-	return nil
+func (s *Sandbox) DeleteCard(ctx context.Context, subscriber Profile) error {
+	return s.write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(`DELETE FROM sandbox_customer WHERE key = ?`, subscriber.CardKey)
+		return err
+	})
 }
 
 // DisputeFee implements Processor.
@@ -197,5 +273,3 @@ func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:12])
 }
-
-var _ Processor = (*Sandbox)(nil)

@@ -1,0 +1,100 @@
+package billing
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// chargeEndpoints are the rows of charges, balances and what moves money besides checkout and renewals (ledger.md 9).
+func (s *Service) chargeEndpoints() []rest.Endpoint {
+	return []rest.Endpoint{
+		rest.Get("/api/billing/charges", accessrules.BrokerStrict, s.charges, rest.Listed(), rest.Doc("Lists the charges of the site")),
+		rest.Get("/api/billing/{profile}/charges", accessrules.ProviderStrict, s.chargesOf, rest.Listed(), rest.Doc("Lists the charges of a profile")),
+		rest.Act("GET", "/api/billing/{profile}/charges/{charge}", accessrules.ProviderStrict, s.showCharge, rest.Unaudited(),
+			rest.Doc("Shows a charge, as the processor knows it")),
+		rest.Act("POST", "/api/billing/{profile}/charges/{charge}/refund", accessrules.ProviderOnlyStrict, s.refundCharge, rest.Keyed(),
+			rest.Find(s.findCharge), rest.Doc("Gives money back, all of a line or a part")),
+		rest.Act("POST", "/api/billing/{profile}/charges/{charge}/email", accessrules.ProviderSalesStrict, s.emailCharge,
+			rest.Doc("Sends a copy of the receipt")),
+		rest.Act("GET", "/api/billing/payments/{claim_code}", accessrules.Public, s.showInvoice, rest.Unaudited(), rest.Doc("Shows an invoice")),
+		rest.Act("POST", "/api/billing/payments/{claim_code}", accessrules.Public, s.payInvoice, rest.Keyed(), rest.Doc("Pays an invoice")),
+	}
+}
+
+// pathCharge is the charge of the path: of the customer {profile}, by its key at the processor. Errors: 404.
+func (s *Service) pathCharge(c *rest.Call) (ch *charge, err error) {
+	err = c.Read(func(r store.Reader) error {
+		ch, err = s.chargeOf(c, r)
+		return err
+	})
+	return ch, err
+}
+
+func (s *Service) chargeOf(c *rest.Call, r store.Reader) (*charge, error) {
+	customer, err := s.pathProfile(c, r)
+	if err != nil {
+		return nil, err
+	}
+	return oneCharge(r, selectCharge+` WHERE h.processor_key = ? AND h.customer_id = ?`, c.Param("charge"), customer)
+}
+
+// findCharge says that there is a charge before a bad body is spoken of.
+func (s *Service) findCharge(c *rest.Call, r store.Reader) error {
+	_, err := s.chargeOf(c, r)
+	return err
+}
+
+// pollQuietly asks what became of a charge in flight; when the processor does not answer, the stored charge has to do.
+func (s *Service) pollQuietly(c *rest.Call, ch *charge) {
+	if ch.Key == nil {
+		return
+	}
+	if err := s.poll(c.Context(), ch.ID); err != nil {
+		s.log.Warn("a charge could not be looked up", zap.Int64("charge", ch.ID), zap.Error(err))
+	}
+}
+
+// showCharge shows a charge (ledger.md 9.11). It asks the processor first.
+func (s *Service) showCharge(c *rest.Call, _ *rest.None) (view *Charge, err error) {
+	ch, err := s.pathCharge(c)
+	if err != nil {
+		return nil, err
+	}
+	s.pollQuietly(c, ch)
+	err = c.Read(func(r store.Reader) error {
+		view, err = s.chargeView(r, ch.ID)
+		return err
+	})
+	return view, err
+}
+
+// Receipt is the answer to who asks for a copy of a receipt.
+type Receipt struct {
+	ChargeID string `json:"charge_id"`
+	Email    string `json:"email"`
+	Detail   string `json:"detail"`
+}
+
+// emailCharge sends the receipt of a charge again (ledger.md 9.13): to the customer, of a charge that is paid.
+func (s *Service) emailCharge(c *rest.Call, _ *rest.None) (out Receipt, err error) {
+	ch, err := s.pathCharge(c)
+	if err != nil {
+		return out, err
+	}
+	s.pollQuietly(c, ch)
+	err = c.Write(func(tx *store.Tx) error {
+		ch, err := chargeByID(tx, ch.ID)
+		if err != nil {
+			return err
+		}
+		if err := tx.QueryRow(`SELECT email FROM profile WHERE id = ?`, ch.Customer).Scan(&out.Email); err != nil {
+			return err
+		}
+		out.ChargeID, out.Detail = *ch.Key, "A copy of the receipt was sent to "+out.Email+"."
+		return s.tellCharge(tx, ch, c.User.ID)
+	})
+	return out, err
+}
