@@ -197,16 +197,20 @@ func SubscriptionBalances(r store.Reader, subscriptions ...int64) (map[int64]int
 	return balances, err
 }
 
+// UnpaidTables and UnpaidCondition are the rows of UnpaidOrders, of the tables statement s and txn t, with the payer bound: for lists
+// that page and filter them.
+const (
+	UnpaidTables    = `statement AS s JOIN txn AS t ON t.payer_id = s.payer_id AND t.event_id = s.event_id AND t.dest_unit = s.unit`
+	UnpaidCondition = `s.payer_id = ? AND s.due > s.paid AND t.dest_account = 'Payable' AND t.orig_account = 'Receivable'
+		AND t.dest_amount > 0
+		AND t.created_at > COALESCE((SELECT MAX(p.created_at) FROM txn AS p WHERE p.payer_id = s.payer_id AND p.event_id = s.event_id
+			AND p.dest_account = 'Receivable' AND p.orig_account = 'Backlog' AND p.kind = 'paid_by_card'), 0)`
+)
+
 // UnpaidOrders are the orders behind a payer's positive balances (4.4), the newest first: of each event that is not fully
 // paid, the orders after the last card payment of that event.
 func UnpaidOrders(r store.Reader, payer int64) ([]Entry, error) {
-	return entries(r, `SELECT `+Columns+` FROM statement AS s
-		JOIN txn AS t ON t.payer_id = s.payer_id AND t.event_id = s.event_id AND t.dest_unit = s.unit
-		WHERE s.payer_id = ? AND s.due > s.paid AND t.dest_account = 'Payable' AND t.orig_account = 'Receivable'
-			AND t.dest_amount > 0
-			AND t.created_at > COALESCE((SELECT MAX(p.created_at) FROM txn AS p WHERE p.payer_id = s.payer_id AND p.event_id = s.event_id
-				AND p.dest_account = 'Receivable' AND p.orig_account = 'Backlog' AND p.kind = 'paid_by_card'), 0)
-		ORDER BY t.created_at DESC, t.id DESC`, payer)
+	return entries(r, `SELECT `+Columns+` FROM `+UnpaidTables+` WHERE `+UnpaidCondition+` ORDER BY t.created_at DESC, t.id DESC`, payer)
 }
 
 // LastPayment is the date of the most recent card payment of a customer, the zero time when there is none.

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"database/sql"
-	"errors"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/ledger"
@@ -73,15 +72,4 @@ func (s *Service) listCharges(c *rest.Call, r store.Reader, l *rest.List[charge]
 	}, args...)
 	out.BalanceAmount, out.BalanceUnit, out.Balances = balance(sums, s.set.Unit)
 	return out, err
-}
-
-// pathProfile is the identifier of {profile}. Errors: 404.
-func (s *Service) pathProfile(c *rest.Call, r store.Reader) (int64, error) {
-	var id int64
-	var exact string
-	err := r.QueryRow(`SELECT id, slug FROM profile WHERE slug = ?`, c.Param("profile")).Scan(&id, &exact)
-	if errors.Is(err, store.ErrNotFound) || err == nil && exact != c.Param("profile") {
-		return 0, rest.NotFound("Organization")
-	}
-	return id, err
 }

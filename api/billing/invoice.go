@@ -150,7 +150,7 @@ func (s *Service) invoiceRefused(tx *store.Tx, p *payment, cause *processor.Card
 
 // InvoicePayment is the body of a payment of an invoice.
 type InvoicePayment struct {
-	Token    string `json:"processor_token" validate:"max=255"`
+	Token    string `json:"processor_token" in:"null,blank" validate:"max=255"`
 	Remember bool   `json:"remember_card"`
 }
 

@@ -22,13 +22,13 @@ import (
 
 // RefundChange is the body of a refund.
 type RefundChange struct {
-	Lines []RefundLine `json:"lines" validate:"required"`
+	Lines []RefundLine `json:"lines" in:"required"`
 }
 
 // A RefundLine is what is given back of a line of a charge.
 type RefundLine struct {
-	Num    int64           `json:"num" validate:"required"` // from 0
-	Amount rest.Opt[int64] `json:"refunded_amount"`         // in 1/100 of the charge's unit; not given: all that is left
+	Num    int64           `json:"num" in:"required"`                // from 0
+	Amount rest.Opt[int64] `json:"refunded_amount" validate:"gte=1"` // in 1/100 of the charge's unit; not given: all that is left
 }
 
 // A refund is what the table refund remembers of one under way.
@@ -161,9 +161,6 @@ func refundParts(ch *charge, lines []ledger.ChargeLine, asked []RefundLine) (par
 			if known {
 				amount -= parts[i].Amount
 			}
-		}
-		if a.Amount.Given && amount <= 0 {
-			return nil, 0, rest.Fail(http.StatusBadRequest, "Cannot refund an amount less than or equal to zero.")
 		}
 		i, known := at[a.Num]
 		if !known {
