@@ -130,7 +130,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	setPath(r, path)
 	g.headers.Strip(r.Header)
-	g.headers.Strip(r.Trailer)
+	r.Trailer = nil // it fills up while the body is read, after all checks; whoever passes a request on may drop it (RFC 9110 6.5)
 	if len(g.dials) > 0 {
 		g.choose(r)
 	}

@@ -89,6 +89,9 @@ func (s *site) caddyfile() string {
 	auto_https off
 	skip_install_trust
 	grace_period 10s
+	servers {
+		protocols h1 h2 h2c
+	}
 	tollgate {
 		url %s
 		broker cowork "Cowork" hello@cowork.example
