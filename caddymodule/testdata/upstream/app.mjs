@@ -1,9 +1,10 @@
 // An application behind the gate, as one is written for Node: it knows who calls from the session alone. Its first line of output
 // is its port. KEY is the shared secret, ISSUER and AUDIENCE are what assertions must say, JWKS is where their keys are.
-import { createDecipheriv, createHash } from 'node:crypto'
+import { createDecipheriv, createHash, webcrypto } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
+globalThis.crypto ??= webcrypto // before Node 20
 const { KEY, ISSUER, AUDIENCE, JWKS } = process.env
 const keys = JWKS ? createRemoteJWKSet(new URL(JWKS), { cooldownDuration: 0 }) : null
 
