@@ -62,7 +62,7 @@ func (s *Service) reportUse(c *rest.Call, tx *store.Tx, in *UseChange) (any, err
 
 // clearBalance writes off what a customer owes, or records that it was paid elsewhere (ledger.md 9.6): what is owed to the providers
 // that the caller manages; for managers of the broker all of it (decision 36). A credit is left alone.
-func (s *Service) clearBalance(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
+func (s *Service) clearBalance(c *rest.Call, _ *rest.None) (rest.None, error) {
 	amount, err := c.QueryInt("amount", ledger.MaxAmount, 1, ledger.MaxAmount)
 	if err != nil {
 		return rest.None{}, err
@@ -71,39 +71,43 @@ func (s *Service) clearBalance(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.N
 	if err != nil {
 		return rest.None{}, err
 	}
-	customer, err := s.pathProfile(c, tx)
-	if err != nil {
-		return rest.None{}, err
-	}
-	var sellers []int64
-	if !c.Query.IsBrokerManager() {
-		p, err := s.dir.Profile(c.Param("profile"))
+	all := c.Query.IsBrokerManager()
+	sellers := map[int64]bool{}
+	if !all {
+		customer, err := s.dir.Profile(c.Param("profile"))
 		if err != nil {
 			return rest.None{}, err
 		}
-		for _, slug := range c.Query.SellsTo(p) {
+		for _, slug := range c.Query.SellsTo(customer) {
 			seller, err := s.dir.Profile(slug)
 			if err != nil {
 				return rest.None{}, err
 			}
-			if seller != nil && seller.ID != customer {
-				sellers = append(sellers, seller.ID)
+			if seller != nil && seller.ID != customer.ID {
+				sellers[seller.ID] = true
 			}
 		}
 		if len(sellers) == 0 {
 			return rest.None{}, rest.Forbidden("")
 		}
 	}
-	statement, err := ledger.StatementOf(tx, customer, store.Time{})
-	if err != nil {
-		return rest.None{}, err
-	}
-	dues := slices.DeleteFunc(statement.Positive(), func(d ledger.Due) bool { return sellers != nil && !slices.Contains(sellers, d.Provider) })
-	for i := range dues {
-		dues[i].Amount.Value = min(dues[i].Amount.Value, amount)
-		amount -= dues[i].Amount.Value
-	}
-	return rest.None{}, s.collect(tx, c, customer, dues, paid, "")
+	return rest.None{}, c.Write(func(tx *store.Tx) error {
+		customer, err := s.pathProfile(c, tx)
+		if err != nil {
+			return err
+		}
+		statement, err := ledger.StatementOf(tx, customer, store.Time{})
+		if err != nil {
+			return err
+		}
+		left := amount
+		dues := slices.DeleteFunc(statement.Positive(), func(d ledger.Due) bool { return !all && !sellers[d.Provider] })
+		for i := range dues {
+			dues[i].Amount.Value = min(dues[i].Amount.Value, left)
+			left -= dues[i].Amount.Value
+		}
+		return s.collect(tx, c, customer, dues, paid, "")
+	})
 }
 
 // collect records that dues were paid elsewhere, under check or an id of its own each, or writes them off.

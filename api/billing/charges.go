@@ -26,7 +26,7 @@ func (s *Service) chargeEndpoints() []rest.Endpoint {
 		rest.Get("/api/billing/{profile}/history", accessrules.ProviderStrict, s.history, rest.Listed(), rest.Doc("Lists what a profile ordered and paid")),
 		rest.Get("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.balanceDue, rest.Listed(), rest.Doc("Lists the orders that a profile has not paid")),
 		rest.Post("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.reportUse, rest.Keyed(), rest.Doc("Reports a use")),
-		rest.Delete("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.clearBalance,
+		rest.Act("DELETE", "/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.clearBalance,
 			rest.Doc("Writes off what a profile owes, or records that it was paid elsewhere")),
 		rest.Get("/api/billing/{profile}/receivables", accessrules.DirectStrict, s.receivables, rest.Listed(), rest.Doc("Lists the sales of a provider")),
 		rest.Act("GET", "/api/billing/{profile}/transfers", accessrules.DirectStrict, s.transfers, rest.Listed(), rest.Unaudited(),

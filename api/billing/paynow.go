@@ -108,17 +108,18 @@ func (s *Service) pollCustomer(ctx context.Context, customer int64) error {
 	})
 }
 
-// payees are the customer, the providers and, as 0, the broker, as the processor is told of them.
-func (s *Service) payees(ctx context.Context, p *payment) (people map[int64]processor.Profile, err error) {
+// payees are the customer, the providers and, as 0, the broker, as the processor is told of them, and what time it is.
+func (s *Service) payees(ctx context.Context, p *payment) (people map[int64]processor.Profile, now store.Time, err error) {
 	ids := []int64{p.Customer}
 	for i := range p.Bills {
 		ids = append(ids, p.Bills[i].Provider)
 	}
 	err = s.store.Read(context.WithoutCancel(ctx), func(r store.Reader) (err error) {
+		now = r.Now()
 		people, err = s.processorProfiles(r, ids...)
 		return err
 	})
-	return people, err
+	return people, now, err
 }
 
 // processorProfiles are profiles as the processor is told of them, and the broker as 0.

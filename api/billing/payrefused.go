@@ -11,7 +11,6 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/processor"
 	"github.com/caddy-tollgate/tollgate/api/rest"
-	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -31,15 +30,11 @@ func (s *Service) refused(ctx context.Context, write writer, p *payment, receipt
 func (s *Service) undo(ctx context.Context, write writer, p *payment, receipts []processor.Receipt, cause error) error {
 	for i, r := range receipts {
 		b := &p.Bills[i]
-		var fee int64
-		for _, l := range b.Lines {
-			part, err := ledger.Percent(l.Amount, l.FeePercent)
-			if err != nil {
-				return err
-			}
-			fee += part
+		fee, err := b.brokerFee()
+		if err != nil {
+			return err
 		}
-		err := outside(ctx, func(ctx context.Context) error {
+		err = outside(ctx, func(ctx context.Context) error {
 			return s.processor.Refund(ctx, r.Key, b.amount(), fee, p.key+"/"+strconv.Itoa(i)+"/refund")
 		})
 		if err != nil {

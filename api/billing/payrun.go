@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -47,21 +46,29 @@ func outside(ctx context.Context, call func(ctx context.Context) error) error {
 // pay carries a prepared payment out: it asks the processor and commits. The charges it made are returned; none when the payment
 // was refused. When the outcome is not known the payment stays for the sweeper. Errors: 400 with the processor's text; 409.
 func (s *Service) pay(ctx context.Context, write writer, p *payment) ([]int64, error) {
-	people, err := s.payees(ctx, p)
+	people, now, err := s.payees(ctx, p)
 	if err != nil {
 		return nil, err
 	}
+	old := now.Sub(p.createdAt.Time) > keyLife
 	if err := s.at("pay:prepared"); err != nil {
 		return nil, err
 	}
-	if p.Token != "" && p.Remember {
-		if err := s.rememberCard(ctx, write, p, people[p.Customer]); err != nil {
+	if p.Token != "" && p.Remember && !old {
+		key, err := s.saveCard(ctx, people[p.Customer], p.Token)
+		if err != nil {
 			return nil, s.refused(ctx, write, p, nil, err)
+		}
+		if err := s.at("pay:saved"); err != nil {
+			return nil, err
+		}
+		if err := p.saved(write, key); err != nil {
+			return nil, err
 		}
 	}
 	receipts := make([]processor.Receipt, len(p.Bills))
 	for i := range p.Bills {
-		if receipts[i], err = s.charge(ctx, p, i, people); err != nil {
+		if receipts[i], err = s.charge(ctx, p, i, old, people); err != nil {
 			return nil, s.refused(ctx, write, p, receipts[:i], err)
 		}
 		if err := s.at("pay:charged"); err != nil {
@@ -84,16 +91,17 @@ func (s *Service) pay(ctx context.Context, write writer, p *payment) ([]int64, e
 	return charges, err
 }
 
-// rememberCard keeps the card of a token, and notes that it is kept: a token works once.
-func (s *Service) rememberCard(ctx context.Context, write writer, p *payment, subscriber processor.Profile) error {
-	var key string
-	err := outside(ctx, func(ctx context.Context) (err error) {
-		_, key, err = s.processor.SaveCard(ctx, subscriber, p.Token)
+// saveCard keeps the card of a token at the processor, and returns the customer it belongs to.
+func (s *Service) saveCard(ctx context.Context, subscriber processor.Profile, token string) (key string, err error) {
+	err = outside(ctx, func(ctx context.Context) (err error) {
+		_, key, err = s.processor.SaveCard(ctx, subscriber, token)
 		return err
 	})
-	if err != nil {
-		return err
-	}
+	return key, err
+}
+
+// saved notes that the card is kept: a token works once.
+func (p *payment) saved(write writer, key string) error {
 	p.CardKey, p.Token = key, ""
 	frozen, err := json.Marshal(p)
 	if err != nil {
@@ -108,15 +116,20 @@ func (s *Service) rememberCard(ctx context.Context, write writer, p *payment, su
 // billKey is the idempotency key of a bill.
 func (p *payment) billKey(i int) string { return p.key + "/" + strconv.Itoa(i) }
 
+// brokerFee is the broker's part of a bill (ledger.md 5.5).
+func (b *bill) brokerFee() (int64, error) {
+	lines := make([]ledger.PaidLine, len(b.Lines))
+	for i, l := range b.Lines {
+		lines[i] = ledger.PaidLine{Amount: l.Amount, FeePercent: l.FeePercent}
+	}
+	return ledger.AskedBrokerFee(lines)
+}
+
 // charge asks the processor for the charge of a bill. A payment that is too old for the processor to know its key again is only
 // looked for: it is not made now.
-func (s *Service) charge(ctx context.Context, p *payment, i int, people map[int64]processor.Profile) (receipt processor.Receipt, err error) {
+func (s *Service) charge(ctx context.Context, p *payment, i int, old bool, people map[int64]processor.Profile) (receipt processor.Receipt, err error) {
 	b := &p.Bills[i]
-	lines := make([]ledger.PaidLine, len(b.Lines))
-	for n, l := range b.Lines {
-		lines[n] = ledger.PaidLine{Amount: l.Amount, FeePercent: l.FeePercent}
-	}
-	fee, err := ledger.AskedBrokerFee(lines)
+	fee, err := b.brokerFee()
 	if err != nil {
 		return receipt, err
 	}
@@ -124,16 +137,8 @@ func (s *Service) charge(ctx context.Context, p *payment, i int, people map[int6
 	if p.CardKey != "" {
 		subscriber.CardKey = p.CardKey
 	}
-	if p.Token == "" && subscriber.CardKey == "" {
-		return receipt, &processor.CardError{Code: "card_absent", Detail: processor.NoCard}
-	}
-	now := time.Time{}
-	err = s.store.Read(ctx, func(r store.Reader) error { now = r.Now().Time; return nil })
-	if err != nil {
-		return receipt, err
-	}
 	err = outside(ctx, func(ctx context.Context) (err error) {
-		if now.Sub(p.createdAt.Time) > keyLife {
+		if old {
 			found, err := s.processor.FindPayment(ctx, p.billKey(i))
 			if err != nil {
 				return &processor.UnknownError{Err: err}
@@ -143,6 +148,9 @@ func (s *Service) charge(ctx context.Context, p *payment, i int, people map[int6
 			}
 			receipt = *found
 			return nil
+		}
+		if p.Token == "" && subscriber.CardKey == "" {
+			return &processor.CardError{Code: "card_absent", Detail: processor.NoCard}
 		}
 		receipt, err = s.processor.CreatePayment(ctx, processor.Payment{
 			Amount: b.amount(), BrokerFee: fee, Unit: b.Unit, Token: p.Token, Subscriber: subscriber, Provider: provider, Broker: people[0],
@@ -177,7 +185,12 @@ func (s *Service) resume(ctx context.Context, id int64) error {
 	if err != nil {
 		return fmt.Errorf("payment %d: %w", id, err)
 	}
-	_, err = s.pay(ctx, s.job(ctx), &p)
+	charges, err := s.pay(ctx, s.job(ctx), &p)
+	for _, charge := range charges {
+		if err := s.poll(ctx, charge); err != nil {
+			s.log.Warn("a charge could not be looked up", zap.Int64("charge", charge), zap.Error(err))
+		}
+	}
 	var answer *rest.Error
 	if errors.As(err, &answer) && answer.Status < http.StatusInternalServerError {
 		s.log.Info("a payment that stayed behind was not made", zap.Int64("attempt", id), zap.Error(err))

@@ -37,6 +37,9 @@ type world struct {
 	ids     map[string]int64
 }
 
+// mailer sends nothing: what is to be sent stays in the outbox.
+type mailer struct{ notice.Mailer }
+
 // crash is the end of the process at a step.
 type crash struct{ step string }
 
@@ -63,7 +66,8 @@ func (w *world) start(db *store.Store, clock *storetest.Clock) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	notices, err := notice.New(notice.Options{Directory: dir, Store: db, Now: clock.Now, Logger: zap.NewNop(), BaseURL: resttest.Base})
+	notices, err := notice.New(notice.Options{Directory: dir, Store: db, Now: clock.Now, Logger: zap.NewNop(), BaseURL: resttest.Base,
+		From: "site@example.com", Mailer: mailer{}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -161,8 +165,8 @@ func (w *world) fill() {
 			slug, title, owner string
 			amount, percent    int64
 		}{{"basic", "Basic", "cowork", 2000, 500}, {"premium", "Premium", "cowork", 20000, 500}, {"gym-monthly", "Gym Monthly", "gym", 3000, 1000}} {
-			insert("plan "+p.slug, `INSERT INTO plan (slug, title, profile_id, created_at, period_amount, period_type, broker_fee_percent)
-				VALUES (?, ?, ?, ?, ?, 4, ?)`, p.slug, p.title, w.ids[p.owner], at(1, 1), p.amount, p.percent)
+			insert("plan "+p.slug, `INSERT INTO plan (slug, title, profile_id, created_at, period_amount, period_type, broker_fee_percent, is_active)
+				VALUES (?, ?, ?, ?, ?, 4, ?, 1)`, p.slug, p.title, w.ids[p.owner], at(1, 1), p.amount, p.percent)
 		}
 		insert("use requests", `INSERT INTO use_charge (slug, title, description, created_at, plan_id, use_amount, quota, maximum_limit) VALUES ('requests', 'Requests', '', ?, ?, 100, 2, 1000)`,
 			at(1, 1), w.ids["plan premium"])
