@@ -67,6 +67,7 @@ type goldenStep struct {
 type golden struct {
 	site    *api.Site
 	service *api.Service
+	gate    *Gate // in front of an upstream, for scenarios that have rules
 	clock   *storetest.Clock
 	tokens  map[string]goldenToken
 	jars    map[string]map[string]string
@@ -259,7 +260,7 @@ func (g *golden) play(t *testing.T, sc *scenario, st *goldenStep) []difference {
 		}
 	}
 	w := httptest.NewRecorder()
-	g.service.ServeHTTP(w, req)
+	g.serve(t, w, req)
 	if st.Jar != "" {
 		if g.jars[st.Jar] == nil {
 			g.jars[st.Jar] = map[string]string{}
@@ -445,7 +446,7 @@ func (e *exception) covers(d difference) bool {
 
 // TestGolden plays recorded scenarios. TOLLGATE_GOLDEN names a folder with seed.json and scenarios/ in place of the project's own;
 // TOLLGATE_SCENARIO plays one. Every difference must be covered by a line of testdata/golden/exceptions.txt. The scenarios of
-// what is not built yet are listed in testdata/golden/later.txt: they are played, and what differs is only counted.
+// what is not built yet are listed in testdata/golden/later.txt, or single steps of them, as scenario/step: they are played, and what differs is only counted.
 func TestGolden(t *testing.T) {
 	folder := os.Getenv("TOLLGATE_GOLDEN")
 	if folder == "" {
@@ -478,6 +479,7 @@ func TestGolden(t *testing.T) {
 		}
 		t.Run(sc.Scenario, func(t *testing.T) {
 			g := newGolden(t, data)
+			g.withGate(t, sc.Setup)
 			var n [3]int
 			for i := range sc.Steps {
 				st := &sc.Steps[i]
@@ -495,7 +497,7 @@ func TestGolden(t *testing.T) {
 						}
 					}
 					open++
-					if !slices.Contains(later, sc.Scenario) {
+					if !slices.Contains(later, sc.Scenario) && !slices.Contains(later, sc.Scenario+"/"+st.Name) {
 						t.Errorf("%s", d)
 					}
 				}
