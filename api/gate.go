@@ -111,3 +111,13 @@ func (s *Service) GateSite() (*accessrules.Site, error) {
 
 // NotActivated sends the activation message of a user again, at most every ten minutes (decision 64).
 func (s *Service) NotActivated(u *accessrules.User) { s.auth.NotActivated(u) }
+
+// PutInCart puts a plan into the cart of a user who was sent to the checkout for want of a subscription to it, unless it is there
+// (access.md B.3). A plan that does not exist is not put anywhere.
+func (s *Service) PutInCart(ctx context.Context, u *accessrules.User, plan string) error {
+	return s.site.Store.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(`INSERT INTO cart_item (created_at, user_id, plan_id) SELECT ?, ?, plan.id FROM plan WHERE slug = ?
+			AND NOT EXISTS (SELECT 1 FROM cart_item WHERE user_id = ? AND recorded = 0 AND plan_id = plan.id)`, tx.Now(), u.ID, plan, u.ID)
+		return err
+	})
+}

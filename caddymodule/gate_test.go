@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // TestGate plays who may come in, through Caddy, as the demo site has it.
@@ -140,6 +142,18 @@ func TestRefusedPages(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the plan is in the cart once", func(t *testing.T) {
+		s.must(302, "GET", "/app/ann/", nil, "Accept: text/html", ann)
+		s.must(403, "GET", "/app/ann/", nil, ann)
+		var n int
+		err := runningApp(t).site.Store.Read(t.Context(), func(r store.Reader) error {
+			return r.QueryRow(`SELECT count(*) FROM cart_item JOIN user ON user.id = user_id JOIN plan ON plan.id = plan_id
+				WHERE username = 'ann' AND plan.slug = 'premium' AND recorded = 0`).Scan(&n)
+		})
+		if n != 1 || err != nil {
+			t.Errorf("%d items, %v", n, err)
+		}
+	})
 	t.Run("without a page configured a browser is told 401", func(t *testing.T) {
 		s := newSite(t)
 		a := s.must(401, "GET", "/account/", nil, "Accept: text/html")

@@ -52,6 +52,11 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 	h.Add("Vary", "Accept, Authorization, Cookie")
 	h.Set("Cache-Control", "no-store")
 	if target != "" {
+		if v.Cart != "" {
+			if err := g.app.service.PutInCart(r.Context(), q.Caller, v.Cart); err != nil {
+				g.logger.Warn("a plan could not be put into a cart", zap.String("plan", v.Cart), zap.Error(err))
+			}
+		}
 		h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), r.URL.RequestURI()))
 		w.WriteHeader(http.StatusFound)
 		return nil
