@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -54,21 +55,41 @@ func adapted(t *testing.T, config string) string {
 	return b.String()
 }
 
-// TestDocumentedCaddyfiles adapts every Caddyfile that the documentation shows, and the example.
+// TestDocumentedCaddyfiles compares what the Caddyfiles are adapted to that the documentation shows, and the example.
 func TestDocumentedCaddyfiles(t *testing.T) {
 	block := regexp.MustCompile("(?s)```caddyfile\n(.*?)```")
+	compare := func(name, config string) {
+		raw, err := adapt(config)
+		if err != nil {
+			t.Errorf("%s: %v in\n%s", name, err, config)
+			return
+		}
+		var got bytes.Buffer
+		if err := json.Indent(&got, raw, "", "\t"); err != nil {
+			t.Fatal(err)
+		}
+		got.WriteByte('\n')
+		file := filepath.Join("testdata", "documented", name+".json")
+		if *update {
+			if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want, err := os.ReadFile(file); err != nil || string(want) != got.String() {
+			t.Errorf("%s is adapted to %s\nwant %s (%v)", name, got.String(), want, err)
+		}
+	}
+	n := 0
 	for _, file := range []string{"../README.md", "../docs/gate.md", "../docs/operations.md"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range block.FindAllSubmatch(text, -1) {
-			config := string(m[1])
-			if strings.Contains(config, "<matcher>") {
-				continue // a grammar
-			}
-			if _, err := adapt(config); err != nil {
-				t.Errorf("%s: %v in\n%s", file, err, config)
+		name := strings.ToLower(strings.TrimSuffix(filepath.Base(file), ".md"))
+		for i, m := range block.FindAllSubmatch(text, -1) {
+			if config := string(m[1]); !strings.Contains(config, "<matcher>") { // a grammar
+				compare(fmt.Sprintf("%s-%d", name, i+1), config)
+				n++
 			}
 		}
 	}
@@ -76,8 +97,9 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := adapt(string(text)); err != nil {
-		t.Errorf("Caddyfile.example: %v", err)
+	compare("example", string(text))
+	if files, err := filepath.Glob("testdata/documented/*.json"); err != nil || len(files) != n+1 {
+		t.Errorf("%d files for %d Caddyfiles: delete what is not documented any more (%v)", len(files), n+1, err)
 	}
 }
 

@@ -50,10 +50,10 @@ func roleCommand() *cobra.Command {
 }
 
 func keyCommand() *cobra.Command {
-	key := &cobra.Command{Use: "key", Short: "Manages the keys of login tokens"}
+	key := &cobra.Command{Use: "key", Short: "Manages the keys of login tokens and assertions"}
 	rotate := &cobra.Command{
 		Use:   "rotate [--keep <n>]",
-		Short: "Makes a new key that signs; the last ones still verify. Then run caddy reload --force",
+		Short: "Makes new keys that sign; the last ones still verify. Then run caddy reload --force",
 		Args:  cobra.NoArgs,
 		RunE: run(func(flags caddycmd.Flags, _ []string, app *App) error {
 			return app.service.RotateKeys(flags.Int("keep"))
