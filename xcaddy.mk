@@ -36,7 +36,7 @@ test: lint
 check:
 	CGO_ENABLED=0 $(GO) test ./store/...
 	TOLLGATE_KILLS=150 TOLLGATE_TORN=1500 $(GO) test -count=1 -run 'Kill|Torn' -timeout 20m ./store
-	TOLLGATE_HISTORIES=3000 $(GO) test -count=1 -timeout 15m ./ledger/...
+	TOLLGATE_HISTORIES=3000 $(GO) test -count=1 -timeout 15m ./ledger/... ./api/billing
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=30s FUZZED="./accessrules ./api/rest ./api/directory ./api/notice"
 
 # Fuzzing caddymodule instruments all of Caddy, which takes minutes to build: `check` leaves it to `soak`.
@@ -55,7 +55,7 @@ bench:
 # Hours of the random tests.
 soak:
 	TOLLGATE_KILLS=2000 TOLLGATE_TORN=20000 $(GO) test -count=1 -run 'Kill|Torn' -timeout 4h ./store
-	TOLLGATE_HISTORIES=100000 $(GO) test -count=1 -timeout 8h ./ledger/...
+	TOLLGATE_HISTORIES=100000 $(GO) test -count=1 -timeout 8h ./ledger/... ./api/billing
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=10m
 
 clean:

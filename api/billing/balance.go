@@ -238,5 +238,9 @@ func (s *Service) collectInvoice(tx *store.Tx, c *rest.Call, ch *charge, provide
 	if open || len(b.Lines) == 0 {
 		return nil
 	}
+	// A key of a charge that failed goes: there is nothing at the processor that could be given back.
+	if _, err := tx.Exec(`UPDATE charge SET processor_key = NULL WHERE id = ? AND state = 2`, ch.ID); err != nil {
+		return err
+	}
 	return s.move(tx, ch, done, "")
 }

@@ -103,6 +103,13 @@ func TestCollected(t *testing.T) {
 	}
 	w.verify()
 
+	code = w.invoiced("acme:premium", 500)
+	w.Run(t,
+		c("fails later", "", "POST /api/billing/payments/"+code, `{"processor_token":"tok_fail_later"}`, 201, "*"),
+		c("collected all the same", "donny", "POST /api/billing/cowork/payments/"+code+"/collected", `{}`, 200, `~"state":"done"~"processor_key":null`),
+	)
+	w.verify()
+
 	code = w.invoiced("acme:premium", 1000)
 	w.Run(t,
 		c("in flight", "", "POST /api/billing/payments/"+code, `{"processor_token":"tok_pending"}`, 201, "*"),

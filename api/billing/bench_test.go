@@ -1,0 +1,111 @@
+package billing
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// crowd adds n entries of other people to the books, and 200 of acme: orders, all of them paid but the last three of acme.
+func (w *world) crowd(n int) {
+	w.t.Helper()
+	w.write(func(tx *store.Tx) error {
+		for _, statement := range []string{
+			`INSERT INTO profile (id, slug, created_at) WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT 1000 + i, 'p' || i, 0 FROM n`,
+			`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 0, 'order_placed', '', 1, ` + strconv.Itoa(n+200) + `, zeroblob(32))`,
+			`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, kind, batch_id)
+				WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ` + strconv.Itoa(n) + `)
+				SELECT i, 1700000000000000 + i * 1000000, 'Subscription to basic', 'sub_' || (10000 + i % 1000) || '/', 'Payable', 1000 + i % 1000, 100, 'usd', 'Receivable', 4, 100, 'usd', 1000 + i % 1000, 'order_placed', 1 FROM n`,
+			`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, kind, batch_id)
+				WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+				SELECT ` + strconv.Itoa(n) + ` + i, 1700000000000000 + i * 1000000, 'Subscription to premium', 'sub_2/', 'Payable', 6, 100, 'usd', 'Receivable', 3, 100, 'usd', 6, 'order_placed', 1 FROM n`,
+			`INSERT INTO statement (payer_id, event_id, unit, subscription_id, provider_id, due, paid, payable, ordered_at, last_at)
+				WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+				SELECT 1000 + i, 'sub_' || (10000 + i) || '/', 'usd', 10000 + i, 4, 100, 0, 100, 0, 0 FROM n
+				UNION ALL SELECT 6, 'sub_2/', 'usd', 2, 3, 20000, 0, 20000, 1700000200000000, 1700000200000000`,
+			`ANALYZE`,
+		} {
+			if _, err := tx.Exec(statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.dir.TouchAll()
+}
+
+// BenchmarkPages reads a balance, a page of the history of a profile and a page of all transactions, in books of different sizes: it
+// should not matter how many entries other people have. 10 million of them with TOLLGATE_BENCH_ENTRIES=10000000.
+func BenchmarkPages(b *testing.B) {
+	sizes := []int{10_000, 1_000_000}
+	if s := os.Getenv("TOLLGATE_BENCH_ENTRIES"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sizes = append(sizes, n)
+	}
+	for _, n := range sizes {
+		w := newWorld(b)
+		w.crowd(n)
+		for _, page := range []struct{ name, as, request string }{
+			{"balance", "yan", "GET /api/billing/acme/balance"},
+			{"history", "yan", "GET /api/billing/acme/history"},
+			{"history, 5th page", "yan", "GET /api/billing/acme/history?page=5"},
+			{"receivables", "donny", "GET /api/billing/cowork/receivables"},
+			{"transactions", "alice", "GET /api/billing/transactions"},
+			{"transactions, latest", "alice", "GET /api/billing/transactions?o=-created_at"},
+		} {
+			b.Run(page.name+"/"+strconv.Itoa(n), func(b *testing.B) {
+				for b.Loop() {
+					if got := w.Do(page.as, page.request, ""); got.Code != 200 {
+						b.Fatal(got.Code, got.Body)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkPayments pays and settles invoices with the sandbox, through the API: one after the other.
+func BenchmarkPayments(b *testing.B) {
+	w := newWorld(b)
+	for b.Loop() {
+		w.paid("tok_visa", "acme:premium", 20000)
+	}
+}
+
+// TestQueryPlans reads what each list and look-up is about from an index, and scans no table.
+func TestQueryPlans(t *testing.T) {
+	w := newWorld(t)
+	w.crowd(2000)
+	for name, query := range map[string]string{
+		"history":     "SELECT " + historyList.Select + " FROM " + historyList.From + " WHERE " + historyList.Where,
+		"unpaid":      "SELECT " + unpaidList.Select + " FROM " + unpaidList.From + " WHERE " + unpaidList.Where,
+		"receivables": "SELECT " + receivablesList.Select + " FROM " + receivablesList.From + " WHERE " + receivablesList.Where,
+		"transfers":   "SELECT " + transfersList.Select + " FROM " + transfersList.From + " WHERE " + transfersList.Where,
+		"charges":     "SELECT " + customerCharges.Select + " FROM " + customerCharges.From + " WHERE " + customerCharges.Where + " ORDER BY h.created_at, h.id",
+		"by code":     selectCharge + ` WHERE h.claim_code = ?`,
+		"by key":      selectCharge + ` WHERE h.processor_key = ? AND h.customer_id = ?`,
+		"in flight":   `SELECT id FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`,
+		"swept":       `SELECT id FROM charge WHERE state = 0 AND processor_key IS NOT NULL AND created_at < ? ORDER BY created_at`,
+		"attempts":    `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND profile_id = ?`,
+		"of a user":   `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND user_id = ?`,
+		"refund":      `SELECT 1 FROM refund WHERE charge_id = ? AND state = 'pending'`,
+	} {
+		if plan := storetest.Plan(t, w.Site.Store, query, make([]any, countMarks(query))...); scans(plan) {
+			t.Errorf("%s: %s", name, plan)
+		}
+	}
+}
+
+// scans reports whether a plan reads a whole table.
+func scans(plan string) bool {
+	return strings.Contains(plan, "SCAN t") || strings.Contains(plan, "SCAN h") || strings.Contains(plan, "SCAN s") || strings.Contains(plan, "SCAN c") || strings.Contains(plan, "SCAN r")
+}
+
+func countMarks(query string) int { return strings.Count(query, "?") }
