@@ -21,6 +21,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
 )
 
 // The processes of BenchmarkProxy: Caddy and the upstream run apart from the load, so that the processor time of each can be told.
@@ -332,6 +334,62 @@ func BenchmarkGateHandler(b *testing.B) {
 			b.Fatal(err, w.Code)
 		}
 	}
+}
+
+// BenchmarkGateRules is the same with 1, 100 and 10,000 rules in front of the one that decides, in turn: their number does not count.
+// It prints the ratio of each to one rule; what it takes does not depend on b.N.
+func BenchmarkGateRules(b *testing.B) {
+	s := newSite(b)
+	joe := s.register("joe1")
+	s.subscribe("joe1", joe)
+	gate := runningGate(b)
+	next := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
+	name, value, _ := strings.Cut(joe, ": ")
+	req := httptest.NewRequest("GET", "/new/joe1/page?x=1", nil)
+	caddyhttp.NewTestReplacer(req)
+	req.RemoteAddr = "127.0.0.1:4000"
+	counts := []int{1, 100, 10_000}
+	lives := make([]*accessrules.Live, len(counts))
+	for i, n := range counts {
+		rules := make([]accessrules.Rule, n)
+		for j := range rules {
+			rules[j] = accessrules.Rule{Path: fmt.Sprintf("/part-%d/{profile}/x%d", j%100, j), Conditions: []accessrules.Condition{accessrules.Any()}}
+		}
+		rules[n-1] = accessrules.Rule{Path: "/new/{profile}", Forward: true, Conditions: []accessrules.Condition{accessrules.Direct(), accessrules.Subscribed(accessrules.Plans("premium"))}}
+		var err error
+		if lives[i], err = accessrules.NewLive("bench", rules, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	was := gate.live
+	defer func() { gate.live = was }()
+	times := make([][]float64, len(counts))
+	for range b.N {
+		for round := range 31 {
+			for i := range counts {
+				at := (i + round) % len(counts)
+				gate.live = lives[at]
+				start := time.Now()
+				for range 20_000 {
+					clear(req.Header)
+					req.Header["Accept"] = accept
+					req.Header[name] = []string{value}
+					w := httptest.ResponseRecorder{Code: 200}
+					if err := gate.ServeHTTP(&w, req, next); err != nil || w.Code != 200 {
+						b.Fatal(err, w.Code)
+					}
+				}
+				if round > 0 {
+					times[at] = append(times[at], float64(time.Since(start).Nanoseconds())/20_000)
+				}
+			}
+		}
+	}
+	for i, n := range counts {
+		fmt.Printf("%6d rules: %5.0f ns, %.3f of one rule\n", n, median(times[i]), median(times[i])/median(times[0]))
+		b.ReportMetric(median(times[i])/median(times[0]), fmt.Sprintf("rules-%d/one", n))
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 var accept = []string{"application/json"}

@@ -5,10 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -161,4 +164,43 @@ func fuzzSite(f *testing.F) (string, *upstream) {
 	}
 	f.Cleanup(func() { _ = caddy.Stop() })
 	return address, s.upstream
+}
+
+// confusing are pieces of paths that servers read differently.
+var confusing = []string{
+	"/", "/", "/", "//", "public", "public", "account", "account", "Account", ".", "..", "...", "%2e", "%2E%2e", ".%2e", "%2f", "%2F", "%5c", `\`, ";", ";x=y", "%3b", "%00", "%0a",
+	"%20", "%09", "?", "#", "%3f", "%23", "%252f", "%252e%252e", "%c0%ae", "%c0%af", "%e0%80%af", "%ef%bc%8f", "\u2215", "\uff0e", "%u002e", "%61ccount", "acc%6funt", "@", "*", "~", ":", "%", "%g1", "a",
+	"http://127.0.0.1/", "%ff", "é", "\u202e", "public/../account", "%c2%ad", "%e2%80%8b", "x",
+}
+
+// TestPathsAtRandom sends paths of confusing pieces through Caddy without credentials. TOLLGATE_PATHS is how many.
+func TestPathsAtRandom(t *testing.T) {
+	n := 2000
+	if v, err := strconv.Atoi(os.Getenv("TOLLGATE_PATHS")); err == nil {
+		n = v
+	}
+	s := newSite(t)
+	random := rand.New(rand.NewPCG(uint64(n), uint64(time.Now().UnixNano())))
+	reached := 0
+	for range n {
+		var b strings.Builder
+		if random.IntN(4) > 0 {
+			b.WriteString("/public/")
+		}
+		for range 1 + random.IntN(8) {
+			b.WriteString(confusing[random.IntN(len(confusing))])
+		}
+		target := b.String()
+		s.upstream.take()
+		raw(t, base, target)
+		if got := s.upstream.take(); got != nil {
+			if reached++; guarded(got.URI) {
+				t.Fatalf("%q reached the upstream as %q", target, got.URI)
+			}
+		}
+	}
+	t.Logf("%d paths, %d reached the upstream", n, reached)
+	if reached == 0 {
+		t.Error("no path reached the upstream")
+	}
 }
