@@ -144,17 +144,27 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 // warn tells the operator of rules that cannot do what they seem to: names that do not exist, and paths of the API that no rule
 // governs.
 func (g *Gate) warn() {
-	for _, r := range g.live.Fixed() {
+	rules := g.live.Fixed()
+	var conditions []accessrules.Condition
+	for _, r := range rules {
+		conditions = append(conditions, r.Conditions...)
+	}
+	noPlans, noRoles := g.app.service.Unknown(accessrules.Names(conditions...))
+	for _, r := range rules {
+		place := []zap.Field{zap.String("rule", r.Source), zap.String("path", r.Path)}
 		plans, roles := accessrules.Names(r.Conditions...)
-		plans, roles = g.app.service.Unknown(plans, roles)
 		for _, plan := range plans {
-			g.logger.Warn("a rule names a plan that does not exist: create it, or correct the rule", zap.String("rule", r.Source), zap.String("path", r.Path), zap.String("plan", plan))
+			if contains(noPlans, plan) {
+				g.logger.Warn("a rule names a plan that does not exist: create it, or correct the rule", append(place, zap.String("plan", plan))...)
+			}
 		}
 		for _, role := range roles {
-			g.logger.Warn("a rule names a role that does not exist: create it, or correct the rule", zap.String("rule", r.Source), zap.String("path", r.Path), zap.String("role", role))
+			if contains(noRoles, role) {
+				g.logger.Warn("a rule names a role that does not exist: create it, or correct the rule", append(place, zap.String("role", role))...)
+			}
 		}
 		if strings.HasPrefix(r.Path, "/api/") && (g.Name != accessrules.DefaultGate || len(accessrules.BuiltinRules([]accessrules.Rule{r})) == 0) {
-			g.logger.Warn("a rule speaks of a part of the API that no rule of this gate governs: leave it out", zap.String("rule", r.Source), zap.String("path", r.Path))
+			g.logger.Warn("a rule speaks of a part of the API that no rule of this gate governs: leave it out", place...)
 		}
 	}
 }
