@@ -32,11 +32,12 @@ func entriesList(tables, where string, order ...string) *rest.List[Transaction] 
 
 var (
 	// historyList are the entries in which a profile is the customer, but for those that only balance.
-	historyList = entriesList("txn t", `t.orig_account <> 'Payable' AND (t.dest_profile_id = ? AND t.dest_account IN ('Payable', 'Liability')
-		OR t.orig_profile_id = ? AND t.orig_account IN ('Liability', 'Refunded'))`, "created_at")
+	historyList = entriesList(`(SELECT id FROM txn WHERE dest_profile_id = ? AND dest_account IN ('Payable', 'Liability') AND orig_account <> 'Payable'
+		UNION SELECT id FROM txn WHERE orig_profile_id = ? AND orig_account IN ('Liability', 'Refunded')) own JOIN txn t ON t.id = own.id`, "", "created_at")
 	unpaidList      = entriesList(ledger.UnpaidTables, ledger.UnpaidCondition, "-created_at")
 	receivablesList = entriesList("txn t", `t.orig_profile_id = ? AND t.orig_account = 'Receivable' AND t.dest_account <> 'Canceled' AND t.orig_amount > 0`, "created_at")
-	transfersList   = entriesList("txn t", `t.dest_profile_id = ? AND t.dest_account = 'Funds' OR t.orig_profile_id = ? AND t.orig_account = 'Funds'`, "created_at")
+	transfersList   = entriesList(`(SELECT id FROM txn WHERE dest_profile_id = ? AND dest_account = 'Funds'
+		UNION SELECT id FROM txn WHERE orig_profile_id = ? AND orig_account = 'Funds') own JOIN txn t ON t.id = own.id`, "", "created_at")
 )
 
 // entriesPage is a page of entries as a profile sees them: what leaves it, to or from the cash on the platform, is a debit.

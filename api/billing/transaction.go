@@ -44,8 +44,9 @@ type Statement struct {
 var transactions = &rest.List[Transaction]{
 	Select: `t.created_at, t.descr, t.orig_account, t.orig_profile_id, t.orig_amount, t.orig_unit,
 		t.dest_account, t.dest_profile_id, t.dest_amount, t.dest_unit, coalesce(t.event_id, '')`,
-	From: `txn t JOIN profile dest ON dest.id = t.dest_profile_id JOIN profile orig ON orig.id = t.orig_profile_id`,
-	Key:  "t.id",
+	From:    `txn t JOIN profile dest ON dest.id = t.dest_profile_id JOIN profile orig ON orig.id = t.orig_profile_id`,
+	Counted: "txn t",
+	Key:     "t.id",
 	Search: rest.Names{
 		"description": {"t.descr"}, "dest_profile": {"dest.slug"}, "dest_profile__full_name": {"dest.full_name"},
 		"orig_profile": {"orig.slug"}, "orig_profile__full_name": {"orig.full_name"},
@@ -92,28 +93,51 @@ func (s *Service) transactions(c *rest.Call, r store.Reader) (Statement, error) 
 		return out, nil
 	}
 	sums := map[string]int64{}
-	err = transactions.Totals(c, r,
-		"t.dest_account, t.dest_unit, t.orig_account, t.orig_unit, SUM(t.dest_amount), SUM(t.orig_amount)",
-		"t.dest_account, t.dest_unit, t.orig_account, t.orig_unit",
-		func(rows *sql.Rows) error {
-			var dest, destUnit, orig, origUnit string
-			var in, out int64
-			if err := rows.Scan(&dest, &destUnit, &orig, &origUnit, &in, &out); err != nil {
-				return err
-			}
-			if selects(selector, dest) {
-				sums[destUnit] += in
-			}
-			if selects(selector, orig) {
-				sums[origUnit] -= out
-			}
-			return nil
-		}, args...)
+	sum := func(rows *sql.Rows) error {
+		var dest, destUnit, orig, origUnit string
+		var in, out int64
+		if err := rows.Scan(&dest, &destUnit, &orig, &origUnit, &in, &out); err != nil {
+			return err
+		}
+		if selects(selector, dest) {
+			sums[destUnit] += in
+		}
+		if selects(selector, orig) {
+			sums[origUnit] -= out
+		}
+		return nil
+	}
+	const columns, group = "t.dest_account, t.dest_unit, t.orig_account, t.orig_unit, SUM(t.dest_amount), SUM(t.orig_amount)",
+		"t.dest_account, t.dest_unit, t.orig_account, t.orig_unit"
+	switch {
+	case selector == "": // whole entries add up to nothing, unless they are between two units
+		err = transactions.Totals(c, r, columns, group, sum, rest.Where("t.dest_unit <> t.orig_unit"))
+	case c.QueryString("q") == "" && window.Start.IsZero() && window.EndDefaulted: // the accounts as they are kept, less what is dated later
+		err = s.keptTotals(r, selector, window.End, sums)
+	default:
+		err = transactions.Totals(c, r, columns, group, sum, args...)
+	}
 	if err != nil {
 		return Statement{}, err
 	}
 	out.balance(sums, s.set.Unit)
 	return out, nil
+}
+
+// keptTotals adds the accounts of a selector up, as of until.
+func (s *Service) keptTotals(r store.Reader, selector string, until store.Time, sums map[string]int64) error {
+	all, err := ledger.AccountBalance(r, ledger.Selection{Selector: selector})
+	if err != nil {
+		return err
+	}
+	later, err := ledger.AccountBalance(r, ledger.Selection{Selector: selector, From: until})
+	for _, a := range all {
+		sums[a.Unit] += a.Value
+	}
+	for _, a := range later {
+		sums[a.Unit] -= a.Value
+	}
+	return err
 }
 
 // selects reports whether an account belongs to a selector: a part of its name, letter case apart.

@@ -49,3 +49,6 @@ CREATE TABLE sandbox_payout (
 CREATE INDEX sandbox_payout_provider ON sandbox_payout (provider, created_at);
 
 CREATE INDEX charge_flying ON charge (customer_id) WHERE state = 0 AND processor_key IS NOT NULL;
+
+CREATE INDEX txn_across ON txn (created_at) WHERE dest_unit <> orig_unit; -- all that does not add up to 0 by itself
+CREATE INDEX txn_card_paid ON txn (payer_id, event_id, created_at) WHERE dest_account = 'Receivable' AND orig_account = 'Backlog' AND kind = 'paid_by_card';
