@@ -215,15 +215,6 @@ func (f *forwarder) warn(u *accessrules.User, size int) {
 	}
 }
 
-// receives is what the upstream would be told of the caller of q, for whoever asks why (no request is sent).
-func (g *Gate) receives(q *accessrules.Query, id *directory.Identity, d accessrules.Decision) (http.Header, error) {
-	r := &http.Request{Header: http.Header{}}
-	if !d.Verdict.OK() || d.Rule == nil || !d.Rule.Forward {
-		return r.Header, nil
-	}
-	return r.Header, g.upward.attach(r, q, id, &d)
-}
-
 // strip takes off our cookies and the credential that identified the caller. With a session of its own, the upstream gets no other
 // Authorization at all (access.md B.7).
 func (f *forwarder) strip(r *http.Request, scheme directory.Scheme, choice *accessrules.Choice) {

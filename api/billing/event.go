@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"strings"
 
-	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -17,7 +16,6 @@ type subject struct {
 	plan         *subscription.Plan         // nil when nobody knows
 	subscriberID int64
 	label        string // in texts (ledger.md 5.0.2)
-	who          directory.ProfileShort
 }
 
 // feePercent is the broker's part of what is paid for it, per 10000.
