@@ -86,11 +86,14 @@ func (n *Notices) wants(r store.Reader, event, email string) (bool, error) {
 }
 
 // address is the bare e-mail address in s that can stand in a header as it is, "" when there is none: what has to be quoted
-// cannot.
+// cannot, so that it is read again as the same address.
 func address(s string) string {
 	a, err := netmail.ParseAddress(s)
 	if err != nil || strings.ContainsAny(a.Address, " \t\"(),:;<>\\") {
 		return ""
+	}
+	if again, err := netmail.ParseAddress(a.Address); err != nil || again.Address != a.Address {
+		return "" // `"."@x`: dots where only quotes allow them
 	}
 	return a.Address
 }
