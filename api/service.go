@@ -113,6 +113,8 @@ func New(site *Site, o Options) (*Service, error) {
 	s.profiles.SetUsers(s.auth)
 	s.profiles.SetActivities(s.auth.ActivitiesOf)
 	s.profiles.SetSubscriptions(s.subscriptions)
+	s.auth.SetCarts(subscription.CartCookie, s.billing)
+	s.subscriptions.SetOrders(s.billing)
 
 	var endpoints []rest.Endpoint
 	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.endpoints()} {

@@ -7,10 +7,17 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// balanceBills are what a customer owes as of until, everything posted with the zero time: one set of lines for each event with a
-// positive balance, the unpaid orders when they add up to it, else a line for the balance, made when it is paid (ledger.md 5.7b).
+// A due is what a customer owes for one event.
+type due struct {
+	ledger.Due
+	about subject
+	lines []billLine // that pay it: the unpaid orders, the oldest first, or one line for the balance, which has no entry yet
+}
+
+// dues are what a customer owes as of until, everything posted with the zero time: one for each event with a positive balance, the
+// unpaid orders when they add up to it, else a line for the balance, made when it is paid (ledger.md 5.7b, subscriptions.md 10.1).
 // Credits are left out.
-func (s *Service) balanceBills(r store.Reader, customer int64, until store.Time) ([]bill, error) {
+func (s *Service) dues(r store.Reader, customer int64, until store.Time) ([]due, error) {
 	statement, err := ledger.StatementOf(r, customer, until)
 	if err != nil {
 		return nil, err
@@ -31,21 +38,36 @@ func (s *Service) balanceBills(r store.Reader, customer int64, until store.Time)
 	if err != nil {
 		return nil, err
 	}
+	type key struct{ event, unit string }
+	orders := map[key][]billLine{}
+	sums := map[key]int64{}
+	for _, u := range unpaid {
+		if until.IsZero() || u.CreatedAt.Before(until.Time) {
+			k := key{u.Event, u.Dest.Unit}
+			sums[k] += u.Dest.Amount
+			orders[k] = append(orders[k], billLine{Entry: u.ID, Event: u.Event, Amount: u.Dest.Amount, FeePercent: events[u.Event].feePercent(), Descr: u.Descr})
+		}
+	}
+	all := make([]due, len(statement))
+	for i, d := range statement {
+		about, k := events[d.Event], key{d.Event, d.Amount.Unit}
+		all[i] = due{d, about, orders[k]}
+		if sums[k] != d.Amount.Value {
+			all[i].lines = []billLine{{Event: d.Event, Amount: d.Amount.Value, FeePercent: about.feePercent(), Descr: ledger.BalanceText(about.planSlug())}}
+		}
+	}
+	return all, nil
+}
+
+// balanceBills are the bills of what a customer owes as of until, everything posted with the zero time.
+func (s *Service) balanceBills(r store.Reader, customer int64, until store.Time) ([]bill, error) {
+	all, err := s.dues(r, customer, until)
+	if err != nil {
+		return nil, err
+	}
 	var bills []bill
-	for _, d := range statement {
-		about := events[d.Event]
-		var lines []billLine
-		var sum int64
-		for _, u := range unpaid {
-			if u.Event == d.Event && u.Dest.Unit == d.Amount.Unit && (until.IsZero() || u.CreatedAt.Before(until.Time)) {
-				sum += u.Dest.Amount
-				lines = append(lines, billLine{Entry: u.ID, Event: u.Event, Amount: u.Dest.Amount, FeePercent: about.feePercent(), Descr: u.Descr})
-			}
-		}
-		if sum != d.Amount.Value {
-			lines = []billLine{{Event: d.Event, Amount: d.Amount.Value, FeePercent: about.feePercent(), Descr: ledger.BalanceText(about.planSlug())}}
-		}
-		for _, l := range lines {
+	for _, d := range all {
+		for _, l := range d.lines {
 			if bills, err = addLine(bills, d.Provider, d.Amount.Unit, l); err != nil {
 				return nil, err
 			}

@@ -37,7 +37,7 @@ type payment struct {
 	Token    string          `json:"token,omitempty"` // one-time; "": the card on file
 	Remember bool            `json:"remember,omitempty"`
 	CardKey  string          `json:"card_key,omitempty"` // of the card that was saved with the token
-	Bills    []bill          `json:"bills"`
+	Bills    []bill          `json:"bills"`              // none: the card is saved, and what is free is ordered
 
 	id        int64
 	key       string // idempotency key
@@ -105,8 +105,9 @@ type purpose struct {
 // purposes are what payments are for, by the word that is stored with them.
 func (s *Service) purposes() map[string]purpose {
 	return map[string]purpose{
-		"balance": {execute: s.executeBalance},
-		"invoice": {execute: s.executeInvoice, refused: s.invoiceRefused},
+		"balance":  {execute: s.executeBalance},
+		"checkout": {execute: s.executeCheckout},
+		"invoice":  {execute: s.executeInvoice, refused: s.invoiceRefused},
 	}
 }
 
@@ -144,8 +145,13 @@ func (s *Service) prepare(tx *store.Tx, p *payment, name string) error {
 		return err
 	}
 	p.createdAt = tx.Now()
+	var amount int64
+	unit := s.set.Unit
+	if len(p.Bills) > 0 {
+		amount, unit = p.Bills[0].amount(), p.Bills[0].Unit
+	}
 	p.id, err = tx.Insert(`INSERT INTO checkout_attempt (idempotency_key, created_at, profile_id, user_id, lines, amount, unit, state)
-		VALUES (?, ?, ?, nullif(?, 0), ?, ?, ?, 'pending')`, p.key, p.createdAt, p.Customer, p.User, string(frozen), p.Bills[0].amount(), p.Bills[0].Unit)
+		VALUES (?, ?, ?, nullif(?, 0), ?, ?, ?, 'pending')`, p.key, p.createdAt, p.Customer, p.User, string(frozen), amount, unit)
 	return err
 }
 

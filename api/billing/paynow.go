@@ -12,7 +12,7 @@ import (
 
 // payNow is what an endpoint that pays does, one made by rest.Act with rest.Keyed. It asks first what became of the customer's
 // charges in flight (409 while one is). build runs in the transaction that stores the payment: it checks and prices, and writes only
-// when it returns no bills, which is when there is nothing to pay. The first charge is returned, nil when there was nothing to pay.
+// when it returns nil, which is when there is nothing to pay. The first charge is returned, nil when there was nothing to pay.
 //
 // A dry run executes what build returns, and all of it is undone. A repetition of the request, by its Idempotency-Key, whose answer
 // got lost returns the charge that it made. Errors: those of build and of pay.
@@ -28,7 +28,7 @@ func (s *Service) payNow(c *rest.Call, customer int64, build func(tx *store.Tx) 
 		if before, err = paidBefore(tx, name); err != nil || before != nil {
 			return err
 		}
-		if p, err = build(tx); err != nil || p == nil || len(p.Bills) == 0 {
+		if p, err = build(tx); err != nil || p == nil {
 			return err
 		}
 		if c.DryRun() {
@@ -37,13 +37,16 @@ func (s *Service) payNow(c *rest.Call, customer int64, build func(tx *store.Tx) 
 		}
 		return s.prepare(tx, p, name)
 	})
-	if err != nil || view != nil || before == nil && (p == nil || len(p.Bills) == 0) {
+	if err != nil || c.DryRun() || before == nil && p == nil {
 		return view, err
 	}
 	if before == nil {
 		if before, err = s.pay(c.Context(), c.Write, p); err != nil {
 			return nil, err
 		}
+	}
+	if len(before) == 0 {
+		return nil, nil
 	}
 	err = s.store.Read(context.WithoutCancel(c.Context()), func(r store.Reader) (err error) {
 		view, err = s.chargeView(r, before[0])
@@ -62,7 +65,7 @@ func (s *Service) tryOut(tx *store.Tx, p *payment) (*Charge, error) {
 		return s.chargeView(tx, entries[0][0])
 	}
 	ids, err := s.insertCharges(tx, p, entries, nil)
-	if err != nil {
+	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
 	return s.chargeView(tx, ids[0])

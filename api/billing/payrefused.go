@@ -67,7 +67,7 @@ func (s *Service) undo(ctx context.Context, write writer, p *payment, receipts [
 func (s *Service) noteRefusal(tx *store.Tx, p *payment, cause error) error {
 	var card *processor.CardError
 	var setup *processor.SetupError
-	if errors.As(cause, &setup) {
+	if errors.As(cause, &setup) && len(p.Bills) > 0 {
 		err := s.notices.Emit(tx, &notice.ProcessorSetupError{Profile: notice.Profile{ID: p.Customer}, OriginatedBy: notice.ByUser(p.User),
 			Provider: notice.Profile{ID: p.Bills[0].Provider}, Detail: setup.Detail})
 		if err != nil {

@@ -67,7 +67,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Get("/api/billing/transactions", accessrules.BrokerStrict, s.transactions, rest.Listed(),
 			rest.Doc("Lists the entries of the ledger")),
 	}
-	return append(endpoints, s.chargeEndpoints()...)
+	return append(append(endpoints, s.chargeEndpoints()...), s.cartEndpoints()...)
 }
 
 // processorProfile is the profile that stands for the processor in the ledger.

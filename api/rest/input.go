@@ -387,7 +387,11 @@ func (f *field) setText(dst reflect.Value, v value) string {
 func (d decoder) list(f *field, dst reflect.Value, v value) any {
 	items, kind := v.items(f.item)
 	if kind != "" {
-		return []string{msgNotList(kind)}
+		messages := []string{msgNotList(kind)}
+		if f.item.kind == kindStruct { // what is wrong with the list as a whole stands beside what is wrong with its members
+			return Fields{{"detail", messages}}
+		}
+		return messages
 	}
 	s := reflect.MakeSlice(f.typ, len(items), len(items))
 	problems, bad := make([]any, len(items)), false

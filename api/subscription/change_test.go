@@ -113,7 +113,10 @@ func TestSetupDue(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			amount, err = w.SetupDue(r, id, p)
+			ordered, err := w.OrderedBefore(r, []int64{id}, []int64{p.ID})
+			if !ordered[[2]int64{id, p.ID}] {
+				amount = p.SetupAmount
+			}
 			return err
 		})
 		return amount

@@ -70,7 +70,7 @@ func TestCreatePlan(t *testing.T) {
 		{"long event", `{"title":"T","unlock_event":"` + strings.Repeat("x", 129) + `"}`, 400, `{"unlock_event":["Ensure this field has no more than 128 characters."]}`},
 		{"all that is wrong at once", `{"slug":"a b","period_type":"x","setup_amount":-1}`, 400, `~{"title":["This field is required."],"slug":["Enter~"setup_amount":[~"period_type":[`},
 
-		{"discounts that are no list", `{"title":"T","advance_discounts":{}}`, 400, `{"advance_discounts":["Expected a list of items but got type \"dict\"."]}`},
+		{"discounts that are no list", `{"title":"T","advance_discounts":{}}`, 400, `{"advance_discounts":{"detail":["Expected a list of items but got type \"dict\"."]}}`},
 		{"discount without anything", `{"title":"T","advance_discounts":[{}]}`, 400,
 			`{"advance_discounts":[{"discount_type":["This field is required."],"discount_value":["This field is required."],"length":["This field is required."]}]}`},
 		{"bad discounts among good ones", `{"title":"T","advance_discounts":[{"discount_type":"percentage","discount_value":1,"length":2},

@@ -157,19 +157,19 @@ func (s *Service) Extend(tx *store.Tx, sub *Subscription, p *Plan, n int64) (*Su
 	return &extended, err
 }
 
-// SetupDue is the fee of a first order: 0 once any order for a subscription of the profile to the plan was written, ended ones
-// included (subscriptions.md 3.6).
-func (s *Service) SetupDue(r store.Reader, subscriberID int64, p *Plan) (int64, error) {
-	if p.SetupAmount == 0 {
-		return 0, nil
-	}
-	ordered, err := exists(r, orderedBefore, subscriberID, p.ID)
-	if ordered {
-		return 0, err
-	}
-	return p.SetupAmount, err
+// OrderedBefore tells which profiles ordered which plans before, in subscriptions that have ended too: they owe no setup fee
+// (subscriptions.md 3.6).
+func (s *Service) OrderedBefore(r store.Reader, profiles, plans []int64) (map[[2]int64]bool, error) {
+	found := map[[2]int64]bool{}
+	err := each(r, func(rows *sql.Rows) error {
+		var key [2]int64
+		err := rows.Scan(&key[0], &key[1])
+		found[key] = true
+		return err
+	}, orderedBefore, list(profiles), list(plans))
+	return found, err
 }
 
-// orderedBefore finds an order for any subscription of a profile to a plan.
-const orderedBefore = `SELECT 1 FROM subscription s CROSS JOIN txn ON txn.event_id = 'sub_' || s.id || '/'
-	WHERE s.profile_id = ? AND s.plan_id = ? AND txn.dest_account = 'Payable' AND txn.orig_account = 'Receivable'`
+const orderedBefore = `SELECT DISTINCT s.profile_id, s.plan_id FROM subscription s
+	WHERE s.profile_id IN (SELECT value FROM json_each(?)) AND s.plan_id IN (SELECT value FROM json_each(?))
+	AND EXISTS (SELECT 1 FROM txn WHERE txn.event_id = 'sub_' || s.id || '/' AND txn.dest_account = 'Payable' AND txn.orig_account = 'Receivable')`
