@@ -117,7 +117,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.subscriptions.SetOrders(s.billing)
 
 	var endpoints []rest.Endpoint
-	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.endpoints()} {
+	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.notificationEndpoints(), s.endpoints()} {
 		endpoints = append(endpoints, part...)
 	}
 	s.rest, err = rest.New(rest.Options{

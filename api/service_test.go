@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is there as what is wanted")
 
-func newService(t *testing.T) *Service {
+func newService(t *testing.T, change ...func(o *Options)) *Service {
 	t.Helper()
 	dir := t.TempDir()
 	clock := storetest.NewClock()
@@ -33,10 +33,14 @@ func newService(t *testing.T) *Service {
 			t.Error(err)
 		}
 	})
-	s, err := New(site, Options{
+	o := Options{
 		Broker: Broker{Slug: "cowork", FullName: "Cowork"},
 		Auth:   auth.DefaultSettings(), Profile: profile.DefaultSettings(), Subscription: subscription.DefaultSettings(), Billing: billing.DefaultSettings(),
-	})
+	}
+	for _, fn := range change {
+		fn(&o)
+	}
+	s, err := New(site, o)
 	if err != nil {
 		t.Fatal(err)
 	}

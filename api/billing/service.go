@@ -67,6 +67,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Get("/api/billing/transactions", accessrules.BrokerStrict, s.transactions, rest.Listed(),
 			rest.Doc("Lists the entries of the ledger")),
 	}
+	endpoints = append(endpoints, s.webhookEndpoint())
 	return append(append(endpoints, s.chargeEndpoints()...), s.cartEndpoints()...)
 }
 

@@ -69,6 +69,9 @@ func (c *Call) Log() *zap.Logger {
 // RequestHeader is a header of the request, as a webhook's signature.
 func (c *Call) RequestHeader(name string) string { return c.r.Header.Get(name) }
 
+// RequestHeaders are the headers of the request; they may not be changed.
+func (c *Call) RequestHeaders() http.Header { return c.r.Header }
+
 // Cookie is the value of a cookie of the request, "" when absent.
 func (c *Call) Cookie(name string) string {
 	cookie, err := c.r.Cookie(name)
