@@ -3,7 +3,6 @@ package accessrules
 import (
 	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 )
 
@@ -14,11 +13,23 @@ type Live struct {
 	Name string
 	// Upstreams are the addresses among which the API may choose, the default one first (decisions 21, 59).
 	Upstreams []string
+	// Backend is the form of sessions that the Caddyfile asks for, nil when the API chooses. Set before use.
+	Backend *Backend
+	// Key signs or encrypts sessions when the Caddyfile gives one, "" when the API does. Set before use.
+	Key string
+	// Sealed says that the Caddyfile's rules are all there are. Set before use.
+	Sealed bool
 
 	fixed  []Rule
-	mu     sync.Mutex // of those who change it
 	ruling atomic.Pointer[ruling]
 	choice atomic.Pointer[Choice]
+}
+
+// Same reports whether two gates of one name stand for the same: a snippet has such, that several sites import.
+func (l *Live) Same(o *Live) bool {
+	same := slices.EqualFunc(l.fixed, o.fixed, func(a, b Rule) bool { return a.Path == b.Path && a.Source == b.Source && a.Text() == b.Text() })
+	return same && slices.Equal(l.Upstreams, o.Upstreams) && l.Key == o.Key && l.Sealed == o.Sealed &&
+		(l.Backend == nil) == (o.Backend == nil) && (l.Backend == nil || *l.Backend == *o.Backend)
 }
 
 // DefaultGate is the name of a gate whose block has none.
@@ -57,21 +68,31 @@ func (l *Live) Fixed() []Rule { return l.fixed }
 // Replace puts the API's rules, in the order of their ranks, in place of those that it had: the next request sees them. Nothing
 // changes when they cannot be used: *RuleError.
 func (l *Live) Replace(api []Rule) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	rules := slices.Concat(l.fixed, api)
+	use, err := l.Prepare(api)
+	if err == nil {
+		use()
+	}
+	return err
+}
+
+// Prepare is Replace in two steps: what it returns puts the rules in force, at once, and may be called when a transaction has
+// committed. Nothing changes when they cannot be used: *RuleError.
+func (l *Live) Prepare(api []Rule) (use func(), err error) {
+	rules := l.fixed
+	if !l.Sealed {
+		rules = slices.Concat(l.fixed, api)
+	}
 	set, err := Compile(rules)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	next := &ruling{set: set}
 	if over := BuiltinRules(rules); len(over) > 0 && l.Name == DefaultGate {
 		if next.over, err = Compile(over); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	l.ruling.Store(next)
-	return nil
+	return func() { l.ruling.Store(next) }, nil
 }
 
 // Set is the rules in force.
@@ -104,4 +125,20 @@ func (l *Live) Upstream() string {
 		return l.Upstreams[0]
 	}
 	return ""
+}
+
+// SessionOf is the form of sessions and the key of them under a choice: the Caddyfile's, or else the choice's, or else site, the
+// process-wide key.
+func (l *Live) SessionOf(c *Choice, site string) (Backend, string) {
+	backend, key := c.Backend, site
+	if c.Key != "" {
+		key = c.Key
+	}
+	if l.Backend != nil {
+		backend = *l.Backend
+	}
+	if l.Key != "" {
+		key = l.Key
+	}
+	return backend, key
 }

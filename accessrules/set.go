@@ -215,6 +215,9 @@ func (s *Set) Over(method, escapedPath string) (c Condition, params Params, ok b
 // nobody holds for nobody.
 type nobody struct{}
 
+// Nobody holds for nobody: it stands for a condition that cannot be read.
+func Nobody() Condition { return nobody{} }
+
 func (nobody) Check(*Query) Verdict { return Verdict{Reason: NoRule} }
 func (nobody) String() string       { return "nobody" }
 

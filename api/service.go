@@ -9,13 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/auth"
 	"github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/processor"
 	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/proxy"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -31,8 +31,8 @@ type Options struct {
 	Pages    func(target string) string // URL of a page of the contract, "" for none
 	From     string                     // sender of messages
 	Mailer   notice.Mailer
-	// WelcomeEmail sends a message to new users.
-	WelcomeEmail bool
+	// WelcomeEmail says whether new users are sent a message; nil: the API chooses.
+	WelcomeEmail *bool
 	// Processor takes the payments; the profile that stands for it in the ledger is made on the first start.
 	Processor                    processor.Processor
 	ProcessorSlug, ProcessorName string                     // default: "processor", "Payment processor"
@@ -71,7 +71,7 @@ type Service struct {
 	subscriptions *subscription.Service
 	billing       *billing.Service
 	pictures      *rest.Pictures
-	gates         map[string]*accessrules.Live // by name; complete before Start
+	proxy         *proxy.Service
 	gateSite      atomic.Pointer[gateSite]
 	ready         atomic.Bool
 }
@@ -86,11 +86,15 @@ func New(site *Site, o Options) (*Service, error) {
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer,
-		WelcomeEmail: func(store.Reader) (bool, error) { return o.WelcomeEmail, nil },
+		WelcomeEmail: s.welcomes,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.proxy = proxy.New(proxy.Options{
+		Store: site.Store, Directory: site.Directory, Visits: site.visits, Logger: site.Logger,
+		SessionKey: func() string { return site.Secrets().Session }, Authentication: o.Auth.Authentication.String(),
+	})
 	s.pictures = &rest.Pictures{Dir: filepath.Join(filepath.Dir(site.Path), "media")}
 	s.profiles = profile.NewService(profile.Options{
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Profile, Pictures: s.pictures,
@@ -117,13 +121,13 @@ func New(site *Site, o Options) (*Service, error) {
 	s.subscriptions.SetOrders(s.billing)
 
 	var endpoints []rest.Endpoint
-	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.notificationEndpoints(), s.endpoints()} {
+	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.proxy.Endpoints(), s.notificationEndpoints(), s.endpoints()} {
 		endpoints = append(endpoints, part...)
 	}
 	s.rest, err = rest.New(rest.Options{
 		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
 		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
-		NotActivated: s.auth.NotActivated, Rule: s.rule,
+		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule,
 	}, endpoints)
 	return s, err
 }
@@ -162,12 +166,24 @@ func (s *Service) prepare(ctx context.Context) error {
 	if err := s.bootstrap(ctx); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
+	if err := s.proxy.Load(ctx, s.options.Broker.Slug); err != nil {
+		return fmt.Errorf("rules of the API: %w", err)
+	}
 	return nil
+}
+
+// welcomes reports whether new users are sent a message.
+func (s *Service) welcomes(r store.Reader) (bool, error) {
+	if w := s.options.WelcomeEmail; w != nil {
+		return *w, nil
+	}
+	return s.proxy.WelcomeEmail(r)
 }
 
 func (s *Service) jobs() []job {
 	return []job{
 		{name: "deliver notices", do: s.notices.Deliver},
+		{name: "follow the gate", do: func(ctx context.Context) error { return s.proxy.Follow(ctx, s.site.changed) }},
 		{name: "note the use of keys", every: time.Minute, do: s.site.Directory.FlushKeyUse},
 		{name: "finish payments", every: time.Minute, do: s.billing.Sweep},
 		{name: "prune", every: time.Hour, do: s.prune},

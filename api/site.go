@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/proxy"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -30,6 +31,9 @@ type Site struct {
 	Store     *store.Store
 	Directory *directory.Directory
 
+	visits  *proxy.Visits
+	changed chan struct{} // another process has written
+
 	mu      sync.Mutex
 	secrets directory.Secrets
 	stop    func() // ends the jobs of the service that runs
@@ -46,7 +50,14 @@ func Open(ctx context.Context, o SiteOptions) (*Site, error) {
 		s.Close()
 		return nil, err
 	}
-	return &Site{SiteOptions: o, Store: s, Directory: d}, nil
+	site := &Site{SiteOptions: o, Store: s, Directory: d, visits: proxy.NewVisits(s), changed: make(chan struct{}, 1)}
+	s.OnForeignChange(func() {
+		select {
+		case site.changed <- struct{}{}:
+		default:
+		}
+	})
+	return site, nil
 }
 
 // Destruct ends the jobs and closes the database.

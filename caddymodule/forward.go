@@ -27,7 +27,6 @@ const (
 // cookies and the credentials that we took.
 type forwarder struct {
 	gate *Gate
-	key  string // "": the one that the API made, or else the one in the file of secrets
 	kept *otter.Cache[keptKey, *attachment]
 }
 
@@ -57,34 +56,15 @@ func (a *attachment) weight() uint32 {
 	return uint32(n)
 }
 
-func newForwarder(g *Gate, key string) *forwarder {
-	return &forwarder{gate: g, key: key, kept: otter.Must(&otter.Options[keptKey, *attachment]{
+func newForwarder(g *Gate) *forwarder {
+	return &forwarder{gate: g, kept: otter.Must(&otter.Options[keptKey, *attachment]{
 		MaximumWeight: keptBytes, Weigher: func(_ keptKey, a *attachment) uint32 { return a.weight() },
 	})}
 }
 
-// secret is the key of sessions. The file of secrets is read when the app starts, which is after the gate is made.
-func (f *forwarder) secret(choice *accessrules.Choice) string {
-	switch {
-	case f.key != "":
-		return f.key
-	case choice.Key != "":
-		return choice.Key
-	}
-	return f.gate.app.site.Secrets().Session
-}
-
-// backend is the form of sessions: the Caddyfile's, or else the API's.
-func (f *forwarder) backend(choice *accessrules.Choice) accessrules.Backend {
-	switch f.gate.Session {
-	case "jwt":
-		return accessrules.JWTSession
-	case "cookie":
-		return accessrules.CookieSession
-	case "none":
-		return accessrules.NoSession
-	}
-	return choice.Backend
+// session is the form of sessions and their key. The file of secrets is read when the app starts, which is after the gate is made.
+func (f *forwarder) session(choice *accessrules.Choice) (accessrules.Backend, string) {
+	return f.gate.live.SessionOf(choice, f.gate.app.site.Secrets().Session)
 }
 
 // anonymous prepares a request that is forwarded without identity.
@@ -97,9 +77,9 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 	choice := f.gate.live.Chosen()
 	f.strip(r, id.Scheme, choice)
 	if id.User == nil {
-		if f.backend(choice) == accessrules.CookieSession {
+		if backend, key := f.session(choice); backend == accessrules.CookieSession {
 			session := accessrules.Session{}
-			value, err := session.Cookie(f.secret(choice), q.Now, rand.Reader)
+			value, err := session.Cookie(key, q.Now, rand.Reader)
 			if err != nil {
 				return err
 			}
@@ -137,7 +117,7 @@ func (f *forwarder) attachment(q *accessrules.Query, d *accessrules.Decision, ch
 		key.profile = d.Params.Get("profile")
 	}
 	if len(d.Rule.Engaged) > 0 {
-		key.visited = f.gate.app.service.Visit(q.Caller, d.Rule.Engaged)
+		key.visited = f.gate.app.service.Proxy().Visit(q.Caller, d.Rule.Engaged, q.Now)
 	}
 	a, hit := f.kept.GetIfPresent(key)
 	hit = hit && q.Now.Before(a.until)
@@ -157,16 +137,16 @@ func (f *forwarder) make(now time.Time, key keptKey) (*attachment, error) {
 	g := f.gate
 	a := &attachment{until: now.Add(keepSession)}
 	session := accessrules.Session{User: key.user, Site: key.site, LastVisited: key.visited}
-	switch f.backend(key.choice) {
+	switch backend, secret := f.session(key.choice); backend {
 	case accessrules.JWTSession:
-		token, err := session.JWT(f.secret(key.choice), now)
+		token, err := session.JWT(secret, now)
 		if err != nil {
 			return nil, err
 		}
 		a.headers = append(a.headers, accessrules.Header{Name: "Authorization", Value: "Bearer " + token})
 		f.warn(key.user, len(token))
 	case accessrules.CookieSession:
-		value, err := session.Cookie(f.secret(key.choice), now, rand.Reader)
+		value, err := session.Cookie(secret, now, rand.Reader)
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +198,7 @@ func (f *forwarder) warn(u *accessrules.User, size int) {
 // strip takes off our cookies and the credential that identified the caller. With a session of its own, the upstream gets no other
 // Authorization at all (access.md B.7).
 func (f *forwarder) strip(r *http.Request, scheme directory.Scheme, choice *accessrules.Choice) {
-	if f.backend(choice) == accessrules.JWTSession || scheme == directory.Bearer || scheme == directory.Basic {
+	if backend, _ := f.session(choice); backend == accessrules.JWTSession || scheme == directory.Bearer || scheme == directory.Basic {
 		delete(r.Header, "Authorization")
 	}
 	if len(r.Header["Cookie"]) > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,10 @@ type Gate struct {
 
 	// Rules, tried in order: the first whose path and method match decides. What no rule matches is refused.
 	Rules []Rule `json:"rules,omitempty"`
+
+	// RulesFrom says whose rules are in force: `both`, those of this list first and behind them those made through the API; `caddyfile`,
+	// these alone; `api`, those of the API alone. Only the gate named `default` has rules of the API. Default: `both`.
+	RulesFrom string `json:"rules_from,omitempty"`
 
 	// Upstreams are the addresses of the application among which the API may choose (`entry_point`), the default one first. The
 	// placeholder `{tollgate.upstream}` is the chosen one, as host and port. Default: none, and no placeholder.
@@ -66,7 +71,8 @@ type Gate struct {
 }
 
 var (
-	sessionForms = []string{"jwt", "cookie", "none"}
+	sessionForms = []string{accessrules.NoSession: "none", accessrules.CookieSession: "cookie", accessrules.JWTSession: "jwt"}
+	ruleSources  = []string{"both", "caddyfile", "api"}
 	errDemo      = errors.New("this site runs in demo mode and answers to its own machine only")
 	errStarting  = errors.New("the service is starting")
 )
@@ -88,6 +94,12 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	if g.Session != "" && !contains(sessionForms, g.Session) {
 		return fmt.Errorf("session: unknown form %q", g.Session)
 	}
+	if g.RulesFrom != "" && !contains(ruleSources, g.RulesFrom) {
+		return fmt.Errorf("rules_from: unknown source %q", g.RulesFrom)
+	}
+	if g.RulesFrom == "api" && (len(g.Rules) > 0 || g.Name != accessrules.DefaultGate) {
+		return errors.New("rules_from api: a gate with rules of its own, or with a name, does not take those of the API alone")
+	}
 	if g.dials, err = dialAddresses(g.Upstreams); err != nil {
 		return err
 	}
@@ -103,18 +115,22 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	if unreachable := g.live.Set().Warnings(); len(unreachable) > 0 {
 		return fmt.Errorf("%s; write it before the other one, or leave it out", strings.Join(unreachable, "; "))
 	}
-	if g.live, err = g.app.service.AddGate(g.live); err != nil {
+	if g.live.Key, err = caddy.NewReplacer().ReplaceOrErr(g.SessionKey, true, true); err != nil {
+		return fmt.Errorf("session key: %w", err)
+	}
+	if i := slices.Index(sessionForms, g.Session); i >= 0 {
+		form := accessrules.Backend(i)
+		g.live.Backend = &form
+	}
+	g.live.Sealed = g.RulesFrom == "caddyfile"
+	if g.live, err = g.app.service.Proxy().AddGate(g.live); err != nil {
 		return err
 	}
 	g.app.gates = append(g.app.gates, g)
 	if g.headers, err = g.identityHeaders(); err != nil {
 		return err
 	}
-	key, err := caddy.NewReplacer().ReplaceOrErr(g.SessionKey, true, true)
-	if err != nil {
-		return fmt.Errorf("session key: %w", err)
-	}
-	g.upward = newForwarder(g, key)
+	g.upward = newForwarder(g)
 	g.warn()
 	return nil
 }

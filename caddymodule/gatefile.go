@@ -32,6 +32,7 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //			engaged <tag>...
 //			refuse <status>|<page>
 //		}
+//		rules both|caddyfile|api
 //		upstream <address>...
 //		session jwt|cookie|none [<key>]
 //		assertion [<audience>] {
@@ -65,6 +66,9 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // `methods` limits a rule to some methods: requests with others go on to the next rules. `local` hands the request to the next
 // handler without a session. `engaged` notes visits. `refuse` answers refusals with a status, or sends people to a page.
 //
+// `rules` says whose rules are in force: these and, behind them, those made through the API (both, the default), these alone, or
+// those of the API alone, in which case there is no `rule` here.
+//
 // `upstream` lists the addresses of the application, for `reverse_proxy {tollgate.upstream}`: the first unless the API chooses
 // another. `session` says how the upstream learns who is there (default: jwt, signed with the site's own key); the key is best
 // given as a placeholder. `assertion` adds a token that is verified with the keys at /.well-known/jwks.json. `headers` adds
@@ -90,14 +94,19 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		seen[word] = true
 		parse, ok := gateWords[word]
 		if !ok {
-			return d.Errf("unrecognized subdirective %q: write one of rule, upstream, session, assertion, headers, preflight", word)
+			return d.Errf("unrecognized subdirective %q: write one of rule, rules, upstream, session, assertion, headers, preflight", word)
 		}
 		if err := parse(g, d); err != nil {
 			return err
 		}
 	}
-	if len(g.Rules) == 0 {
-		return d.Err("a gate without a rule refuses everything: write at least one, as in `rule /app/ authenticated`")
+	switch {
+	case g.RulesFrom == "api" && len(g.Rules) > 0:
+		return d.Err("rules api leaves no room for a rule in the block: leave the rules out, or write `rules both`")
+	case g.RulesFrom == "api" && g.Name != "":
+		return d.Err("the API's rules belong to the gate without a name: leave the name or `rules api` out")
+	case g.RulesFrom != "api" && len(g.Rules) == 0:
+		return d.Err("a gate without a rule refuses everything: write at least one, as in `rule /app/ authenticated`, or `rules api`")
 	}
 	return nil
 }
@@ -108,6 +117,12 @@ var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
 		r, err := unmarshalRule(d)
 		g.Rules = append(g.Rules, r)
 		return err
+	},
+	"rules": func(g *Gate, d *caddyfile.Dispenser) error {
+		if !d.AllArgs(&g.RulesFrom) || !contains(ruleSources, g.RulesFrom) {
+			return d.Errf("whose rules are in force is one word: write `rules %s`", strings.Join(ruleSources, "|"))
+		}
+		return nil
 	},
 	"upstream": func(g *Gate, d *caddyfile.Dispenser) error {
 		if g.Upstreams = d.RemainingArgs(); len(g.Upstreams) == 0 {

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -57,7 +58,7 @@ func (g *golden) withGate(t *testing.T, setup json.RawMessage) {
 		err = live.Replace(rules)
 	}
 	if err == nil {
-		live, err = g.service.AddGate(live)
+		live, err = g.service.Proxy().AddGate(live)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func (g *golden) withGate(t *testing.T, setup json.RawMessage) {
 	if g.gate.headers, err = g.gate.identityHeaders(); err != nil {
 		t.Fatal(err)
 	}
-	g.gate.upward = newForwarder(g.gate, "")
+	g.gate.upward = newForwarder(g.gate)
 }
 
 // serve sends a request to the gate, or to the API.
@@ -80,7 +81,8 @@ func (g *golden) serve(t *testing.T, w http.ResponseWriter, r *http.Request) {
 		g.service.ServeHTTP(w, r)
 		return
 	}
-	if err := g.gate.ServeHTTP(w, r, caddyhttp.HandlerFunc(goldenUpstream)); err != nil {
+	err := g.gate.ServeHTTP(w, r, caddyhttp.HandlerFunc(goldenUpstream))
+	if err := errors.Join(err, g.service.Proxy().Visits.Flush(t.Context())); err != nil {
 		t.Error(err)
 	}
 }

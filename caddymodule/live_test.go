@@ -108,7 +108,7 @@ func TestStaleDecisions(t *testing.T) {
 	})
 	t.Run("rules replaced", func(t *testing.T) {
 		ida := s.register("ida")
-		live := app.service.Gate("default")
+		live := app.service.Proxy().Gate("default")
 		s.must(403, "GET", "/new/", nil, ida)
 		rule := accessrules.Rule{Path: "/new/", Forward: true, Source: accessrules.SourceAPI, Conditions: []accessrules.Condition{accessrules.Authenticated()}}
 		if err := live.Replace([]accessrules.Rule{rule}); err != nil {
@@ -130,7 +130,7 @@ func TestStaleDecisions(t *testing.T) {
 	})
 	t.Run("session key and form chosen through the API", func(t *testing.T) {
 		jan := warm(t, "jan")
-		live := app.service.Gate("default")
+		live := app.service.Proxy().Gate("default")
 		if err := live.Choose(accessrules.Choice{Backend: accessrules.CookieSession, Key: "k"}); err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +310,7 @@ func TestUpstreams(t *testing.T) {
 	reached(desk)
 	s.must(200, "GET", "/x", nil)
 	reached(first)
-	if err := runningApp(t).service.Gate("default").Choose(accessrules.Choice{Upstream: second.URL}); err != nil {
+	if err := runningApp(t).service.Proxy().Gate("default").Choose(accessrules.Choice{Upstream: second.URL}); err != nil {
 		t.Fatal(err)
 	}
 	s.must(200, "GET", "/x", nil)

@@ -63,7 +63,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	if o.From == "" {
 		o.From = "noreply@localhost.localdomain"
 	}
-	o.WelcomeEmail = a.WelcomeEmail == nil || *a.WelcomeEmail
+	o.WelcomeEmail = a.WelcomeEmail
 	if o.Processor, err = a.processor(ctx); err != nil {
 		return o, err
 	}

@@ -149,7 +149,7 @@ func (g *Gate) warn() {
 	for _, r := range rules {
 		conditions = append(conditions, r.Conditions...)
 	}
-	noPlans, noRoles := g.app.service.Unknown(accessrules.Names(conditions...))
+	noPlans, noRoles := g.app.service.Proxy().Unknown(accessrules.Names(conditions...))
 	for _, r := range rules {
 		place := []zap.Field{zap.String("rule", r.Source), zap.String("path", r.Path)}
 		plans, roles := accessrules.Names(r.Conditions...)

@@ -265,7 +265,7 @@ func (d *seed) load(t *testing.T, g *golden) {
 
 func goldenOptions() api.Options {
 	o := api.Options{
-		BaseURL: goldenBase, WelcomeEmail: true, TokenLifetime: 14 * 24 * time.Hour, CookieName: "sessionid",
+		BaseURL: goldenBase, WelcomeEmail: new(true), TokenLifetime: 14 * 24 * time.Hour, CookieName: "sessionid",
 		Auth: auth.DefaultSettings(), Profile: profile.DefaultSettings(),
 	}
 	o.Auth.MinPassword = 4
