@@ -31,6 +31,7 @@ type Options struct {
 	Pages    func(target string) string // URL of a page of the contract, "" for none
 	From     string                     // sender of messages
 	Mailer   notice.Mailer
+	Webhooks []notice.WebhookOptions // are told events; Now is filled in
 	// WelcomeEmail says whether new users are sent a message; nil: the API chooses.
 	WelcomeEmail *bool
 	// Processor takes the payments; the profile that stands for it in the ledger is made on the first start.
@@ -83,9 +84,18 @@ func New(site *Site, o Options) (*Service, error) {
 	}
 	s := &Service{options: o, site: site}
 	var err error
+	var sinks []notice.Sink
+	for _, hook := range o.Webhooks {
+		hook.Now = site.Now
+		sink, err := notice.NewWebhook(hook)
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, sink)
+	}
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
-		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer,
+		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
 		WelcomeEmail: s.welcomes,
 	})
 	if err != nil {

@@ -49,7 +49,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		word := d.Val()
-		if seen[word] && word != "page" && word != "minimum_amount" {
+		if seen[word] && !contains([]string{"page", "minimum_amount", "webhook", "webhook_secret"}, word) {
 			return d.Errf("%s is written twice: leave one out", word)
 		}
 		seen[word] = true

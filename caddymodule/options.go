@@ -2,8 +2,10 @@ package caddymodule
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +66,9 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		o.From = "noreply@localhost.localdomain"
 	}
 	o.WelcomeEmail = a.WelcomeEmail
+	if o.Webhooks, err = a.webhooks(repl); err != nil {
+		return o, err
+	}
 	if o.Processor, err = a.processor(ctx); err != nil {
 		return o, err
 	}
@@ -118,6 +123,27 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		o.Subscription.MinimumAmounts[period] = amount
 	}
 	return o, nil
+}
+
+// webhooks are the settings of webhooks, in the order of their URLs.
+func (a *App) webhooks(repl *caddy.Replacer) (all []notice.WebhookOptions, err error) {
+	for _, raw := range slices.Sorted(maps.Keys(a.Webhook)) {
+		hook := notice.WebhookOptions{Events: a.Webhook[raw], AllowPrivate: a.WebhookPrivate}
+		if hook.URL, err = repl.ReplaceOrErr(raw, true, true); err != nil {
+			return nil, fmt.Errorf("webhook: %w", err)
+		}
+		if !a.command { // a command posts nothing
+			for _, s := range a.WebhookSecret[raw] {
+				secret, err := repl.ReplaceOrErr(s, true, true)
+				if err != nil {
+					return nil, fmt.Errorf("webhook_secret: %w", err)
+				}
+				hook.Secrets = append(hook.Secrets, strings.TrimSpace(secret))
+			}
+		}
+		all = append(all, hook)
+	}
+	return all, nil
 }
 
 // processor loads the payment processor.

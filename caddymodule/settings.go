@@ -74,6 +74,13 @@ type Settings struct {
 	PublicMailDomains []string `json:"public_mail_domains,omitempty"`
 	// From is the sender of messages. Default: the broker's e-mail address.
 	From string `json:"from,omitempty"`
+	// Webhook are the URLs that events are posted to, each with the names of those it is told, or none for all. A URL may be a
+	// placeholder. Default: none.
+	Webhook map[string][]string `json:"webhook,omitempty"`
+	// WebhookSecret are the secrets that sign what is posted to a URL of Webhook, best given as placeholders. Default: none.
+	WebhookSecret map[string][]string `json:"webhook_secret,omitempty"`
+	// WebhookPrivate lets webhooks lead to this machine and private networks. Default: `off`.
+	WebhookPrivate bool `json:"webhook_private,omitempty"`
 }
 
 // A setting is a row of the table of settings.
@@ -115,6 +122,9 @@ var settings = []setting{
 	{"cors_origins", "<origin>...", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
 	{"public_mail_domains", "<domain>...", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
 	{"from", "<address>", "", "sender of messages; the broker's address when not set", func(s *Settings) any { return &s.From }},
+	{"webhook", "<url> [<event>...]", "", "URL that events are posted to, those named or all; may be repeated", func(s *Settings) any { return &s.Webhook }},
+	{"webhook_secret", "<url> <secret>...", "", "secrets that sign what is posted to that URL, `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
+	{"webhook_private", "[on|off]", "off", "webhooks may lead to this machine and private networks", func(s *Settings) any { return &s.WebhookPrivate }},
 }
 
 // unmarshal reads a setting's arguments; the dispenser stands on its word.
@@ -189,6 +199,17 @@ func (st setting) set(at any, args []string) error {
 			return err
 		}
 		*at = &v
+	case *map[string][]string:
+		if len(args) == 0 {
+			return fmt.Errorf("it takes at least one value")
+		}
+		if _, twice := (*at)[args[0]]; twice {
+			return fmt.Errorf("%s is written twice", args[0])
+		}
+		if *at == nil {
+			*at = map[string][]string{}
+		}
+		(*at)[args[0]] = args[1:]
 	case *[]int:
 		if len(args) == 0 {
 			return fmt.Errorf("it takes at least one value")
@@ -248,6 +269,11 @@ func (s *Settings) provision() error {
 	for period := range s.MinimumAmount {
 		if !contains([]string{"hourly", "daily", "weekly", "monthly", "yearly"}, period) {
 			return fmt.Errorf("minimum_amount: %q is none of hourly, daily, weekly, monthly, yearly", period)
+		}
+	}
+	for url, secrets := range s.WebhookSecret {
+		if _, ok := s.Webhook[url]; !ok || len(secrets) == 0 {
+			return fmt.Errorf("webhook_secret: it names the URL of a webhook and at least one secret")
 		}
 	}
 	if s.MinLength < 1 || s.MinLength > 256 {

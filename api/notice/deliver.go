@@ -220,6 +220,10 @@ func (n *Notices) record(ctx context.Context, stopped bool, batch []*Notice, res
 		var again bool
 		f.delay, again = backOff(one.Attempt, rand.Float64())
 		f.dead = !again || errors.Is(err, ErrRefused)
+		var later *retryLater
+		if errors.As(err, &later) {
+			f.delay = max(f.delay, later.after)
+		}
 		failed = append(failed, f)
 		log := n.o.Logger.Warn
 		if f.dead {
