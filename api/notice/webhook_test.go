@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -19,13 +22,31 @@ type post struct {
 	body   string
 }
 
+// inbox holds what a receiver got: its server appends while the test reads, and an aborted answer orders nothing between the two.
+type inbox struct {
+	mu    sync.Mutex
+	posts []post
+}
+
+func (b *inbox) add(p post) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.posts = append(b.posts, p)
+}
+
+func (b *inbox) all() []post {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.posts)
+}
+
 // newReceiver makes a world whose only sink posts to answer, and collects what is posted.
-func newReceiver(t *testing.T, answer http.HandlerFunc, change ...func(*WebhookOptions)) (*world, *Webhook, *[]post) {
+func newReceiver(t *testing.T, answer http.HandlerFunc, change ...func(*WebhookOptions)) (*world, *Webhook, *inbox) {
 	t.Helper()
-	var posts []post
+	posts := new(inbox)
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		posts = append(posts, post{r.Header.Clone(), string(body)})
+		posts.add(post{r.Header.Clone(), string(body)})
 		answer(rw, r)
 	}))
 	t.Cleanup(server.Close)
@@ -41,7 +62,7 @@ func newReceiver(t *testing.T, answer http.HandlerFunc, change ...func(*WebhookO
 		}
 		o.Sinks, o.Mailer = []Sink{sink}, nil
 	})
-	return w, sink, &posts
+	return w, sink, posts
 }
 
 // The sample of standardwebhooks.com, signed with two secrets.
@@ -84,9 +105,10 @@ func TestWebhookFlaky(t *testing.T) {
 		"hangs":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 30 * time.Second, "deadline"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			down := true
+			var down atomic.Bool
+			down.Store(true)
 			w, sink, posts := newReceiver(t, func(rw http.ResponseWriter, r *http.Request) {
-				if down {
+				if down.Load() {
 					c.first(rw, r)
 				}
 			}, func(o *WebhookOptions) { o.Secrets = []string{whsec} })
@@ -100,8 +122,8 @@ func TestWebhookFlaky(t *testing.T) {
 			w.emit(&UserActivated{User: User{ID: w.kim}})
 			w.deliver()
 			rows := w.outbox()
-			if len(*posts) != 1 || !rows[0].Done.IsZero() || !rows[0].Dead.IsZero() || rows[1].Attempts != 0 {
-				t.Fatalf("%d posts; %+v", len(*posts), rows)
+			if len(posts.all()) != 1 || !rows[0].Done.IsZero() || !rows[0].Dead.IsZero() || rows[1].Attempts != 0 {
+				t.Fatalf("%d posts; %+v", len(posts.all()), rows)
 			}
 			if wait := rows[0].Next.Sub(w.clock.Now()); wait < c.least {
 				t.Errorf("tried again after %v, before %v", wait, c.least)
@@ -109,18 +131,18 @@ func TestWebhookFlaky(t *testing.T) {
 			if text := rows[0].Error; !strings.Contains(text, c.text) || strings.Contains(text+rows[0].Sink, "secret-path") {
 				t.Errorf("error %q of %q", text, rows[0].Sink)
 			}
-			down = false
+			down.Store(false)
 			w.clock.Advance(48 * hour)
 			w.deliver()
 			w.deliver()
-			if len(*posts) != 3 {
-				t.Fatalf("%d posts", len(*posts))
+			if len(posts.all()) != 3 {
+				t.Fatalf("%d posts", len(posts.all()))
 			}
-			first, again, next := (*posts)[0], (*posts)[1], (*posts)[2]
+			first, again, next := posts.all()[0], posts.all()[1], posts.all()[2]
 			id := func(p post) string { return p.header.Get("Webhook-Id") }
 			if id(first) == "" || id(first) != id(again) || id(again) == id(next) || first.body != again.body || first.body != rows[0].Payload ||
 				!strings.Contains(next.body, `"event":"user_activated"`) {
-				t.Errorf("posted %v", *posts)
+				t.Errorf("posted %v", posts.all())
 			}
 			if at := first.header.Get("Webhook-Timestamp"); at == again.header.Get("Webhook-Timestamp") ||
 				first.header.Get("Webhook-Signature") != sink.sign(id(first), at, []byte(first.body)) ||
@@ -149,10 +171,10 @@ func TestWebhookGone(t *testing.T) {
 	w.emit(&UserActivated{User: User{ID: w.kim}})
 	w.deliver()
 	rows := w.outbox()
-	if len(*posts) != 2 || rows[0].Dead.IsZero() || rows[1].Done.IsZero() {
-		t.Fatalf("%d posts; %+v", len(*posts), rows)
+	if len(posts.all()) != 2 || rows[0].Dead.IsZero() || rows[1].Done.IsZero() {
+		t.Fatalf("%d posts; %+v", len(posts.all()), rows)
 	}
-	if (*posts)[0].header["Webhook-Signature"] != nil {
+	if posts.all()[0].header["Webhook-Signature"] != nil {
 		t.Error("signed without a secret")
 	}
 }
@@ -164,8 +186,8 @@ func TestWebhookEvents(t *testing.T) {
 	w.emit(&UserActivated{User: User{ID: w.kim}})
 	w.about("kim", "1")
 	w.deliver()
-	if len(*posts) != 1 || !strings.Contains((*posts)[0].body, `"event":"user_activated","recipients":[]}`) {
-		t.Errorf("posted %v", *posts)
+	if len(posts.all()) != 1 || !strings.Contains(posts.all()[0].body, `"event":"user_activated","recipients":[]}`) {
+		t.Errorf("posted %v", posts.all())
 	}
 }
 
@@ -177,8 +199,8 @@ func TestWebhookPrivate(t *testing.T) {
 	})
 	w.emit(&UserRegistered{User: User{ID: w.kim}})
 	w.deliver()
-	if rows := w.outbox(); len(*posts) != 0 || !rows[0].Done.IsZero() || !strings.Contains(rows[0].Error, "private") {
-		t.Errorf("%d posts; %+v", len(*posts), rows)
+	if rows := w.outbox(); len(posts.all()) != 0 || !rows[0].Done.IsZero() || !strings.Contains(rows[0].Error, "private") {
+		t.Errorf("%d posts; %+v", len(posts.all()), rows)
 	}
 	for address, want := range map[string]bool{
 		"8.8.8.8": true, "2606:4700::1111": true, "::ffff:8.8.8.8": true,
