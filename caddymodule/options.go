@@ -112,6 +112,8 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	}
 	o.Subscription.Unit = unit
 	o.Billing.Unit = unit
+	o.Billing.MaxRenewalAttempts = int64(a.MaxRenewalAttempts)
+	o.Billing.ExpireNoticeDays = a.ExpireNoticeDays
 	o.Subscription.BrokerFeePercent = int64(a.BrokerFeePercent)
 	o.Subscription.InactivityDays = a.InactivityDays
 	o.Subscription.MinimumAmounts = map[ledger.Period]int64{}

@@ -368,13 +368,6 @@ func TestIncomeCatchesUp(t *testing.T) {
 	})
 }
 
-func sum(moved []Moved) (total int64) {
-	for _, m := range moved {
-		total += m.Amount
-	}
-	return total
-}
-
 // inTime reports whether every order is placed before its cover begins, or as it begins.
 func inTime(h history) bool {
 	for i, c := range h.calendar.Covers(h.orders) {

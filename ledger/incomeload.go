@@ -59,6 +59,31 @@ func LoadGroupIncome(r store.Reader, coupon string, beneficiaries int64, claims 
 	return facts, nil
 }
 
+// LoadClaim reads the claim of a group buy whose free order is an entry of a subscription. Errors: store.ErrNotFound.
+func LoadClaim(r store.Reader, subscription int64, c Calendar, entry int64) (Claim, error) {
+	at, orders := -1, []Ordered{}
+	err := each(r, func(scan func(...any) error) error {
+		var o Ordered
+		var id int64
+		var periods sql.Null[int64]
+		err := scan(&id, &o.At, &o.Amount.Value, &o.Amount.Unit, &periods)
+		o.Periods = periods.V
+		if id == entry {
+			at = len(orders)
+		}
+		orders = append(orders, o)
+		return err
+	}, `SELECT id, created_at, dest_amount, dest_unit, nb_periods FROM txn
+		WHERE event_id = ? AND dest_account = 'Payable' AND orig_account = 'Receivable' ORDER BY created_at, id`, SubEvent(subscription))
+	if err != nil {
+		return Claim{}, err
+	}
+	if at < 0 {
+		return Claim{}, store.ErrNotFound
+	}
+	return Claim{Calendar: c, Cover: c.Covers(orders)[at], Periods: orders[at].Periods}, nil
+}
+
 // orderedBooks are the books of an event in a unit, and its orders.
 type orderedBooks struct {
 	EventBooks

@@ -143,7 +143,7 @@ func (s *Service) PlaceRequest(tx *store.Tx, q subscription.Request) (invoice in
 	for _, l := range q.Lines {
 		o.Customer, o.User = l.PayerID, l.UserID
 		made := line{Kind: orderLine, Event: ledger.SubEvent(inv.Sub), Provider: p.ProfileID, Amount: l.Amount, Unit: l.Unit, Fee: p.BrokerFeePercent,
-			Periods: l.Periods, Quantity: l.Quantity, Use: l.UseID, Descr: l.Descr}
+			Periods: l.Periods, Quantity: l.Quantity, Use: l.UseID, Coupon: l.CouponID, Descr: l.Descr}
 		switch {
 		case l.UseID != 0:
 			made.Kind, made.Event = useLine, ledger.UseEvent(inv.Sub, l.UseID)

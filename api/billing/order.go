@@ -150,10 +150,29 @@ func (s *Service) post(tx *store.Tx, o *order, lines []line) ([]placed, error) {
 		}
 	}
 	s.touch(tx, batch.Entries)
+	if err := noteClaims(tx, all); err != nil {
+		return nil, err
+	}
 	if len(orders) == 0 {
 		return all, nil
 	}
 	return all, s.tellOrder(tx, o, orders)
+}
+
+// noteClaims remembers the orders that a group buy made free: they earn their part of what it cost (ledger.md 5.16).
+func noteClaims(tx *store.Tx, all []placed) error {
+	for i := range all {
+		l := &all[i]
+		if l.Kind != orderLine || l.Coupon == 0 {
+			continue
+		}
+		_, err := tx.Exec(`INSERT INTO coupon_claim (created_at, coupon_id, subscription_id, entry_id) SELECT ?, id, ?, ? FROM coupon WHERE id = ? AND code GLOB 'cpn_*'`,
+			tx.Now(), ledger.ParseEvent(l.Event).Subscription, l.entry, l.Coupon)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // entries is what the line writes.

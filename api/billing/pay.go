@@ -108,6 +108,7 @@ func (s *Service) purposes() map[string]purpose {
 		"balance":  {execute: s.executeBalance},
 		"checkout": {execute: s.executeCheckout},
 		"invoice":  {execute: s.executeInvoice, refused: s.invoiceRefused},
+		"renewal":  {execute: s.executeBalance, done: s.renewalPaid, refused: s.renewalRefused},
 	}
 }
 

@@ -144,7 +144,7 @@ func (s *Service) charge(ctx context.Context, p *payment, i int, old bool, peopl
 				return &processor.UnknownError{Err: err}
 			}
 			if found == nil {
-				return &processor.CardError{Code: "expired", Detail: "The payment was not made in time."}
+				return &processor.CardError{Code: expired, Detail: "The payment was not made in time."}
 			}
 			receipt = *found
 			return nil

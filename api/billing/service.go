@@ -34,10 +34,16 @@ type Options struct {
 type Settings struct {
 	// Unit is the currency of empty balances, ISO 4217 in lower case. Default: "usd".
 	Unit string
+	// MaxRenewalAttempts is after how many refusals of the card on file subscriptions end that renew by themselves. Default: 3.
+	MaxRenewalAttempts int64
+	// ExpireNoticeDays are how many days before the end of a subscription people are told. Default: 15.
+	ExpireNoticeDays []int
 }
 
 // DefaultSettings are the contract's defaults.
-func DefaultSettings() Settings { return Settings{Unit: "usd"} }
+func DefaultSettings() Settings {
+	return Settings{Unit: "usd", MaxRenewalAttempts: 3, ExpireNoticeDays: []int{15}}
+}
 
 // Service carries out the operations of billing.
 type Service struct {
@@ -68,7 +74,9 @@ func (s *Service) Endpoints() []rest.Endpoint {
 			rest.Doc("Lists the entries of the ledger")),
 	}
 	endpoints = append(endpoints, s.webhookEndpoint())
-	return append(append(endpoints, s.chargeEndpoints()...), s.cartEndpoints()...)
+	endpoints = append(endpoints, s.chargeEndpoints()...)
+	endpoints = append(endpoints, s.cartEndpoints()...)
+	return append(endpoints, s.renewEndpoint())
 }
 
 // processorProfile is the profile that stands for the processor in the ledger.
@@ -85,5 +93,13 @@ func (s *Service) at(step string) error {
 	if s.failPoint == nil {
 		return nil
 	}
-	return s.failPoint(step)
+	if err := s.failPoint(step); err != nil {
+		return ended{err}
+	}
+	return nil
 }
+
+// ended is the end of the process, as a test has it.
+type ended struct{ error }
+
+func (e ended) Unwrap() error { return e.error }

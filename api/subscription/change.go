@@ -43,6 +43,12 @@ func (s *Service) Unsubscribe(tx *store.Tx, profileID, planID int64) error {
 	return s.end(tx, profileID, `SELECT id FROM subscription WHERE profile_id = ? AND plan_id = ? AND ends_at > ?`, profileID, planID, tx.Now())
 }
 
+// EndRenewing ends now the valid subscriptions of a profile that would renew by themselves: it does not pay (subscriptions.md 13.4).
+func (s *Service) EndRenewing(tx *store.Tx, profileID int64) error {
+	return s.end(tx, profileID, `SELECT id FROM subscription WHERE profile_id = ? AND ends_at > ? AND auto_renew = 1
+		AND grant_key IS NULL AND request_key IS NULL`, profileID, tx.Now())
+}
+
 // end ends subscriptions now.
 func (s *Service) end(tx *store.Tx, profileID int64, query string, args ...any) error {
 	ids, err := identifiers(tx, query, args...)

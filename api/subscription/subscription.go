@@ -130,8 +130,8 @@ func (s *Service) insert(tx *store.Tx, n Subscription) (*Subscription, error) {
 
 // startBilling dates the first automatic charge of a profile (subscriptions.md 2.4).
 func startBilling(tx *store.Tx, profileID int64, createdAt store.Time) error {
-	_, err := tx.Exec(`UPDATE profile SET billing_start = ? WHERE id = ? AND billing_start IS NULL`,
-		ledger.Monthly.Add(createdAt, 1).Format(time.DateOnly), profileID)
+	_, err := tx.Exec(`UPDATE profile SET billing_start = ?, billing_day = ? WHERE id = ? AND billing_start IS NULL`,
+		ledger.Monthly.Add(createdAt, 1).Format(time.DateOnly), createdAt.UTC().Day(), profileID)
 	return err
 }
 
@@ -155,6 +155,16 @@ func (s *Service) Extend(tx *store.Tx, sub *Subscription, p *Plan, n int64) (*Su
 	_, err := tx.Exec(`UPDATE subscription SET ends_at = ? WHERE id = ?`, extended.EndsAt, sub.ID)
 	s.touch(tx, &extended)
 	return &extended, err
+}
+
+// Renew moves the end of a subscription by the billing step that was ordered for it, and gives it the quotas of the next one
+// (subscriptions.md 13.1).
+func (s *Service) Renew(tx *store.Tx, sub *Subscription, p *Plan) (*Subscription, error) {
+	renewed, err := s.Extend(tx, sub, p, p.Terms().Renewal().Periods)
+	if err == nil {
+		err = s.ResetQuotas(tx, sub.ID)
+	}
+	return renewed, err
 }
 
 // OrderedBefore tells which profiles ordered which plans before, in subscriptions that have ended too: they owe no setup fee

@@ -1,0 +1,199 @@
+package billing
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/ledger"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// The renewal engine (subscriptions.md 13). It is safe to run at any hour, twice, in two processes, and after days without a run:
+// every step asks the books what is still to be done, in the transaction that does it.
+
+const (
+	day = 24 * time.Hour
+	// catchUp is how many missed days are replayed at most; none of them matters after so long.
+	catchUp = 1000
+)
+
+// Renew runs the engine at the present: subscriptions are extended and income recognised, day by day since the last run, each at its
+// own time (decision 62); then what profiles owe is charged to their cards, once; charges in flight are looked up; and people are told
+// of subscriptions that end. What fails is logged and does not stop the rest; the first errors are returned.
+func (s *Service) Renew(ctx context.Context) error {
+	times, err := s.missed(ctx)
+	if err != nil {
+		return err
+	}
+	var errs failures
+	for _, t := range times {
+		errs.add(s.extendAll(ctx, t))
+		errs.add(s.recogniseAll(ctx, t))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := s.ran(ctx, t); err != nil {
+			return err
+		}
+		if err := s.at("renew:ran"); err != nil {
+			return err
+		}
+	}
+	now := times[len(times)-1]
+	errs.add(s.billAll(ctx, now))
+	errs.add(s.pollAll(ctx))
+	errs.add(s.tellExpiry(ctx, now))
+	return errs.join()
+}
+
+// missed are the instants to be run for: every day since the last run, and now.
+func (s *Service) missed(ctx context.Context) (times []store.Time, err error) {
+	err = s.store.Read(ctx, func(r store.Reader) error {
+		times = nil
+		now := r.Now()
+		var last store.Time
+		err := r.QueryRow(`SELECT ran_at FROM renewal`).Scan(&last)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err == nil {
+			for t := later(last.Add(day), now.Add(-catchUp*day)); t.Before(now.Time); t = t.Add(day) {
+				times = append(times, store.At(t))
+			}
+		}
+		times = append(times, now)
+		return nil
+	})
+	return times, err
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// ran notes that all is extended and recognised up to t.
+func (s *Service) ran(ctx context.Context, t store.Time) error {
+	return s.job(ctx)(func(tx *store.Tx) error {
+		_, err := tx.Exec(`INSERT INTO renewal (id, ran_at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET ran_at = max(ran_at, excluded.ran_at)`, t)
+		return err
+	})
+}
+
+// each does something for every row of a query, an identifier each, in a transaction of its own. An account whose facts contradict
+// each other is parked (decision 63); one that fails does not stop the others.
+func (s *Service) each(ctx context.Context, what string, do func(id int64) error, query string, args ...any) error {
+	var ids []int64
+	err := s.store.Read(ctx, func(r store.Reader) error {
+		ids = nil
+		return store.Each(r, func(rows *sql.Rows) error {
+			var id int64
+			err := rows.Scan(&id)
+			ids = append(ids, id)
+			return err
+		}, query, args...)
+	})
+	var errs failures
+	errs.add(err)
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := do(id); err != nil {
+			if errors.As(err, new(ended)) {
+				return err
+			}
+			errs.add(s.failed(what, strconv.FormatInt(id, 10), err))
+		}
+	}
+	return errs.join()
+}
+
+// failed logs what a run could not do, and names it in the error.
+func (s *Service) failed(what, of string, err error) error {
+	s.log.Error("renewal failed", zap.String("step", what), zap.String("of", of), zap.Error(err))
+	return fmt.Errorf("%s of %s: %w", what, of, err)
+}
+
+// failures collect errors, the first ten.
+type failures []error
+
+func (f *failures) add(err error) {
+	if err != nil && len(*f) < 10 {
+		*f = append(*f, err)
+	}
+}
+
+func (f *failures) join() error { return errors.Join(*f...) }
+
+// pollAll asks what became of all charges in flight.
+func (s *Service) pollAll(ctx context.Context) error {
+	if s.processor == nil {
+		return nil
+	}
+	return s.each(ctx, "charge", func(id int64) error { return s.poll(ctx, id) },
+		`SELECT id FROM charge WHERE state = 0 AND processor_key IS NOT NULL ORDER BY created_at`)
+}
+
+// park takes a profile out of charging until an operator has looked at it, and says why. Its access goes on.
+func (s *Service) park(ctx context.Context, profile int64, cause error) error {
+	s.log.Error("a profile is parked: its card is not charged until `caddy tollgate renew --unpark`", zap.Int64("profile", profile), zap.Error(cause))
+	return s.job(ctx)(func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE profile SET parked_at = ?, parked_reason = ? WHERE id = ? AND parked_at IS NULL`, tx.Now(), cause.Error(), profile)
+		return err
+	})
+}
+
+// parks parks the subscriber of a subscription when the cause is that figures contradict each other, and returns any other.
+func (s *Service) parks(ctx context.Context, subscription int64, cause error) error {
+	if !errors.Is(cause, ledger.ErrFacts) {
+		return cause
+	}
+	var profile int64
+	err := s.store.Read(ctx, func(r store.Reader) error {
+		return r.QueryRow(`SELECT profile_id FROM subscription WHERE id = ?`, subscription).Scan(&profile)
+	})
+	if err != nil {
+		return err
+	}
+	return s.park(ctx, profile, cause)
+}
+
+// A Parked profile is not charged automatically.
+type Parked struct {
+	Slug   string
+	At     store.Time
+	Reason string
+}
+
+// ListParked lists the profiles that are parked, the longest first.
+func (s *Service) ListParked(ctx context.Context) (list []Parked, err error) {
+	err = s.store.Read(ctx, func(r store.Reader) error {
+		list = nil
+		return store.Each(r, func(rows *sql.Rows) error {
+			var p Parked
+			err := rows.Scan(&p.Slug, &p.At, &p.Reason)
+			list = append(list, p)
+			return err
+		}, `SELECT slug, parked_at, coalesce(parked_reason, '') FROM profile WHERE parked_at IS NOT NULL ORDER BY parked_at, id`)
+	})
+	return list, err
+}
+
+// Unpark lets a profile be charged again, and reports whether it was parked.
+func (s *Service) Unpark(ctx context.Context, slug string) (was bool, err error) {
+	err = s.job(ctx)(func(tx *store.Tx) error {
+		n, err := tx.Exec(`UPDATE profile SET parked_at = NULL, parked_reason = NULL WHERE slug = ? AND parked_at IS NOT NULL`, slug)
+		was = n > 0
+		return err
+	})
+	return was, err
+}

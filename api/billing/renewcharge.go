@@ -1,0 +1,242 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/processor"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/ledger"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Charging of balances (subscriptions.md 13.4): once a billing cycle, what a profile owes is taken from its card.
+
+const (
+	// smallest is the largest amount that is not worth a charge, in 1/100 of a unit (ledger.md 11).
+	smallest = 50
+	// expired is the refusal of a payment that nobody made in time, which is not the card's fault.
+	expired = "expired"
+)
+
+// selectBillers are the profiles whose automatic charge is due.
+const selectBillers = `SELECT id FROM profile WHERE billing_start <= ? AND billing_start IS NOT NULL AND nb_renewal_attempts < ? AND parked_at IS NULL`
+
+// billAll charges at t the profiles that are due: from the day before their date on.
+func (s *Service) billAll(ctx context.Context, t store.Time) error {
+	if s.processor == nil || !s.processor.Configured() {
+		return nil
+	}
+	return s.each(ctx, "charge of the balance", func(id int64) error {
+		_, err := s.bill(ctx, id, t)
+		return err
+	}, selectBillers+` ORDER BY billing_start, id`, t.Add(day).UTC().Format(time.DateOnly), s.set.MaxRenewalAttempts)
+}
+
+// bill charges what a profile owes to its card, when that is due at t, and reports whether a charge was made. A payment that is under
+// way, in this process or another one, is left to end first; a card that is refused is tried again on the next day.
+func (s *Service) bill(ctx context.Context, profile int64, t store.Time) (charged bool, err error) {
+	if err := s.pollCustomer(ctx, profile); err != nil {
+		if errors.Is(err, errInProgress) {
+			err = nil
+		}
+		return false, err
+	}
+	write := s.job(ctx)
+	var p *payment
+	err = write(func(tx *store.Tx) (err error) {
+		p, err = s.cycle(tx, profile, t)
+		if err != nil || p == nil {
+			return err
+		}
+		return s.prepare(tx, p, "")
+	})
+	if errors.Is(err, errInProgress) {
+		return false, nil
+	}
+	if err != nil || p == nil {
+		return false, err
+	}
+	ids, err := s.pay(ctx, write, p)
+	var answer *rest.Error
+	if errors.As(err, &answer) && answer.Status < 500 {
+		s.log.Info("an automatic charge was not made", zap.Int64("profile", profile), zap.Error(err))
+		return false, nil // it is written down, or left for the sweeper
+	}
+	return len(ids) > 0, err
+}
+
+// A biller is a profile as automatic charging sees it.
+type biller struct {
+	id        int64
+	start     time.Time // midnight UTC of the date of the charge
+	anchor    int       // day of the month of all dates
+	attempts  int64
+	refusedAt store.Time
+}
+
+func (s *Service) biller(r store.Reader, id int64) (b *biller, err error) {
+	b = &biller{id: id}
+	var start string
+	var anchor, refused int64
+	err = r.QueryRow(`SELECT coalesce(billing_start, ''), coalesce(billing_day, 0), nb_renewal_attempts, coalesce(renewal_refused_at, 0) FROM profile
+		WHERE id = ? AND parked_at IS NULL`, id).Scan(&start, &anchor, &b.attempts, &refused)
+	if errors.Is(err, store.ErrNotFound) || err == nil && start == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if b.start, err = time.Parse(time.DateOnly, start); err != nil {
+		return nil, err
+	}
+	if b.anchor = int(anchor); b.anchor == 0 {
+		b.anchor = b.start.Day()
+	}
+	b.refusedAt = store.At(time.UnixMicro(refused))
+	return b, nil
+}
+
+// due reports whether the profile is to be charged at t: a card that was refused is not asked again on the same day.
+func (b *biller) due(t store.Time, most int64) bool {
+	return !t.Before(b.start.Add(-day)) && b.attempts < most && !b.refusedAt.UTC().Truncate(day).Equal(t.UTC().Truncate(day))
+}
+
+// next is the first date of the cycle after from and after t.
+func (b *biller) next(t store.Time) string {
+	next := b.start
+	for n := int64(1); !next.After(b.start) || !next.After(t.Time); n++ {
+		first := ledger.Monthly.Add(store.At(time.Date(b.start.Year(), b.start.Month(), 1, 0, 0, 0, 0, time.UTC)), n)
+		last := first.AddDate(0, 1, -1).Day()
+		next = time.Date(first.Year(), first.Month(), min(b.anchor, last), 0, 0, 0, 0, time.UTC)
+	}
+	return next.Format(time.DateOnly)
+}
+
+// advance moves the date of the next charge beyond t.
+func (b *biller) advance(tx *store.Tx, t store.Time) error {
+	_, err := tx.Exec(`UPDATE profile SET billing_start = ?, billing_day = ? WHERE id = ?`, b.next(t), b.anchor, b.id)
+	return err
+}
+
+// cycle is the payment of what a profile owes, nil when nothing is to be charged at t. A profile with nothing to pay goes on to its
+// next date; so does one that nothing renews for, whose debts are left to people (a charge of what nobody buys any more).
+func (s *Service) cycle(tx *store.Tx, profile int64, t store.Time) (*payment, error) {
+	b, err := s.biller(tx, profile)
+	if err != nil || b == nil || !b.due(t, s.set.MaxRenewalAttempts) {
+		return nil, err
+	}
+	early := t.Before(b.start)
+	if early {
+		// What is still to be renewed before the date belongs to this charge: wait for it.
+		waits, err := store.Exists(tx, `SELECT 1 FROM subscription WHERE profile_id = ? AND ends_at > ? AND ends_at <= ? AND auto_renew = 1
+			AND grant_key IS NULL AND request_key IS NULL`, profile, t, store.At(b.start))
+		if err != nil || waits {
+			return nil, err
+		}
+	}
+	bills, err := s.balanceBills(tx, profile, store.Time{})
+	if err != nil {
+		return nil, err
+	}
+	bills = slices.DeleteFunc(bills, func(b bill) bool { return b.amount() <= smallest })
+	if len(bills) == 0 {
+		if early {
+			return nil, nil
+		}
+		return nil, b.advance(tx, t)
+	}
+	renews, err := store.Exists(tx, `SELECT 1 FROM subscription WHERE profile_id = ? AND ends_at >= ? AND auto_renew = 1
+		AND grant_key IS NULL AND request_key IS NULL`, profile, store.At(b.start))
+	if err != nil {
+		return nil, err
+	}
+	if !renews {
+		if early {
+			return nil, nil
+		}
+		s.log.Info("a balance requires a manual charge", zap.Int64("profile", profile), zap.Int64("amount", bills[0].amount()), zap.String("unit", bills[0].Unit))
+		return nil, b.advance(tx, t)
+	}
+	return &payment{Purpose: "renewal", Customer: profile, Bills: bills}, nil
+}
+
+// renewalPaid begins the next cycle of a profile whose balance was charged.
+func (s *Service) renewalPaid(tx *store.Tx, p *payment, _ []int64) error {
+	b, err := s.biller(tx, p.Customer)
+	if err != nil || b == nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE profile SET nb_renewal_attempts = 0, renewal_refused_at = NULL WHERE id = ?`, p.Customer); err != nil {
+		return err
+	}
+	return b.advance(tx, p.createdAt)
+}
+
+// renewalRefused counts the refusal of a card on file. After the last one everything ends that would renew by itself.
+func (s *Service) renewalRefused(tx *store.Tx, p *payment, cause *processor.CardError) error {
+	if cause.Code == expired {
+		return nil
+	}
+	b, err := s.biller(tx, p.Customer)
+	if err != nil || b == nil {
+		return err
+	}
+	b.attempts++
+	if _, err := tx.Exec(`UPDATE profile SET nb_renewal_attempts = ?, renewal_refused_at = ? WHERE id = ?`, b.attempts, tx.Now(), b.id); err != nil {
+		return err
+	}
+	final := b.attempts >= s.set.MaxRenewalAttempts
+	if final {
+		if err := s.subs.EndRenewing(tx, p.Customer); err != nil {
+			return err
+		}
+	}
+	items, err := s.billed(tx, p)
+	if err != nil {
+		return err
+	}
+	broker, err := s.broker(tx)
+	if err != nil {
+		return err
+	}
+	total := notice.Price{Amount: p.Bills[0].amount(), Unit: p.Bills[0].Unit}
+	for _, other := range p.Bills[1:] {
+		if other.Unit == total.Unit {
+			total.Amount += other.amount()
+		}
+	}
+	return s.notices.Emit(tx, &notice.RenewalChargeFailed{Profile: notice.Profile{ID: p.Customer}, Provider: notice.Profile{ID: broker}, InvoicedItems: items,
+		ChargeTotal: total, NbRenewalAttempts: b.attempts, MaxRenewalAttempts: s.set.MaxRenewalAttempts, FinalNotice: final})
+}
+
+// billed are the lines of a payment in a payload; those that are not in the ledger are shown as they would be.
+func (s *Service) billed(r store.Reader, p *payment) (notice.List[notice.Transaction], error) {
+	var ids []int64
+	var unstored []ledger.Entry
+	for _, b := range p.Bills {
+		for _, l := range b.Lines {
+			if l.Entry != 0 {
+				ids = append(ids, l.Entry)
+				continue
+			}
+			made, err := ledger.SettledLine{At: p.createdAt, Event: l.Event, Payer: p.Customer, Provider: b.Provider,
+				Amount: ledger.Amount{Value: l.Amount, Unit: b.Unit}}.Entries()
+			if err != nil {
+				return nil, err
+			}
+			made[0].Descr = l.Descr
+			unstored = append(unstored, made[0])
+		}
+	}
+	entries, err := ledgerEntries(r, `WHERE t.id IN (SELECT value FROM json_each(?)) ORDER BY t.created_at, t.id`, store.IDs(ids))
+	if err != nil {
+		return nil, err
+	}
+	return s.noticeEntries(r, append(entries, unstored...))
+}

@@ -1,0 +1,110 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/api/subscription"
+	"github.com/caddy-tollgate/tollgate/ledger"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Extension of subscriptions that renew by themselves (subscriptions.md 13.1).
+
+// overdue is how long after its end a subscription is still renewed: a server may be down for days.
+const overdue = 3 * day
+
+// selectRenewable are the subscriptions that may be renewed at an instant.
+const selectRenewable = `SELECT id FROM subscription WHERE ends_at > ? AND ends_at < ? AND auto_renew = 1 AND created_at <= ?
+	AND grant_key IS NULL AND request_key IS NULL`
+
+func renewableArgs(t store.Time) []any {
+	return []any{store.At(t.Add(-overdue)), store.At(t.Add(day)), t}
+}
+
+// extendAll renews at t what is in the last day of its last period, or ended in the days before.
+func (s *Service) extendAll(ctx context.Context, t store.Time) error {
+	return s.each(ctx, "extension", func(id int64) error { return s.extend(ctx, id, t) }, selectRenewable+` ORDER BY ends_at, id`, renewableArgs(t)...)
+}
+
+// extend renews a subscription until it reaches beyond its period at t: more than once when its periods are shorter than the time
+// without a run.
+func (s *Service) extend(ctx context.Context, id int64, t store.Time) error {
+	for n, most := int64(1), int64(0); ; n++ {
+		var more bool
+		err := s.job(ctx)(func(tx *store.Tx) (err error) {
+			more, most, err = s.extendOnce(tx, id, t)
+			return err
+		})
+		if err != nil {
+			return s.parks(ctx, id, err)
+		}
+		if !more {
+			return nil
+		}
+		if err := s.at("renew:extended"); err != nil {
+			return err
+		}
+		if n > most {
+			return s.parks(ctx, id, fmt.Errorf("%w: subscription %d would be renewed more than %d times at once", ledger.ErrFacts, id, most))
+		}
+	}
+}
+
+// extendOnce renews a subscription by one billing step, when that is due. most is how many can be due at once, thrice (decision 63).
+func (s *Service) extendOnce(tx *store.Tx, id int64, t store.Time) (done bool, most int64, err error) {
+	sub, err := s.subs.ByID(tx, id)
+	if err != nil || sub == nil {
+		return false, 0, err
+	}
+	p, err := s.subs.PlanByID(tx, sub.PlanID)
+	if err != nil || !renewable(sub, p, t) {
+		return false, 0, err
+	}
+	price := p.Terms().Renewal()
+	calendar := ledger.Calendar{Anchor: sub.CreatedAt, Period: p.PeriodType}
+	next := calendar.Extend(sub.EndsAt, price.Periods)
+	if !next.After(sub.EndsAt.Time) {
+		return false, 0, fmt.Errorf("%w: subscription %d ends at the end of time", ledger.ErrFacts, id)
+	}
+	note := ledger.Suffix{}
+	who, err := s.dir.Profiles(tx, []int64{sub.ProfileID})
+	if err != nil {
+		return false, 0, err
+	}
+	if face := who[sub.ProfileID]; face.Type != "personal" && face.Type != "user" {
+		note.Beneficiary = face.PrintableName
+	}
+	entries, err := ledger.OrderPlaced{At: t, Event: sub.EventID(), Payer: sub.ProfileID, Provider: sub.ProviderID,
+		Amount: ledger.Amount{Value: price.Amount, Unit: p.Unit}, Periods: price.Periods, Descr: p.Terms().Text(price, next, note)}.Entries()
+	if err != nil {
+		return false, 0, err
+	}
+	batch, err := ledger.Post(tx, ledger.KindOrder, entries...)
+	if err != nil {
+		return false, 0, err
+	}
+	if _, err := s.subs.Renew(tx, sub, p); err != nil {
+		return false, 0, err
+	}
+	s.touch(tx, batch.Entries)
+	return true, 3 * (int64((overdue+day)/next.Sub(sub.EndsAt.Time)) + 2), nil
+}
+
+// renewable reports whether a subscription is renewed at t: in the last day of its last period, or after its end in the days that a
+// missed run may take.
+func renewable(sub *subscription.Subscription, p *subscription.Plan, t store.Time) bool {
+	if !sub.Valid() || !sub.AutoRenew || sub.CreatedAt.After(t.Time) {
+		return false
+	}
+	left := sub.EndsAt.Sub(t.Time)
+	if left <= 0 {
+		return left > -overdue
+	}
+	if left >= time.Duration(day) {
+		return false
+	}
+	period, _ := ledger.Calendar{Anchor: sub.CreatedAt, Period: p.PeriodType}.PeriodFor(t)
+	return period.Clip(sub.EndsAt).End.Equal(sub.EndsAt.Time)
+}
