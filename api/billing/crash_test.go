@@ -17,6 +17,7 @@ type faulty struct {
 	before, after string // the call that times out; "" for none
 	decline       int    // the payment that is declined, from 1
 	payments      int
+	expiry        string // of the card on file, "MM/YYYY"; "" for the sandbox's own
 }
 
 var errTimeout = &processor.UnknownError{Err: context.DeadlineExceeded}
@@ -55,6 +56,14 @@ func (f *faulty) Refund(ctx context.Context, key string, amount, broker int64, i
 
 func (f *faulty) SaveCard(ctx context.Context, p processor.Profile, token string) (c processor.Card, key string, err error) {
 	return c, key, f.call("SaveCard", func() error { c, key, err = f.Sandbox.SaveCard(ctx, p, token); return err })
+}
+
+func (f *faulty) Card(ctx context.Context, p processor.Profile) (*processor.Card, error) {
+	card, err := f.Sandbox.Card(ctx, p)
+	if card != nil && f.expiry != "" {
+		card.ExpDate = f.expiry
+	}
+	return card, err
 }
 
 // newFaultyWorld is newWorld with a processor that can fail.
