@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,7 +34,7 @@ func (s *Service) Renew(ctx context.Context) error {
 	}
 	var errs failures
 	for _, t := range times {
-		errs.add(s.extendAll(ctx, t))
+		errs.add(s.extendAll(ctx, 0, t))
 		errs.add(s.recogniseAll(ctx, t))
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -88,11 +89,75 @@ func (s *Service) ran(ctx context.Context, t store.Time) error {
 	})
 }
 
-// each does something for every row of a query, an identifier each, in a transaction of its own. An account whose facts contradict
-// each other is parked (decision 63); one that fails does not stop the others.
-func (s *Service) each(ctx context.Context, what string, do func(id int64) error, query string, args ...any) error {
-	var ids []int64
-	err := s.store.Read(ctx, func(r store.Reader) error {
+// A step is something that is done for every row of a query, in a transaction.
+type step struct {
+	name string
+	do   func(tx *store.Tx, id int64) error
+	fail func(ctx context.Context, id int64, cause error) error // may deal with an error, or return it; nil: returns it
+	done string                                                 // where a test may end the process; "" for nowhere
+}
+
+// chunk is how many rows share a transaction: enough to share its cost, few enough that who writes meanwhile waits for some
+// milliseconds only.
+const chunk = 50
+
+// each does a step for every row of a query, an identifier each. Rows share transactions, as long as none fails: one that does is tried
+// alone, and does not stop the others.
+func (s *Service) each(ctx context.Context, do step, query string, args ...any) error {
+	ids, err := s.identifiers(ctx, query, args...)
+	var errs failures
+	errs.add(err)
+	write := s.job(ctx)
+	for part := range slices.Chunk(ids, chunk) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		err := write(func(tx *store.Tx) error {
+			for _, id := range part {
+				if err := do.do(tx, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			for _, id := range part {
+				err := write(func(tx *store.Tx) error { return do.do(tx, id) })
+				if err != nil && do.fail != nil {
+					err = do.fail(ctx, id, err)
+				}
+				if err != nil {
+					errs.add(s.failed(do.name, strconv.FormatInt(id, 10), err))
+				}
+			}
+		}
+		if err := s.at(do.done); err != nil {
+			return err
+		}
+	}
+	return errs.join()
+}
+
+// eachAlone does something for every row of a query that is more than a transaction. One that fails does not stop the others.
+func (s *Service) eachAlone(ctx context.Context, name string, do func(id int64) error, query string, args ...any) error {
+	ids, err := s.identifiers(ctx, query, args...)
+	var errs failures
+	errs.add(err)
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := do(id); errors.As(err, new(ended)) {
+			return err
+		} else if err != nil {
+			errs.add(s.failed(name, strconv.FormatInt(id, 10), err))
+		}
+	}
+	return errs.join()
+}
+
+func (s *Service) identifiers(ctx context.Context, query string, args ...any) (ids []int64, err error) {
+	err = s.store.Read(ctx, func(r store.Reader) error {
 		ids = nil
 		return store.Each(r, func(rows *sql.Rows) error {
 			var id int64
@@ -101,20 +166,7 @@ func (s *Service) each(ctx context.Context, what string, do func(id int64) error
 			return err
 		}, query, args...)
 	})
-	var errs failures
-	errs.add(err)
-	for _, id := range ids {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err := do(id); err != nil {
-			if errors.As(err, new(ended)) {
-				return err
-			}
-			errs.add(s.failed(what, strconv.FormatInt(id, 10), err))
-		}
-	}
-	return errs.join()
+	return ids, err
 }
 
 // failed logs what a run could not do, and names it in the error.
@@ -139,7 +191,7 @@ func (s *Service) pollAll(ctx context.Context) error {
 	if s.processor == nil {
 		return nil
 	}
-	return s.each(ctx, "charge", func(id int64) error { return s.poll(ctx, id) },
+	return s.eachAlone(ctx, "charge", func(id int64) error { return s.poll(ctx, id) },
 		`SELECT id FROM charge WHERE state = 0 AND processor_key IS NOT NULL ORDER BY created_at`)
 }
 
@@ -152,7 +204,7 @@ func (s *Service) park(ctx context.Context, profile int64, cause error) error {
 	})
 }
 
-// parks parks the subscriber of a subscription when the cause is that figures contradict each other, and returns any other.
+// parks parks the subscriber of a subscription when the cause is that figures contradict each other (decision 63), and returns any other.
 func (s *Service) parks(ctx context.Context, subscription int64, cause error) error {
 	if !errors.Is(cause, ledger.ErrFacts) {
 		return cause

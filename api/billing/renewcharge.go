@@ -32,7 +32,7 @@ func (s *Service) billAll(ctx context.Context, t store.Time) error {
 	if s.processor == nil || !s.processor.Configured() {
 		return nil
 	}
-	return s.each(ctx, "charge of the balance", func(id int64) error {
+	return s.eachAlone(ctx, "charge of the balance", func(id int64) error {
 		_, err := s.bill(ctx, id, t)
 		return err
 	}, selectBillers+` ORDER BY billing_start, id`, t.Add(day).UTC().Format(time.DateOnly), s.set.MaxRenewalAttempts)

@@ -23,36 +23,35 @@ func renewableArgs(t store.Time) []any {
 	return []any{store.At(t.Add(-overdue)), store.At(t.Add(day)), t}
 }
 
-// extendAll renews at t what is in the last day of its last period, or ended in the days before.
-func (s *Service) extendAll(ctx context.Context, t store.Time) error {
-	return s.each(ctx, "extension", func(id int64) error { return s.extend(ctx, id, t) }, selectRenewable+` ORDER BY ends_at, id`, renewableArgs(t)...)
+// extendAll renews at t what is in the last day of its last period, or ended in the days before: of one profile, or with 0 of all.
+func (s *Service) extendAll(ctx context.Context, profile int64, t store.Time) error {
+	query, args := selectRenewable, renewableArgs(t)
+	if profile != 0 {
+		query, args = query+` AND profile_id = ?`, append(args, profile)
+	}
+	return s.each(ctx, step{
+		name: "extension",
+		do:   func(tx *store.Tx, id int64) error { return s.extend(tx, id, t) },
+		fail: s.parks,
+		done: "renew:extended",
+	}, query+` ORDER BY ends_at, id`, args...)
 }
 
 // extend renews a subscription until it reaches beyond its period at t: more than once when its periods are shorter than the time
-// without a run.
-func (s *Service) extend(ctx context.Context, id int64, t store.Time) error {
-	for n, most := int64(1), int64(0); ; n++ {
-		var more bool
-		err := s.job(ctx)(func(tx *store.Tx) (err error) {
-			more, most, err = s.extendOnce(tx, id, t)
-			return err
-		})
-		if err != nil {
-			return s.parks(ctx, id, err)
-		}
-		if !more {
-			return nil
-		}
-		if err := s.at("renew:extended"); err != nil {
+// without a run. Errors: ledger.ErrFacts when it would be thrice as often as can be (decision 63).
+func (s *Service) extend(tx *store.Tx, id int64, t store.Time) error {
+	for n := int64(1); ; n++ {
+		more, most, err := s.extendOnce(tx, id, t)
+		if err != nil || !more {
 			return err
 		}
-		if n > most {
-			return s.parks(ctx, id, fmt.Errorf("%w: subscription %d would be renewed more than %d times at once", ledger.ErrFacts, id, most))
+		if n > 3*most {
+			return fmt.Errorf("%w: subscription %d would be renewed more than %d times at once", ledger.ErrFacts, id, n)
 		}
 	}
 }
 
-// extendOnce renews a subscription by one billing step, when that is due. most is how many can be due at once, thrice (decision 63).
+// extendOnce renews a subscription by one billing step, when that is due. most is how many can be due at once.
 func (s *Service) extendOnce(tx *store.Tx, id int64, t store.Time) (done bool, most int64, err error) {
 	sub, err := s.subs.ByID(tx, id)
 	if err != nil || sub == nil {
@@ -89,7 +88,7 @@ func (s *Service) extendOnce(tx *store.Tx, id int64, t store.Time) (done bool, m
 		return false, 0, err
 	}
 	s.touch(tx, batch.Entries)
-	return true, 3 * (int64((overdue+day)/next.Sub(sub.EndsAt.Time)) + 2), nil
+	return true, int64((overdue+day)/next.Sub(sub.EndsAt.Time)) + 2, nil
 }
 
 // renewable reports whether a subscription is renewed at t: in the last day of its last period, or after its end in the days that a

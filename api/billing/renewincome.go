@@ -13,44 +13,35 @@ import (
 // Recognition of income (ledger.md 5.10). The table recognition says what to look at, and when.
 
 // selectRecognition is what there may be something to recognise on, up to an instant.
-const selectRecognition = `SELECT event FROM recognition WHERE next_at <= ? ORDER BY next_at, event`
+const selectRecognition = `SELECT id FROM recognition WHERE next_at <= ? ORDER BY next_at, id`
 
 // recogniseAll recognises what is earned by t.
 func (s *Service) recogniseAll(ctx context.Context, t store.Time) error {
-	var events []string
-	err := s.store.Read(ctx, func(r store.Reader) error {
-		events = nil
-		return store.Each(r, func(rows *sql.Rows) error {
+	return s.each(ctx, step{
+		name: "recognition",
+		do:   func(tx *store.Tx, id int64) error { return s.recognise(tx, id, t) },
+		fail: func(ctx context.Context, id int64, cause error) error {
 			var event string
-			err := rows.Scan(&event)
-			events = append(events, event)
-			return err
-		}, selectRecognition, t)
-	})
-	var errs failures
-	errs.add(err)
-	for _, event := range events {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		err := s.job(ctx)(func(tx *store.Tx) error { return s.recognise(tx, event, t) })
-		if id := ledger.ParseEvent(event).Subscription; err != nil && id != 0 {
-			err = s.parks(ctx, id, err)
-		}
-		if err != nil {
-			errs.add(s.failed("recognition", event, err))
-			continue
-		}
-		if err := s.at("renew:recognised"); err != nil {
-			return err
-		}
-	}
-	return errs.join()
+			err := s.store.Read(ctx, func(r store.Reader) error {
+				return r.QueryRow(`SELECT event FROM recognition WHERE id = ?`, id).Scan(&event)
+			})
+			if sub := ledger.ParseEvent(event).Subscription; err == nil && sub != 0 {
+				return s.parks(ctx, sub, cause)
+			}
+			return cause
+		},
+		done: "renew:recognised",
+	}, selectRecognition, t)
 }
 
 // recognise writes what is earned by t on an event, and when to look at it again.
-func (s *Service) recognise(tx *store.Tx, event string, t store.Time) (err error) {
+func (s *Service) recognise(tx *store.Tx, id int64, t store.Time) error {
+	var event string
 	var next store.Time
+	err := tx.QueryRow(`SELECT event FROM recognition WHERE id = ?`, id).Scan(&event)
+	if err != nil {
+		return err
+	}
 	if e := ledger.ParseEvent(event); e.Kind == ledger.CouponEvent {
 		next, err = s.recogniseGroup(tx, event, t)
 	} else {
@@ -59,7 +50,7 @@ func (s *Service) recognise(tx *store.Tx, event string, t store.Time) (err error
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE recognition SET next_at = ? WHERE event = ?`, nullTime(next), event)
+	_, err = tx.Exec(`UPDATE recognition SET next_at = ? WHERE id = ?`, nullTime(next), id)
 	return err
 }
 

@@ -50,8 +50,7 @@ func (s *Service) renewProfile(c *rest.Call, in *RenewInput) (none rest.Fields, 
 		return none, err
 	}
 	ctx := context.WithoutCancel(c.Context())
-	if err := s.each(ctx, "extension", func(sub int64) error { return s.extend(ctx, sub, t) },
-		selectRenewable+` AND profile_id = ? ORDER BY ends_at, id`, append(renewableArgs(t), id)...); err != nil {
+	if err := s.extendAll(ctx, id, t); err != nil {
 		return none, err
 	}
 	var charged bool

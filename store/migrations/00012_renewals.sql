@@ -11,10 +11,11 @@ CREATE TABLE renewal ( -- a single row
 ) STRICT;
 
 CREATE TABLE recognition ( -- what earns income by the passing of time
-    event   TEXT    PRIMARY KEY, -- a subscription ("sub_7/", its uses too) or a group buy ("cpn_…")
-    next_at INTEGER              -- when there may be something to recognise, 0 for now; NULL when all is
-) STRICT, WITHOUT ROWID;
-CREATE INDEX recognition_next ON recognition (next_at, event) WHERE next_at IS NOT NULL;
+    id      INTEGER PRIMARY KEY,
+    event   TEXT    NOT NULL UNIQUE, -- a subscription ("sub_7/", its uses too) or a group buy ("cpn_…")
+    next_at INTEGER                  -- when there may be something to recognise, 0 for now; NULL when all is
+) STRICT;
+CREATE INDEX recognition_next ON recognition (next_at, id) WHERE next_at IS NOT NULL;
 
 CREATE TABLE coupon_claim ( -- a subscription that somebody got by a group buy (ledger.md 5.16)
     id              INTEGER PRIMARY KEY,
