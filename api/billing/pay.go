@@ -42,6 +42,7 @@ type payment struct {
 	id        int64
 	key       string // idempotency key
 	createdAt store.Time
+	again     bool // it was carried out before, and nobody knows how far
 }
 
 // A bill is the lines of one provider in one unit: what becomes one charge (decision 18).

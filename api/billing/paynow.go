@@ -136,6 +136,7 @@ func (s *Service) processorProfiles(r store.Reader, ids ...int64) (map[int64]pro
 		var id int64
 		var p processor.Profile
 		err := rows.Scan(&id, &p.Slug, &p.FullName, &p.Email, &p.CardKey, &p.DepositKey)
+		p.Broker = id == broker
 		people[id] = p
 		return err
 	}, `SELECT id, slug, full_name, email, coalesce(processor_card_key, ''), coalesce(processor_deposit_key, '') FROM profile

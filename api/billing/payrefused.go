@@ -68,8 +68,19 @@ func (s *Service) noteRefusal(tx *store.Tx, p *payment, cause error) error {
 	var card *processor.CardError
 	var setup *processor.SetupError
 	if errors.As(cause, &setup) && len(p.Bills) > 0 {
+		provider := p.Bills[0].Provider
+		if setup.Provider != "" {
+			if err := tx.QueryRow(`SELECT id FROM profile WHERE slug = ?`, setup.Provider).Scan(&provider); err != nil {
+				return err
+			}
+		}
+		if setup.Revoked {
+			if err := disconnect(tx, provider); err != nil {
+				return err
+			}
+		}
 		err := s.notices.Emit(tx, &notice.ProcessorSetupError{Profile: notice.Profile{ID: p.Customer}, OriginatedBy: notice.ByUser(p.User),
-			Provider: notice.Profile{ID: p.Bills[0].Provider}, Detail: setup.Detail})
+			Provider: notice.Profile{ID: provider}, Detail: setup.Detail})
 		if err != nil {
 			return err
 		}

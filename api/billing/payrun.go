@@ -54,7 +54,7 @@ func (s *Service) pay(ctx context.Context, write writer, p *payment) ([]int64, e
 	if err := s.at("pay:prepared"); err != nil {
 		return nil, err
 	}
-	if p.Token != "" && p.Remember && !old {
+	if p.Token != "" && p.Remember && p.CardKey == "" && !old {
 		key, err := s.saveCard(ctx, people[p.Customer], p.Token)
 		if err != nil {
 			return nil, s.refused(ctx, write, p, nil, err)
@@ -100,9 +100,11 @@ func (s *Service) saveCard(ctx context.Context, subscriber processor.Profile, to
 	return key, err
 }
 
-// saved notes that the card is kept: a token works once.
+// saved notes that the card is kept: a token works once, unless it is a payment that the browser made, which pays still.
 func (p *payment) saved(write writer, key string) error {
-	p.CardKey, p.Token = key, ""
+	if p.CardKey = key; !processor.Confirmed(p.Token) {
+		p.Token = ""
+	}
 	frozen, err := json.Marshal(p)
 	if err != nil {
 		return err
@@ -155,6 +157,7 @@ func (s *Service) charge(ctx context.Context, p *payment, i int, old bool, peopl
 		receipt, err = s.processor.CreatePayment(ctx, processor.Payment{
 			Amount: b.amount(), BrokerFee: fee, Unit: b.Unit, Token: p.Token, Subscriber: subscriber, Provider: provider, Broker: people[0],
 			Description: subscriber.FullName, StatementDescriptor: descriptor(provider.FullName), IdempotencyKey: p.billKey(i),
+			OffSession: p.User == 0 && p.Token == "", Shared: len(p.Bills) > 1, Again: p.again,
 		})
 		return err
 	})
@@ -176,7 +179,7 @@ func (s *Service) resume(ctx context.Context, id int64) error {
 		if err != nil {
 			return err
 		}
-		p.id = id
+		p.id, p.again = id, true
 		return json.Unmarshal([]byte(frozen), &p)
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -267,8 +267,14 @@ func (s *Service) disconnectBank(c *rest.Call, tx *store.Tx, _ *rest.None) (rest
 	if err != nil {
 		return rest.None{}, err
 	}
-	_, err = tx.Exec(`UPDATE profile SET processor_deposit_key = NULL, processor_priv_key = NULL, processor_pub_key = NULL, processor_refresh_token = NULL WHERE id = ?`, id)
-	return rest.None{}, err
+	return rest.None{}, disconnect(tx, id)
+}
+
+// disconnect forgets the account of a provider.
+func disconnect(tx *store.Tx, provider int64) error {
+	_, err := tx.Exec(`UPDATE profile SET processor_deposit_key = NULL, processor_priv_key = NULL, processor_pub_key = NULL,
+		processor_refresh_token = NULL WHERE id = ?`, provider)
+	return err
 }
 
 // ImportChange is the body of a payment that a provider received elsewhere.

@@ -5,6 +5,7 @@ package processor
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,7 @@ type Profile struct {
 	Slug, FullName, Email string
 	CardKey               string // the processor's name of a saved customer
 	DepositKey            string // of a connected account
+	Broker                bool   // runs the site
 }
 
 // Processor takes payments. Errors are *CardError, *SetupError, *UnknownError, or anything else for a request that the processor
@@ -63,6 +65,18 @@ type Banker interface {
 	TransferFee(amount int64) int64
 }
 
+// A Connector is a Banker at which providers have accounts of their own, which they connect to the broker's.
+type Connector interface {
+	// Connect takes what came back from AuthorizeURL, and returns the account that the provider connected.
+	Connect(ctx context.Context, code string) (Account, error)
+}
+
+// Account is the account of a provider at the processor.
+type Account struct {
+	DepositKey string // names it
+	PubKey     string // of browsers
+}
+
 // Bank is an account that funds are paid out to.
 type Bank struct {
 	Name    string
@@ -96,7 +110,18 @@ type Payment struct {
 	Description                  string
 	StatementDescriptor          string // at most 15 characters
 	IdempotencyKey               string
+	// OffSession says that nobody is there who could confirm the payment.
+	OffSession bool
+	// Shared says that the token pays other charges as well.
+	Shared bool
+	// Again says that the same was asked for before, and nobody knows what became of it: only an answer about that payment is one,
+	// anything else is an UnknownError.
+	Again bool
 }
+
+// Confirmed reports whether a token names a payment that the browser made with a client secret (ledger.md 8.2): saving the card of it
+// does not use it up, and nothing is charged again with it.
+func Confirmed(token string) bool { return strings.HasPrefix(token, "pi_") }
 
 // Receipt is a payment that the processor has taken.
 type Receipt struct {
@@ -186,7 +211,11 @@ type CardError struct {
 func (e *CardError) Error() string { return e.Detail }
 
 // A SetupError is an account at the processor that is not ready. Its text may be shown.
-type SetupError struct{ Detail string }
+type SetupError struct {
+	Detail   string
+	Provider string // slug of whose account it is
+	Revoked  bool   // the account was connected, and gave access for it no more
+}
 
 func (e *SetupError) Error() string { return e.Detail }
 
