@@ -25,7 +25,7 @@ func (s *Stripe) ask(ctx context.Context, lost bool, request func() error) error
 		if err == nil {
 			return nil
 		}
-		err, again, done := s.answer(err)
+		again, done, err := s.answer(err)
 		if asCard(err) {
 			return err
 		}
@@ -50,14 +50,14 @@ func (s *Stripe) pause(ctx context.Context, try int) bool {
 	}
 }
 
-// answer says what an error of a request means in our words, whether another try makes sense, and whether Stripe may have acted.
-func (s *Stripe) answer(err error) (meaning error, again, acted bool) {
+// answer says whether another try makes sense after an error, whether Stripe may have acted, and what the error means in our words.
+func (s *Stripe) answer(err error) (again, acted bool, meaning error) {
 	var e *stripe.Error
 	if !errors.As(err, &e) {
-		return fmt.Errorf("stripe: %s", s.clean(err.Error())), true, true // no answer, or one that is cut off
+		return true, true, fmt.Errorf("stripe: %s", s.clean(err.Error())) // no answer, or one that is cut off
 	}
 	if e.Type == stripe.ErrorTypeCard {
-		return cardError(e), false, false
+		return false, false, cardError(e)
 	}
 	kind := string(e.Type)
 	if e.OAuthError != "" {
@@ -66,15 +66,15 @@ func (s *Stripe) answer(err error) (meaning error, again, acted bool) {
 	r := &refusal{status: e.HTTPStatusCode, kind: kind, code: e.Code, param: e.Param, request: e.RequestID, text: s.clean(e.Msg)}
 	switch {
 	case e.Type == stripe.ErrorTypeIdempotency && e.HTTPStatusCode != http.StatusConflict:
-		return r, false, true // the key is known, with other parameters: something became of it
+		return false, true, r // the key is known, with other parameters: something became of it
 	case e.HTTPStatusCode == http.StatusConflict:
-		return r, true, true // the same request is being carried out
+		return true, true, r // the same request is being carried out
 	case e.HTTPStatusCode >= http.StatusInternalServerError:
-		return r, true, true
+		return true, true, r
 	case e.HTTPStatusCode == http.StatusTooManyRequests:
-		return r, true, false
+		return true, false, r
 	}
-	return r, false, false
+	return false, false, r
 }
 
 // A refusal is a request that Stripe did not carry out. Its text is for logs, and holds no key.

@@ -54,6 +54,7 @@ type fault struct {
 func newFake(t *testing.T) *fake {
 	f := &fake{t: t, now: 1767225600, all: map[string]object{}, keys: map[string]answered{}, revoked: map[string]bool{}}
 	server := httptest.NewServer(f)
+	server.Config.SetKeepAlivesEnabled(false) // Go repeats by itself what a connection that was used before loses
 	t.Cleanup(server.Close)
 	f.url = server.URL
 	return f
@@ -79,7 +80,22 @@ func (f *fake) open(connect bool) *Stripe {
 	return s
 }
 
-func (f *fake) fail(faults ...fault) { f.mu.Lock(); f.faults = faults; f.mu.Unlock() }
+// with changes or reads the fake while it answers nobody.
+func (f *fake) with(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
+}
+
+// fail lets the next requests go wrong; forget is what happens to idempotency keys after a day.
+func (f *fake) fail(faults ...fault) { f.with(func() { f.faults = faults }) }
+func (f *fake) forget()              { f.with(func() { clear(f.keys) }) }
+
+// of is something of an object.
+func (f *fake) of(id, name string) (v any) {
+	f.with(func() { v = f.all[id][name] })
+	return v
+}
 
 // count is how many objects there are of a kind, with a state unless it is "".
 func (f *fake) count(kind, status string) (n int) {
