@@ -34,7 +34,7 @@ func (s *Service) chargeEndpoints() []rest.Endpoint {
 		rest.Post("/api/billing/{profile}/transfers/import", accessrules.DirectStrict, s.importTransfer, rest.Keyed(),
 			rest.Doc("Records a payment that a provider received elsewhere")),
 		rest.Act("POST", "/api/billing/{profile}/transfers/withdraw", accessrules.DirectStrict, s.withdraw, rest.Keyed(), rest.Doc("Pays funds out")),
-		rest.Act("GET", "/api/billing/{profile}/bank", accessrules.DirectStrict, s.showBank, rest.Unaudited(), rest.Doc("Shows the account that a provider is paid out to")),
+		rest.Act("GET", "/api/billing/{profile}/bank", accessrules.DirectStrict, s.showBank, rest.Doc("Shows the account that a provider is paid out to")),
 		rest.Delete("/api/billing/{profile}/bank", accessrules.DirectStrict, s.disconnectBank, rest.Doc("Forgets the account of a provider")),
 		rest.Get("/api/billing/{profile}/bank/connect", accessrules.DirectStrict, s.connectBank, rest.Doc("Tells where a provider connects its account")),
 		rest.Act("GET", "/api/billing/{profile}/card", accessrules.ProviderStrict, s.showCard, rest.Unaudited(), rest.Doc("Shows the card on file")),

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 	"strings"
 
@@ -208,10 +207,16 @@ type BankView struct {
 	BalanceUnit   string `json:"balance_unit"`
 }
 
-// showBank shows the account of a provider (ledger.md 9.9).
+// showBank shows the account of a provider (ledger.md 9.9). With ?code=, which the processor gave who connected one, that one is
+// taken first (8.3).
 func (s *Service) showBank(c *rest.Call, _ *rest.None) (BankView, error) {
 	const none = "N/A"
 	out := BankView{none, none, none, none}
+	if code := c.QueryString("code"); code != "" {
+		if err := s.connected(c, code); err != nil {
+			return out, err
+		}
+	}
 	id, provider, _, err := s.provider(c)
 	if err != nil {
 		return out, err
@@ -228,53 +233,6 @@ func (s *Service) showBank(c *rest.Call, _ *rest.None) (BankView, error) {
 		out = BankView{bank.Name, bank.Last4, bank.Balance, bank.Unit}
 	}
 	return out, nil
-}
-
-// BankConnection is where a provider connects its account.
-type BankConnection struct {
-	URL string `json:"url"`
-}
-
-// connectBank tells where a provider connects its account at the processor (ledger.md 8.3). The state that comes back is signed for the
-// user and the profile, and expires.
-func (s *Service) connectBank(c *rest.Call, r store.Reader) (BankConnection, error) {
-	id, err := s.pathProfile(c, r)
-	if err != nil {
-		return BankConnection{}, err
-	}
-	people, err := s.processorProfiles(r, id)
-	if err != nil {
-		return BankConnection{}, err
-	}
-	banker, ok := s.processor.(processor.Banker)
-	if !ok {
-		return BankConnection{}, errNoPayouts
-	}
-	state, err := s.dir.Seal([]byte(c.Now.UTC().Format("20060102T150405 ")+c.User.Username+" "+people[id].Slug), "bank")
-	if err != nil {
-		return BankConnection{}, err
-	}
-	url := banker.AuthorizeURL(people[id], base64.RawURLEncoding.EncodeToString(state))
-	if url == "" {
-		return BankConnection{}, rest.Fail(http.StatusNotImplemented, "The payment processor of this site needs no connection.")
-	}
-	return BankConnection{url}, nil
-}
-
-// disconnectBank forgets the account of a provider.
-func (s *Service) disconnectBank(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
-	id, err := s.pathProfile(c, tx)
-	if err != nil {
-		return rest.None{}, err
-	}
-	return rest.None{}, disconnect(tx, id)
-}
-
-// disconnect forgets the account of a provider.
-func disconnect(tx *store.Tx, provider int64) error {
-	_, err := tx.Exec(`UPDATE profile SET processor_deposit_key = NULL, processor_priv_key = NULL, processor_pub_key = NULL,
-		processor_refresh_token = NULL WHERE id = ?`, provider)
-	return err
 }
 
 // ImportChange is the body of a payment that a provider received elsewhere.
