@@ -70,6 +70,12 @@ func (r *Report) unit(unit string) *Trial {
 	return &r.Trial[i]
 }
 
+// Snapshots are what Verify reads: a store, or what a transaction has written so far.
+type Snapshots interface {
+	// Read runs fn on one snapshot.
+	Read(ctx context.Context, fn func(r store.Reader) error) error
+}
+
 // Verify proves the books as they are when it starts: that the chain is whole from the first batch to the last, that every
 // entry keeps the rules of Post, that the trial balance is 0, that the balances and statements that are kept are the sums of the
 // entries, and that charges, their lines and their refunds add up. In the words of the contract, I1 to I7, and that no row was
@@ -79,12 +85,12 @@ func (r *Report) unit(unit string) *Trial {
 // It reads in short snapshots, so it may run beside writers, and its memory does not grow with the books. progress, which may
 // be nil, is told how many of how many entries are done. What does not hold is in the Report; the error is ctx's or the
 // store's.
-func Verify(ctx context.Context, s *store.Store, progress func(done, of int64)) (Report, error) {
+func Verify(ctx context.Context, s Snapshots, progress func(done, of int64)) (Report, error) {
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
 	var report Report
-	for _, pass := range []func(context.Context, *store.Store, *Report, func(done, of int64)) error{
+	for _, pass := range []func(context.Context, Snapshots, *Report, func(done, of int64)) error{
 		verifyChain, verifySums, verifyCharges,
 	} {
 		if err := pass(ctx, s, &report, progress); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // verifyCharges checks that charges are the sum of their lines (I3), that the entries of a settlement add up to the charge and
 // leave the processor its fee (I3, I4), and that no line is refunded beyond what was paid (I7).
-func verifyCharges(ctx context.Context, s *store.Store, report *Report, progress func(done, of int64)) error {
+func verifyCharges(ctx context.Context, s Snapshots, report *Report, progress func(done, of int64)) error {
 	const page = 500
 	for after, more := int64(0), true; more; {
 		err := s.Read(ctx, func(r store.Reader) error {

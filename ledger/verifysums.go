@@ -14,7 +14,7 @@ const verifyProfiles = 500
 
 // verifySums compares the balances and statements that are kept with the entries, some profiles at a time: in one snapshot the
 // two always agree. The database does the sums and returns what differs.
-func verifySums(ctx context.Context, s *store.Store, report *Report, progress func(done, of int64)) error {
+func verifySums(ctx context.Context, s Snapshots, report *Report, progress func(done, of int64)) error {
 	for from := int64(math.MinInt64); from < math.MaxInt64; {
 		err := s.Read(ctx, func(r store.Reader) error {
 			var last sql.Null[int64]
