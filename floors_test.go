@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"api":                  6,
 	"api/auth":             5,
 	"api/billing":          5,
+	"api/importer":         5,
 	"api/metrics":          5,
 	"api/profile":          5,
 	"api/proxy":            5,
@@ -43,6 +44,7 @@ var beside = map[string][]string{
 	"api/auth":         {"api/profile"},
 	"api/subscription": {"api/profile"},
 	"api/billing":      {"api/subscription", "api/profile"},
+	"api/importer":     {"api/auth", "api/proxy"},
 	"api/metrics":      {"api/billing"},
 	"store/storetest":  {"store"},
 }

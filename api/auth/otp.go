@@ -144,6 +144,11 @@ func (u *otpUse) spend(tx *store.Tx) error {
 	return err
 }
 
+// SealOTP encrypts the secret of a user's one-time passwords, in base 32, as the table otp keeps it.
+func SealOTP(dir *directory.Directory, user int64, secret string) ([]byte, error) {
+	return dir.Seal([]byte(secret), otpPurpose(user))
+}
+
 // otpPurpose binds the sealed secret to its user.
 func otpPurpose(user int64) string {
 	return "one-time passwords of user " + strconv.FormatInt(user, 10)
@@ -243,7 +248,7 @@ func (s *Service) otpSecret(tx *store.Tx, u *user) (out *otpOutput, created bool
 			return nil, false, err
 		}
 		secret = []byte(base32.StdEncoding.EncodeToString(raw))
-		if sealed, err = s.dir.Seal(secret, otpPurpose(u.ID)); err != nil {
+		if sealed, err = SealOTP(s.dir, u.ID, string(secret)); err != nil {
 			return nil, false, err
 		}
 		if _, err := tx.Exec(`INSERT INTO otp (user_id, priv_key, created_at) VALUES (?, ?, ?)`, u.ID, sealed, tx.Now()); err != nil {

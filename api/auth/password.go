@@ -145,20 +145,47 @@ func sane(p *argon2id.Params) bool {
 		p.Iterations >= 1 && p.Iterations <= maxPasses && p.Memory <= maxMemory
 }
 
-// checkPBKDF2 verifies an imported password: pbkdf2_sha256$rounds$salt$base64 (auth.md 2).
-func checkPBKDF2(password, encoded string) bool {
+// ImportedHash returns the hash of a password of the other system in the form that is verified here (auth.md 2). An unusable
+// password stays one; so becomes a hash that is not understood, for which ok is false.
+func ImportedHash(encoded string) (hash string, ok bool) {
+	algorithm, rest, _ := strings.Cut(encoded, "$")
+	switch algorithm {
+	case "pbkdf2_sha256":
+		if _, _, _, ok := parsePBKDF2(encoded); ok {
+			return encoded, true
+		}
+	case "argon2":
+		if p, _, _, err := argon2id.DecodeHash("$" + rest); err == nil && sane(p) {
+			return "$" + rest, true
+		}
+	case "bcrypt":
+		if _, err := bcrypt.Cost([]byte(rest)); err == nil {
+			return rest, true
+		}
+	}
+	return unusable, !usable(encoded)
+}
+
+// parsePBKDF2 takes pbkdf2_sha256$rounds$salt$base64 apart.
+func parsePBKDF2(encoded string) (rounds int, salt string, key []byte, ok bool) {
 	parts := strings.Split(encoded, "$")
 	if len(parts) != 4 {
-		return false
+		return 0, "", nil, false
 	}
 	rounds, err := strconv.Atoi(parts[1])
 	if err != nil || rounds < 1 || rounds > maxRounds {
+		return 0, "", nil, false
+	}
+	key, err = base64.StdEncoding.DecodeString(parts[3])
+	return rounds, parts[2], key, err == nil && len(key) == sha256.Size
+}
+
+// checkPBKDF2 verifies an imported password: pbkdf2_sha256$rounds$salt$base64 (auth.md 2).
+func checkPBKDF2(password, encoded string) bool {
+	rounds, salt, want, ok := parsePBKDF2(encoded)
+	if !ok {
 		return false
 	}
-	want, err := base64.StdEncoding.DecodeString(parts[3])
-	if err != nil || len(want) != sha256.Size {
-		return false
-	}
-	got, err := pbkdf2.Key(sha256.New, password, []byte(parts[2]), rounds, len(want))
+	got, err := pbkdf2.Key(sha256.New, password, []byte(salt), rounds, len(want))
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -141,6 +142,15 @@ const (
 	keyLength   = 40
 )
 
+// SealKey encrypts a key of sessions as the table app keeps it; "" is none.
+func SealKey(dir *directory.Directory, key string) (string, error) {
+	if key == "" {
+		return "", nil
+	}
+	sealed, err := dir.Seal([]byte(key), sealPurpose)
+	return base64.StdEncoding.EncodeToString(sealed), err
+}
+
 // makeKey makes a key of sessions and puts it in force. It is shown this once, and kept encrypted.
 func (s *Service) makeKey(_ *rest.Call, tx *store.Tx, _ *rest.None) (out Key, err error) {
 	key := make([]byte, keyLength)
@@ -151,7 +161,7 @@ func (s *Service) makeKey(_ *rest.Call, tx *store.Tx, _ *rest.None) (out Key, er
 		}
 		key[i] = keyAlphabet[n.Int64()]
 	}
-	sealed, err := s.Directory.Seal(key, sealPurpose)
+	sealed, err := SealKey(s.Directory, string(key))
 	if err != nil {
 		return out, err
 	}
@@ -159,7 +169,7 @@ func (s *Service) makeKey(_ *rest.Call, tx *store.Tx, _ *rest.None) (out Key, er
 	if err != nil {
 		return out, err
 	}
-	if _, err = tx.Exec(`UPDATE app SET enc_key = ? WHERE id = ?`, base64.StdEncoding.EncodeToString(sealed), a.id); err != nil {
+	if _, err = tx.Exec(`UPDATE app SET enc_key = ? WHERE id = ?`, sealed, a.id); err != nil {
 		return out, err
 	}
 	return Key{string(key)}, s.apply(tx)
