@@ -81,7 +81,8 @@ type goldenToken struct {
 
 func (g *golden) now() time.Time { return g.clock.Now() }
 
-func newGolden(t *testing.T, d *seed) *golden {
+// newGolden makes a site with the broker and the processor of the seed, and fills it.
+func newGolden(t *testing.T, d *seed, fill func(t *testing.T, g *golden)) *golden {
 	t.Helper()
 	g := &golden{clock: storetest.NewClock(), tokens: map[string]goldenToken{}, jars: map[string]map[string]string{}, saved: map[string]string{}}
 	start := d.Clock
@@ -117,7 +118,7 @@ func newGolden(t *testing.T, d *seed) *golden {
 	if err := g.service.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.load(t, g)
+	fill(t, g)
 	g.tokens = map[string]goldenToken{}
 	return g
 }
@@ -494,11 +495,19 @@ func (e *exception) covers(d difference) bool {
 // TestGolden plays recorded scenarios. TOLLGATE_GOLDEN names a folder with seed.json and scenarios/ in place of the project's own;
 // TOLLGATE_SCENARIO plays one. Every difference must be covered by a line of testdata/golden/exceptions.txt. The scenarios of
 // what is not built yet are listed in testdata/golden/later.txt, or single steps of them, as scenario/step: they are played, and what differs is only counted.
-func TestGolden(t *testing.T) {
-	folder := os.Getenv("TOLLGATE_GOLDEN")
-	if folder == "" {
-		folder = "testdata/golden"
+func TestGolden(t *testing.T) { playGolden(t, func(t *testing.T, d *seed, g *golden) { d.load(t, g) }) }
+
+// goldenFolder holds the recordings.
+func goldenFolder() string {
+	if folder := os.Getenv("TOLLGATE_GOLDEN"); folder != "" {
+		return folder
 	}
+	return "testdata/golden"
+}
+
+// playGolden plays the scenarios, each on a site that fill has filled.
+func playGolden(t *testing.T, fill func(t *testing.T, d *seed, g *golden)) {
+	folder := goldenFolder()
 	files, err := filepath.Glob(filepath.Join(folder, "scenarios", "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios in %s", folder)
@@ -525,7 +534,7 @@ func TestGolden(t *testing.T) {
 			continue
 		}
 		t.Run(sc.Scenario, func(t *testing.T) {
-			g := newGolden(t, data)
+			g := newGolden(t, data, func(t *testing.T, g *golden) { fill(t, data, g) })
 			g.withGate(t, sc.Setup)
 			g.withBooks(t, &sc)
 			var n [3]int
