@@ -32,8 +32,9 @@ type Visits struct {
 	store *store.Store
 	known *otter.Cache[int64, *visitor] // by id of the user
 
-	mu      sync.Mutex
-	waiting []visit
+	flushing sync.Mutex
+	mu       sync.Mutex
+	waiting  []visit
 }
 
 // A visit is the first of a user under a tag.
@@ -153,6 +154,8 @@ func (vs *Visits) note(user int64, tag string, now time.Time) bool {
 
 // Flush writes the first visits that wait.
 func (vs *Visits) Flush(ctx context.Context) error {
+	vs.flushing.Lock() // another one would take what is written here away once more
+	defer vs.flushing.Unlock()
 	const batch = 500
 	for {
 		vs.mu.Lock()
