@@ -495,19 +495,11 @@ func (e *exception) covers(d difference) bool {
 // TestGolden plays recorded scenarios. TOLLGATE_GOLDEN names a folder with seed.json and scenarios/ in place of the project's own;
 // TOLLGATE_SCENARIO plays one. Every difference must be covered by a line of testdata/golden/exceptions.txt. The scenarios of
 // what is not built yet are listed in testdata/golden/later.txt, or single steps of them, as scenario/step: they are played, and what differs is only counted.
-func TestGolden(t *testing.T) { playGolden(t, func(t *testing.T, d *seed, g *golden) { d.load(t, g) }) }
-
-// goldenFolder holds the recordings.
-func goldenFolder() string {
-	if folder := os.Getenv("TOLLGATE_GOLDEN"); folder != "" {
-		return folder
+func TestGolden(t *testing.T) {
+	folder := os.Getenv("TOLLGATE_GOLDEN")
+	if folder == "" {
+		folder = "testdata/golden"
 	}
-	return "testdata/golden"
-}
-
-// playGolden plays the scenarios, each on a site that fill has filled.
-func playGolden(t *testing.T, fill func(t *testing.T, d *seed, g *golden)) {
-	folder := goldenFolder()
 	files, err := filepath.Glob(filepath.Join(folder, "scenarios", "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios in %s", folder)
@@ -534,7 +526,7 @@ func playGolden(t *testing.T, fill func(t *testing.T, d *seed, g *golden)) {
 			continue
 		}
 		t.Run(sc.Scenario, func(t *testing.T) {
-			g := newGolden(t, data, func(t *testing.T, g *golden) { fill(t, data, g) })
+			g := newGolden(t, data, data.load)
 			g.withGate(t, sc.Setup)
 			g.withBooks(t, &sc)
 			var n [3]int

@@ -1,15 +1,87 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// TestGoldenImported plays the recorded scenarios on a site that was imported from the recorded system's own database. Where the
-// answers differ from those of a site that was filled through the API, the import is wrong.
-func TestGoldenImported(t *testing.T) {
-	playGolden(t, func(t *testing.T, _ *seed, g *golden) {
-		if _, err := g.service.Import(t.Context(), "testdata/golden/seed.sqlite", false, nil); err != nil {
+// importSeed fills a site from the recorded system's own database. The passwords are hashed again, as log-ins would: verifying the
+// file's own takes most of a second each.
+func importSeed(t *testing.T, g *golden) {
+	t.Helper()
+	if _, err := g.service.Import(t.Context(), "testdata/golden/seed.sqlite", false, nil); err != nil {
+		t.Fatal(err)
+	}
+	hash, err := g.service.Users().Hash(t.Context(), "yoyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = g.site.Store.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE user SET password = ? WHERE password LIKE 'pbkdf2%'`, hash)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var randomKey = regexp.MustCompile(`[0-9a-f]{40}`)
+
+// departures are where answers depart from the recording, and what they are there, but for random keys. The date of the next
+// billing is left out: seed.json does not have it.
+func departures(diffs []difference) (list []string) {
+	for _, d := range diffs {
+		if !strings.HasSuffix(d.path, ".next_billing_at") {
+			list = append(list, randomKey.ReplaceAllString(d.path+" "+d.got, "<key>"))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestImportedAnswers plays every scenario on a site that was imported and on one that was filled through the API: their answers
+// depart from the recording in the same places and ways, whatever the exceptions.
+func TestImportedAnswers(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata/golden", "scenarios", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	data := readSeed(t, "testdata/golden/seed.json")
+	t.Cleanup(directory.FixRandom(nil, "123456"))
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-	})
+		var sc scenario
+		if err := json.Unmarshal(raw, &sc); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(sc.Scenario, func(t *testing.T) {
+			loaded := newGolden(t, data, data.load)
+			loaded.withGate(t, sc.Setup)
+			imported := newGolden(t, data, importSeed)
+			imported.withGate(t, sc.Setup)
+			for i := range sc.Steps {
+				st := &sc.Steps[i]
+				if st.Request.Method == "MANAGE" {
+					continue
+				}
+				want, got := departures(loaded.play(t, &sc, st)), departures(imported.play(t, &sc, st))
+				if d := cmp.Diff(want, got); d != "" {
+					t.Errorf("%s/%s: answers differ (-filled +imported):\n%s", sc.Scenario, st.Name, d)
+				}
+			}
+		})
+	}
 }
