@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -84,4 +86,61 @@ func TestImportedAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestImportCommand takes over a site by the command, as an operator does, and serves it.
+func TestImportCommand(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "Caddyfile")
+	text := `{
+	admin localhost:2999
+	auto_https off
+	skip_install_trust
+	tollgate {
+		url ` + base + `
+		broker hub "Hub" hub@example.com
+		store ` + filepath.Join(dir, "tollgate.db") + `
+	}
+}
+
+` + base + ` {
+	tollgate_api
+}
+`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tollgate := func(args ...string) error {
+		root := &cobra.Command{Use: "tollgate", SilenceErrors: true}
+		commands(root)
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		root.SetArgs(append(args, "--config", config, "--adapter", "caddyfile"))
+		return root.Execute()
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"import"}, "--from <file>"},
+		{[]string{"import", "--from", filepath.Join(dir, "nowhere")}, "there is no such file"},
+		{[]string{"import", "--from", config}, "not an SQLite database"},
+		{[]string{"import", "--from", "testdata/golden/history.sqlite", "--dry-run"}, ""},
+		{[]string{"import", "--from", "testdata/golden/history.sqlite"}, ""},
+		{[]string{"import", "--from", "testdata/golden/history.sqlite"}, "the store is not empty"},
+	} {
+		err := tollgate(c.args...)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Fatalf("%v: %v, want %q", c.args, err, c.want)
+		}
+	}
+
+	s := runSite(t, text)
+	a := s.must(201, "POST", "/api/auth", map[string]any{"username": "xia", "password": "yoyo"})
+	xia := "Authorization: Bearer " + a.json(t)["token"].(string)
+	s.must(401, "POST", "/api/auth", map[string]any{"username": "xia", "password": "yoyoyo"})
+	if due := s.must(200, "GET", "/api/billing/xia/history", nil, xia).json(t)["balance_amount"]; due != 5000.0 {
+		t.Errorf("xia owes %v, want 5000", due)
+	}
+	s.must(201, "POST", "/api/auth", map[string]any{"username": "xia", "password": "yoyo"}) // hashed anew by the first log-in
 }

@@ -47,7 +47,7 @@ func (w *work) users() error {
 func (w *work) rename(r *row, name string) string {
 	base := directory.Slugify(name)
 	if base == "" {
-		base = "id"
+		base = "user"
 	}
 	base = base[:min(len(base), 30)]
 	n := base
