@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
@@ -10,7 +11,8 @@ import (
 // endpoints are the rows of the table that belong to no category.
 func (s *Service) endpoints() []rest.Endpoint {
 	return []rest.Endpoint{
-		rest.Act("GET", "/api/health", accessrules.Public, s.health),
+		rest.Act("GET", "/api/health", accessrules.Public, s.health, rest.Doc("Tells whether the service is ready")),
+		rest.Act("GET", "/api/schema", accessrules.Public, s.schema, rest.Doc("Describes the API as an OpenAPI document")),
 	}
 }
 
@@ -27,3 +29,6 @@ func (s *Service) health(c *rest.Call, _ *rest.None) (health, error) {
 	}
 	return h, nil
 }
+
+// schema is the description of the API for programs: an OpenAPI 3.1 document (ours). The table does not change, so it is made once.
+func (s *Service) schema(*rest.Call, *rest.None) (json.RawMessage, error) { return s.openAPI() }

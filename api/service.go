@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +77,7 @@ type Service struct {
 	proxy         *proxy.Service
 	gateSite      atomic.Pointer[gateSite]
 	ready         atomic.Bool
+	openAPI       func() (json.RawMessage, error)
 }
 
 // New wires a service. It changes nothing in the database.
@@ -139,6 +142,7 @@ func New(site *Site, o Options) (*Service, error) {
 		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
 		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule,
 	}, endpoints)
+	s.openAPI = sync.OnceValues(func() (json.RawMessage, error) { return json.Marshal(s.rest.OpenAPI()) })
 	return s, err
 }
 

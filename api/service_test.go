@@ -71,7 +71,7 @@ func TestOperations(t *testing.T) {
 		}
 	}
 	for _, op := range there {
-		if !slices.Contains(contract, op) && op != "GET\x00/api/health" {
+		if !slices.Contains(contract, op) && op != "GET\x00/api/health" && op != "GET\x00/api/schema" {
 			t.Errorf("%s is not in the contract", strings.ReplaceAll(op, "\x00", " "))
 		}
 	}

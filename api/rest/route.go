@@ -126,13 +126,7 @@ func patternOf(path string) (string, error) {
 		if m == nil {
 			return "", fmt.Errorf("rest: the path %q has a segment %q that is neither literal nor a parameter", path, s)
 		}
-		class := classes[m[1]]
-		if class == "" {
-			class = slugClass
-		}
-		if e, ok := exceptions[path]; ok && i == len(segments)-1 {
-			class = e
-		}
+		class := classOf(path, m[1], i == len(segments)-1)
 		if class == "*" {
 			segments[i] = class
 			continue
@@ -140,6 +134,17 @@ func patternOf(path string) (string, error) {
 		segments[i] = "{" + m[1] + ":" + class + "}"
 	}
 	return strings.Join(segments, "/"), nil
+}
+
+// classOf are the characters of a parameter of a path; "*" for all. last says that it is the last segment.
+func classOf(path, name string, last bool) string {
+	if class, ok := exceptions[path]; ok && last {
+		return class
+	}
+	if class := classes[name]; class != "" {
+		return class
+	}
+	return slugClass
 }
 
 var contexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
