@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -158,7 +159,9 @@ func (a *App) processor(ctx caddy.Context) (processor.Processor, error) {
 		module, err = ctx.LoadModule(a, "ProcessorRaw")
 	}
 	if err != nil && a.command {
-		return nil, nil // whoever runs a command may not read the keys; a command pays nothing
+		// Whoever runs a command may not be allowed to read the keys: it does without what charges.
+		fmt.Fprintf(os.Stderr, "warning: the payment processor is left out, nothing is charged: %v\n", err)
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("payment processor: %w", err)

@@ -58,7 +58,7 @@ func TestStripeKeys(t *testing.T) {
 		}
 		a.ProcessorRaw, a.command = raw, true
 		if _, err := a.processor(ctx); err != nil {
-			t.Errorf("a command, which pays nothing, wants the keys: %v", err)
+			t.Errorf("a command wants the keys: %v", err)
 		}
 		cancel()
 		if dump, err := json.Marshal(a); test.want == "" && (err != nil || strings.Contains(string(dump), "Zz9")) {
