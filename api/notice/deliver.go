@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -44,7 +44,7 @@ type Notice struct {
 
 const (
 	batchSize   = 32               // notices in one go; each is about another subject
-	atOnce      = 4                // of them, at the same time
+	atOnce      = 4                // of one sink, at the same time
 	sendTimeout = 30 * time.Second // of one
 	// lease is how long a notice that is being delivered is nobody else's. If the process dies meanwhile, it is tried again then.
 	lease = 5 * time.Minute
@@ -67,47 +67,103 @@ func backOff(attempt int, jitter float64) (d time.Duration, ok bool) {
 	return d + time.Duration(float64(d)*jitter/4), true
 }
 
+// A lane delivers what is for one sink. Each has slots of its own: a receiver that is slow, or gone, holds up nobody else.
+type lane struct {
+	*Notices
+	sink  Sink   // nil: the lane of what is for sinks that are not configured
+	mine  string // condition on the sink of a row, with the argument `name`
+	name  string
+	woken chan struct{}
+}
+
+func (n *Notices) newLane(s Sink) *lane {
+	return &lane{Notices: n, sink: s, mine: "sink = ?", name: s.Name(), woken: make(chan struct{}, 1)}
+}
+
+// newOrphans makes the lane of what nobody takes: it is given up in the end.
+func (n *Notices) newOrphans() (*lane, error) {
+	names, err := encode(List[string](slices.Collect(maps.Keys(n.lanes))))
+	return &lane{Notices: n, mine: "sink NOT IN (SELECT value FROM json_each(?))", name: string(names), woken: make(chan struct{}, 1)}, err
+}
+
+// wake makes the lane look at the outbox.
+func (l *lane) wake() {
+	select {
+	case l.woken <- struct{}{}:
+	default:
+	}
+}
+
 // Deliver delivers what is in the outbox until ctx ends: notices of one sink and subject in order, each again until it was taken
 // or has been tried ten times over three days, and then never. One Deliver runs at a time.
 func (n *Notices) Deliver(ctx context.Context) error {
-	for ctx.Err() == nil {
-		wait, err := n.DeliverDue(ctx)
-		if err != nil && ctx.Err() == nil {
-			n.o.Logger.Error("notices cannot be delivered", zap.Error(err))
+	var wg sync.WaitGroup
+	for _, l := range n.lanes {
+		wg.Go(func() { l.run(ctx) })
+	}
+	wg.Wait()
+	for _, l := range n.lanes {
+		if kept, ok := l.sink.(interface{ CloseIdle() }); ok {
+			kept.CloseIdle()
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-n.woken:
-		case <-timer.C:
-		}
-		timer.Stop()
 	}
 	return nil
 }
 
+func (l *lane) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait, err := l.deliverDue(ctx)
+		if err != nil && ctx.Err() == nil {
+			l.o.Logger.Error("notices cannot be delivered", zap.Error(err))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-l.woken:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
 // DeliverDue delivers what is due now and returns how long it is until it should be called again.
 func (n *Notices) DeliverDue(ctx context.Context) (wait time.Duration, err error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	wait = n.poll
+	for _, l := range n.lanes {
+		wg.Go(func() {
+			w, failed := l.deliverDue(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			wait, err = min(wait, w), errors.Join(err, failed)
+		})
+	}
+	wg.Wait()
+	return wait, err
+}
+
+func (l *lane) deliverDue(ctx context.Context) (wait time.Duration, err error) {
 	for {
-		next, err := n.nextDue(ctx)
+		next, err := l.nextDue(ctx)
 		if err != nil {
-			return n.poll, err
+			return l.poll, err
 		}
 		if next.IsZero() {
-			return n.poll, nil
+			return l.poll, nil
 		}
-		if wait := next.Sub(n.o.Now()); wait > 0 {
-			return min(wait, n.poll), nil
+		if wait := next.Sub(l.o.Now()); wait > 0 {
+			return min(wait, l.poll), nil
 		}
-		batch, err := n.claim(ctx)
+		batch, err := l.claim(ctx)
 		if err != nil {
-			return n.poll, err
+			return l.poll, err
 		}
 		if len(batch) == 0 {
 			return time.Second, nil // the store's clock is behind
 		}
-		if err := n.deliverBatch(ctx, batch); err != nil {
-			return n.poll, err
+		if err := l.deliverBatch(ctx, batch); err != nil {
+			return l.poll, err
 		}
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -115,11 +171,20 @@ func (n *Notices) DeliverDue(ctx context.Context) (wait time.Duration, err error
 	}
 }
 
+// waiting is true for the notices of a lane that wait and that nothing blocks: each is the oldest of its sink and subject.
+func (l *lane) waiting() string {
+	return l.mine + ` AND done_at IS NULL AND dead_at IS NULL AND NOT EXISTS (SELECT 1 FROM outbox older WHERE older.sink = outbox.sink
+		AND older.subject = outbox.subject AND older.id < outbox.id AND older.done_at IS NULL AND older.dead_at IS NULL)`
+}
+
+func (l *lane) nextQuery() string {
+	return `SELECT next_at FROM outbox WHERE ` + l.waiting() + ` ORDER BY next_at LIMIT 1`
+}
+
 // nextDue is when the next notice that nothing blocks is due; zero when there is none.
-func (n *Notices) nextDue(ctx context.Context) (next store.Time, err error) {
-	err = n.o.Store.Read(ctx, func(r store.Reader) error {
-		err := r.QueryRow(`SELECT next_at FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND ` + first + `
-			ORDER BY next_at LIMIT 1`).Scan(&next)
+func (l *lane) nextDue(ctx context.Context) (next store.Time, err error) {
+	err = l.o.Store.Read(ctx, func(r store.Reader) error {
+		err := r.QueryRow(l.nextQuery(), l.name).Scan(&next)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -128,20 +193,18 @@ func (n *Notices) nextDue(ctx context.Context) (next store.Time, err error) {
 	return next, err
 }
 
-// first is true for the oldest of the notices of a sink and subject that wait.
-const first = `NOT EXISTS (SELECT 1 FROM outbox older WHERE older.sink = outbox.sink AND older.subject = outbox.subject
-	AND older.id < outbox.id AND older.done_at IS NULL AND older.dead_at IS NULL)`
+func (l *lane) dueQuery() string {
+	return `SELECT id FROM outbox WHERE ` + l.waiting() + ` AND next_at <= ? ORDER BY next_at, id LIMIT ?`
+}
 
 // claim takes notices that are due, at most one of each subject, and counts the try before it is made: one that kills the
 // process is given up in the end, too.
-func (n *Notices) claim(ctx context.Context) (batch []*Notice, err error) {
-	err = n.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (l *lane) claim(ctx context.Context) (batch []*Notice, err error) {
+	err = l.o.Store.Write(ctx, func(tx *store.Tx) error {
 		batch = nil
-		rows, err := tx.Query(`UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id IN (
-			SELECT id FROM outbox WHERE done_at IS NULL AND dead_at IS NULL AND next_at <= ? AND `+first+`
-			ORDER BY next_at, id LIMIT ?)
+		rows, err := tx.Query(`UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id IN (`+l.dueQuery()+`)
 			RETURNING id, created_at, event, subject, sink, attempts, recipients, payload`,
-			store.At(tx.Now().Add(lease)), tx.Now(), batchSize)
+			store.At(tx.Now().Add(lease)), l.name, tx.Now(), batchSize)
 		if err != nil {
 			return err
 		}
@@ -164,7 +227,7 @@ func (n *Notices) claim(ctx context.Context) (batch []*Notice, err error) {
 }
 
 // deliverBatch delivers notices, a few at a time, and writes down what became of them.
-func (n *Notices) deliverBatch(ctx context.Context, batch []*Notice) error {
+func (l *lane) deliverBatch(ctx context.Context, batch []*Notice) error {
 	results := make([]error, len(batch))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
@@ -172,23 +235,22 @@ func (n *Notices) deliverBatch(ctx context.Context, batch []*Notice) error {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			results[i] = n.try(ctx, one)
+			results[i] = l.try(ctx, one)
 		})
 	}
 	wg.Wait()
 	// What was sent was sent: this is written even when the caller gives up.
-	return n.record(context.WithoutCancel(ctx), ctx.Err() != nil, batch, results)
+	return l.record(context.WithoutCancel(ctx), ctx.Err() != nil, batch, results)
 }
 
 // try delivers one notice. A panic is a failure of that notice alone.
-func (n *Notices) try(ctx context.Context, one *Notice) (err error) {
+func (l *lane) try(ctx context.Context, one *Notice) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	sink := n.sinks[one.sink]
-	if sink == nil {
+	if l.sink == nil {
 		return fmt.Errorf("nothing is configured for %q", one.sink)
 	}
 	if err := ctx.Err(); err != nil {
@@ -196,96 +258,5 @@ func (n *Notices) try(ctx context.Context, one *Notice) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	return sink.Deliver(ctx, one)
-}
-
-// record writes down what became of a batch. With stopped, what failed did so because the program ends, and that does not count.
-// Codes do not stay in the database once they are sent or given up.
-func (n *Notices) record(ctx context.Context, stopped bool, batch []*Notice, results []error) error {
-	type failure struct {
-		*Notice
-		text  string
-		delay time.Duration
-		dead  bool
-	}
-	var done []int64
-	var failed []failure
-	for i, one := range batch {
-		err := results[i]
-		if err == nil {
-			done = append(done, one.ID)
-			continue
-		}
-		f := failure{Notice: one, text: errorText(err)}
-		var again bool
-		f.delay, again = backOff(one.Attempt, rand.Float64())
-		f.dead = !again || errors.Is(err, ErrRefused)
-		var later *retryLater
-		if errors.As(err, &later) {
-			f.delay = max(f.delay, later.after)
-		}
-		failed = append(failed, f)
-		log := n.o.Logger.Warn
-		if f.dead {
-			log = n.o.Logger.Error
-		}
-		if !stopped {
-			log("notice not delivered", zap.Int64("id", one.ID), zap.String("event", one.Event), zap.String("sink", one.sink),
-				zap.Int("attempt", one.Attempt), zap.Bool("given_up", f.dead), zap.String("error", f.text))
-		}
-	}
-	return n.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if len(done) > 0 {
-			ids, err := encode(done)
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Exec(`UPDATE outbox SET done_at = ?, error = NULL, payload = CASE event WHEN 'user_verification' THEN '{}' ELSE payload END
-				WHERE id IN (SELECT value FROM json_each(?))`, tx.Now(), string(ids)); err != nil {
-				return err
-			}
-		}
-		for _, f := range failed { // few: a batch is small
-			var err error
-			switch {
-			case stopped:
-				_, err = tx.Exec(`UPDATE outbox SET attempts = attempts - 1, next_at = ? WHERE id = ?`, tx.Now(), f.ID)
-			case f.dead:
-				_, err = tx.Exec(`UPDATE outbox SET dead_at = ?, error = ?, payload = CASE event WHEN 'user_verification' THEN '{}' ELSE payload END
-					WHERE id = ?`, tx.Now(), f.text, f.ID)
-			default:
-				// Those behind it wait as long: there is no need to look at them before.
-				next := store.At(tx.Now().Add(f.delay))
-				_, err = tx.Exec(`UPDATE outbox SET next_at = CASE id WHEN ? THEN ? ELSE max(next_at, ?) END, error = CASE id WHEN ? THEN ? ELSE error END
-					WHERE sink = ? AND subject = ? AND done_at IS NULL AND dead_at IS NULL`, f.ID, next, next, f.ID, f.text, f.sink, f.Subject)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// errorText is an error as it is kept: short.
-func errorText(err error) string {
-	text := oneLine(err.Error())
-	if len(text) > 500 {
-		text = text[:500]
-	}
-	return text
-}
-
-// Retention of what is in the outbox: delivered, and given up.
-const (
-	keepDone = 30 * 24 * time.Hour
-	keepDead = 90 * 24 * time.Hour
-)
-
-// Janitor deletes notices that were delivered 30 days ago, or given up 90 days ago.
-func (n *Notices) Janitor(ctx context.Context) error {
-	now := n.o.Now()
-	_, done := n.o.Store.Prune(ctx, `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE done_at < ? LIMIT 500)`, store.At(now.Add(-keepDone)))
-	_, dead := n.o.Store.Prune(ctx, `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE dead_at < ? LIMIT 500)`, store.At(now.Add(-keepDead)))
-	return errors.Join(done, dead)
+	return l.sink.Deliver(ctx, one)
 }

@@ -136,7 +136,7 @@ func TestKilledWhileSending(t *testing.T) {
 	w := newWorld(t)
 	w.about("a", "1")
 	w.about("a", "2")
-	claimed, err := w.claim(t.Context()) // and nothing more: as if killed, before or after the mail went out
+	claimed, err := w.lanes[mailSink].claim(t.Context()) // and nothing more: as if killed, before or after the mail went out
 	if err != nil || len(claimed) != 1 {
 		t.Fatal(claimed, err)
 	}
@@ -179,9 +179,17 @@ func TestStoppedWhileSending(t *testing.T) {
 
 func TestUnknownSinkWaits(t *testing.T) {
 	h := &hook{name: "gone"}
-	w := newWorld(t, func(o *Options) { o.Sinks, o.Mailer = []Sink{h}, nil })
+	var without Options
+	w := newWorld(t, func(o *Options) {
+		o.Mailer = nil
+		without = *o
+		o.Sinks = []Sink{h}
+	})
 	w.emit(&UserRegistered{User: User{ID: w.kim}})
-	delete(w.sinks, "gone")
+	var err error
+	if w.Notices, err = New(without); err != nil {
+		t.Fatal(err)
+	}
 	w.deliver()
 	if rows := w.outbox(); rows[0].Error == "" || !rows[0].Done.IsZero() || !rows[0].Dead.IsZero() {
 		t.Errorf("%+v", rows[0])
@@ -301,16 +309,16 @@ func TestAtLeastOnceAndInOrder(t *testing.T) {
 	step := func() {
 		switch flip(6) {
 		case 0: // killed while something is under way
-			if _, err := w.claim(t.Context()); err != nil {
+			if _, err := w.lanes[mailSink].claim(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		case 1: // killed after it was sent, before it was written down
-			batch, err := w.claim(t.Context())
+			batch, err := w.lanes[mailSink].claim(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, one := range batch {
-				_ = w.try(t.Context(), one)
+				_ = w.lanes[mailSink].try(t.Context(), one)
 			}
 		default:
 			w.deliver()

@@ -13,20 +13,8 @@ import (
 // A Mailer sends mails.
 type Mailer interface {
 	// Send hands the message over. It may be called again with a message that was sent already, with the same ID, and from
-	// several goroutines. An error that wraps ErrRefused means that trying again is of no use.
+	// several goroutines. An error that wraps ErrRefused means that trying again is of no use; a *Partial, that some have it.
 	Send(ctx context.Context, m *Message) error
-}
-
-// A Message is a mail. Its addresses are bare, and nothing in it but the texts has more than one line.
-type Message struct {
-	ID      string // the same each time the message is tried
-	From    string
-	To      []string // may be empty: then there is Bcc
-	Bcc     []string // of the envelope, never of a header
-	ReplyTo string   // "" for none
-	Subject string
-	Text    string
-	HTML    string // "" for none
 }
 
 // LogMailer sends nothing: it logs to whom, and the subject.
@@ -84,6 +72,13 @@ type mail struct{ *Notices }
 func (m *mail) Name() string      { return mailSink }
 func (m *mail) Wants(string) bool { return true }
 
+// CloseIdle closes the connections that the mailer keeps.
+func (m *mail) CloseIdle() {
+	if kept, ok := m.o.Mailer.(interface{ CloseIdle() }); ok {
+		kept.CloseIdle()
+	}
+}
+
 // Deliver writes the mail and sends it.
 func (m *mail) Deliver(ctx context.Context, n *Notice) error {
 	subject, text, err := m.compose(n.Event, n.Payload)
@@ -91,8 +86,8 @@ func (m *mail) Deliver(ctx context.Context, n *Notice) error {
 		return err
 	}
 	return m.o.Mailer.Send(ctx, &Message{
-		ID: fmt.Sprintf("%d.%d", n.ID, n.CreatedAt.UnixMicro()), From: m.o.From, To: n.envelope.To, Bcc: n.envelope.Bcc,
-		ReplyTo: n.envelope.ReplyTo, Subject: subject, Text: text,
+		ID: fmt.Sprintf("%d.%d", n.ID, n.CreatedAt.UnixMicro()), Date: n.CreatedAt.Time, From: m.o.From, To: n.envelope.To, Bcc: n.envelope.Bcc,
+		Only: n.envelope.Only, ReplyTo: n.envelope.ReplyTo, Subject: subject, Text: text,
 	})
 }
 
@@ -100,10 +95,13 @@ func (m *mail) Deliver(ctx context.Context, n *Notice) error {
 func oneLine(s string) string {
 	s = strings.ToValidUTF8(s, " ")
 	s = strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) || c == '\u2028' || c == '\u2029' {
+		if endsLine(c) {
 			return ' '
 		}
 		return c
 	}, s)
 	return strings.Join(strings.Fields(s), " ")
 }
+
+// endsLine reports whether a character may end a line, or is a command to a terminal.
+func endsLine(c rune) bool { return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' }

@@ -53,9 +53,8 @@ type Options struct {
 // Notices emits events and delivers them.
 type Notices struct {
 	o         Options
-	sinks     map[string]Sink
+	lanes     map[string]*lane // by the name of their sinks; "" for those that are not configured
 	templates templates
-	woken     chan struct{}
 	poll      time.Duration // pollEvery
 }
 
@@ -70,21 +69,22 @@ func New(o Options) (*Notices, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	n := &Notices{o: o, sinks: map[string]Sink{}, woken: make(chan struct{}, 1), poll: pollEvery}
+	n := &Notices{o: o, lanes: map[string]*lane{}, poll: pollEvery}
 	var err error
 	if n.templates, err = parseTemplates(o.Templates); err != nil {
 		return nil, err
 	}
 	if o.Mailer != nil {
-		n.sinks[mailSink] = &mail{n}
+		n.lanes[mailSink] = n.newLane(&mail{n})
 	}
 	for _, s := range o.Sinks {
-		if n.sinks[s.Name()] != nil || s.Name() == "" {
+		if n.lanes[s.Name()] != nil || s.Name() == "" {
 			return nil, fmt.Errorf("notice: two sinks are called %q", s.Name())
 		}
-		n.sinks[s.Name()] = s
+		n.lanes[s.Name()] = n.newLane(s)
 	}
-	return n, nil
+	n.lanes[""], err = n.newOrphans()
+	return n, err
 }
 
 // Emit writes the event to the outbox, with the recipients as they are now (notifications.md 8.2). It is delivered if tx
@@ -196,7 +196,7 @@ func (n *Notices) write(tx *store.Tx, e Event, sink string, letter envelope, pay
 	}
 	_, err = tx.Insert(`INSERT INTO outbox (created_at, event, subject, sink, recipients, payload, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		tx.Now(), e.Name(), e.Subject(), sink, string(recipients), string(payload), tx.Now())
-	tx.AfterCommit(n.wake)
+	tx.AfterCommit(n.lanes[sink].wake)
 	return err
 }
 
@@ -231,11 +231,3 @@ func (n *Notices) payload(e Event, broker *Profile, r route, named []string) ([]
 
 // url is the absolute URL of a path of the site. Messages always use the configured address (decision 48).
 func (n *Notices) url(path string) string { return strings.TrimSuffix(n.o.BaseURL, "/") + path }
-
-// wake makes Deliver look at the outbox.
-func (n *Notices) wake() {
-	select {
-	case n.woken <- struct{}{}:
-	default:
-	}
-}

@@ -11,6 +11,7 @@ import (
 type envelope struct {
 	To      []string `json:"to,omitempty"`
 	Bcc     []string `json:"bcc,omitempty"`
+	Only    []string `json:"only,omitempty"` // of them, those that it is still for; none: all
 	ReplyTo string   `json:"reply_to,omitempty"`
 }
 

@@ -93,6 +93,9 @@ func (w *Webhook) Wants(event string) bool {
 	return len(w.o.Events) == 0 || slices.Contains(w.o.Events, event)
 }
 
+// CloseIdle closes the connections that are kept.
+func (w *Webhook) CloseIdle() { w.client.CloseIdleConnections() }
+
 // Deliver implements Sink: a status of 2xx is success, 410 refuses for good, all else is tried again.
 func (w *Webhook) Deliver(ctx context.Context, n *Notice) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.o.URL, bytes.NewReader(n.Payload))
