@@ -112,6 +112,9 @@ func (s *SMTP) Send(ctx context.Context, m *Message) error {
 	} else {
 		c.drop()
 	}
+	if err := ctx.Err(); err != nil && t.broken {
+		t.said = []string{err.Error()} // in place of "use of closed network connection"
+	}
 	return t.err()
 }
 
@@ -176,10 +179,10 @@ func (c *smtpConn) transmit(text []byte) error {
 
 // no notes an answer to the command about some recipients that is no yes.
 func (t *tally) no(err error, addresses ...string) {
-	code := 0
+	code, text := 0, err.Error()
 	var answer *textproto.Error
 	if errors.As(err, &answer) {
-		code = answer.Code
+		code, text = answer.Code, fmt.Sprint(answer.Code, " ", answer.Msg)
 	}
 	// Errors of the network, and what a server says before it closes the connection.
 	t.broken = t.broken || code == 0 || code == 421
@@ -188,7 +191,7 @@ func (t *tally) no(err error, addresses ...string) {
 	} else {
 		t.later = append(t.later, addresses...)
 	}
-	t.said = append(t.said, err.Error())
+	t.said = append(t.said, text)
 }
 
 // permanent reports whether a status is for good: 5xx is, but for what the operator can mend (a log-in is asked for, or refused)

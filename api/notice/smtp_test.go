@@ -45,14 +45,14 @@ func TestSMTP(t *testing.T) {
 				}
 			}
 			mails := s.take()
-			if len(mails) != 3 || s.dialled != 1 {
-				t.Fatalf("%d mails over %d connections, want 3 over one", len(mails), s.dialled)
+			if len(mails) != 3 || s.noticed().dialled != 1 {
+				t.Fatalf("%d mails over %d connections, want 3 over one", len(mails), s.noticed().dialled)
 			}
-			if got := strings.Join(s.logins, ","); got != change.login {
+			if got := strings.Join(s.noticed().logins, ","); got != change.login {
 				t.Errorf("logged in by %q, want %q", got, change.login)
 			}
 			if name != "none" {
-				for _, line := range s.clear {
+				for _, line := range s.noticed().clear {
 					if !strings.HasPrefix(line, "EHLO ") && line != "STARTTLS" {
 						t.Errorf("in clear: %s", line)
 					}
@@ -74,8 +74,8 @@ func TestSMTP(t *testing.T) {
 				t.Errorf("texts %q and %q", text, html)
 			}
 			m.CloseIdle()
-			if err := m.Send(t.Context(), note("kim@example.com")); err != nil || s.dialled != 2 {
-				t.Errorf("after the connections were closed: %v, %d connections", err, s.dialled)
+			if err := m.Send(t.Context(), note("kim@example.com")); err != nil || s.noticed().dialled != 2 {
+				t.Errorf("after the connections were closed: %v, %d connections", err, s.noticed().dialled)
 			}
 		})
 	}
@@ -139,11 +139,11 @@ func TestSMTPFailures(t *testing.T) {
 		text                  string
 		reuse                 bool // the connection is good for the next mail
 	}{
-		{"greeting 4xx", "CONNECT", "421 busy", "later", "421 busy", false},
-		{"greeting 5xx", "CONNECT", "554 not you", "later", "554 not you", false},
+		{"greeting 4xx", "CONNECT", "421 busy", "later", `421 "busy"`, false},
+		{"greeting 5xx", "CONNECT", "554 not you", "later", `554 "not you"`, false},
 		{"greeting drops", "CONNECT", "drop", "later", "EOF", false},
 		{"hello drops", "EHLO", "drop", "later", "EOF", false},
-		{"starttls 4xx", "STARTTLS", "454 no TLS now", "later", "454 no TLS now", false},
+		{"starttls 4xx", "STARTTLS", "454 no TLS now", "later", `454 "no TLS now"`, false},
 		{"log-in refused", "AUTH", "535 bad cGFzcy1vZi10aGUtc2l0ZQ== pass-of-the-site", "later", "status 535", false},
 		{"log-in drops", "AUTH", "drop", "later", "ended the log-in", false},
 		{"sender 4xx", "MAIL", "451 later", "later", "451 later", true},
@@ -194,11 +194,11 @@ func TestSMTPFailures(t *testing.T) {
 			}
 			s.take()
 			s.answer(c.command, "")
-			before := s.dialled
+			before := s.noticed().dialled
 			if err := m.Send(t.Context(), note("kim@example.com")); err != nil {
 				t.Errorf("the next mail: %v", err)
 			}
-			if reused := s.dialled == before; reused != c.reuse {
+			if reused := s.noticed().dialled == before; reused != c.reuse {
 				t.Errorf("the connection is used again: %v, want %v", reused, c.reuse)
 			}
 			if mails := s.take(); len(mails) != 1 || strings.Join(mails[0].to, " ") != "kim@example.com" {
@@ -216,8 +216,8 @@ func TestSMTPConnectionIsGone(t *testing.T) {
 		if err := m.Send(t.Context(), note("kim@example.com")); err != nil {
 			t.Fatal(err)
 		}
-		if s.dialled != i+1 {
-			t.Errorf("%d connections for %d mails", s.dialled, i+1)
+		if s.noticed().dialled != i+1 {
+			t.Errorf("%d connections for %d mails", s.noticed().dialled, i+1)
 		}
 		s.closeAll()
 	}
@@ -263,8 +263,8 @@ func TestSMTPEncryption(t *testing.T) {
 			if err := s.mailer(c.mailer).Send(t.Context(), note("kim@example.com")); err == nil || errors.Is(err, ErrRefused) {
 				t.Errorf("got %v, want a failure that is tried again", err)
 			}
-			if len(s.take()) != 0 || len(s.logins) != 0 {
-				t.Errorf("it was told something: %v", s.logins)
+			if len(s.take()) != 0 || len(s.noticed().logins) != 0 {
+				t.Errorf("it was told something: %v", s.noticed().logins)
 			}
 		})
 	}
@@ -292,8 +292,8 @@ func TestSMTPHeaderInjection(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if s.dialled != 0 {
-		t.Errorf("%d connections", s.dialled)
+	if s.noticed().dialled != 0 {
+		t.Errorf("%d connections", s.noticed().dialled)
 	}
 	// A mail to copies only says so, and one to some of them keeps its header.
 	n := note("kim@example.com", "alice@example.com")

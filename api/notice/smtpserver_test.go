@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,10 +31,15 @@ type smtpServer struct {
 	answers map[string]string
 	mails   []smtpMail
 	conns   map[net.Conn]bool
-	dialled int
+	heard   heard
+	wg      sync.WaitGroup
+}
+
+// heard is what else a server noticed.
+type heard struct {
+	dialled int      // connections
 	logins  []string // what was sent to log in
 	clear   []string // commands that came in clear
-	wg      sync.WaitGroup
 }
 
 // smtpMail is a mail that was taken.
@@ -65,7 +71,7 @@ func newSMTPServer(t *testing.T, change ...func(*smtpServer)) *smtpServer {
 				return
 			}
 			s.mu.Lock()
-			s.dialled++
+			s.heard.dialled++
 			s.conns[conn] = true
 			s.mu.Unlock()
 			s.wg.Go(func() {
@@ -106,6 +112,13 @@ func (s *smtpServer) take() []smtpMail {
 	mails := s.mails
 	s.mails = nil
 	return mails
+}
+
+// noticed is what the server noticed so far.
+func (s *smtpServer) noticed() heard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return heard{s.heard.dialled, slices.Clone(s.heard.logins), slices.Clone(s.heard.clear)}
 }
 
 // mailer makes a Mailer of the server.
@@ -159,7 +172,7 @@ func (s *smtpServer) serve(conn net.Conn) {
 		verb = strings.ToUpper(verb)
 		if !encrypted {
 			s.mu.Lock()
-			s.clear = append(s.clear, line)
+			s.heard.clear = append(s.heard.clear, line)
 			s.mu.Unlock()
 		}
 		switch verb {
@@ -190,7 +203,7 @@ func (s *smtpServer) serve(conn net.Conn) {
 				}
 			}
 			s.mu.Lock()
-			s.logins = append(s.logins, argument)
+			s.heard.logins = append(s.heard.logins, argument)
 			s.mu.Unlock()
 			err = say(verb, "235 welcome")
 		case "MAIL":
