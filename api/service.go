@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -25,15 +26,17 @@ import (
 
 // Options are one configuration of the service.
 type Options struct {
-	BaseURL  string // public address of the site; "" to use the request's
-	Broker   Broker
-	Demo     bool // create the demo's users and plans on the first start
-	ReadOnly bool
-	CORS     []string                   // origins that may call with credentials
-	Pages    func(target string) string // URL of a page of the contract, "" for none
-	From     string                     // sender of messages
-	Mailer   notice.Mailer
-	Webhooks []notice.WebhookOptions // are told events; Now is filled in
+	BaseURL   string // public address of the site; "" to use the request's
+	Broker    Broker
+	Demo      bool // create the demo's users and plans on the first start
+	ReadOnly  bool
+	CORS      []string                   // origins that may call with credentials
+	Pages     func(target string) string // URL of a page of the contract, "" for none
+	From      string                     // sender of messages
+	Mailer    notice.Mailer
+	MailOff   bool                    // no messages about events, but for verification codes
+	Templates fs.FS                   // of the site's own messages; nil for none
+	Webhooks  []notice.WebhookOptions // are told events; Now is filled in
 	// WelcomeEmail says whether new users are sent a message; nil: the API chooses.
 	WelcomeEmail *bool
 	// Processor takes the payments; the profile that stands for it in the ledger is made on the first start.
@@ -99,7 +102,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
-		WelcomeEmail: s.welcomes,
+		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Templates: o.Templates,
 	})
 	if err != nil {
 		return nil, err

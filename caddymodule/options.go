@@ -49,8 +49,6 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		ReadOnly:      a.DisableUpdates,
 		CORS:          a.CORSOrigins,
 		Pages:         a.page,
-		From:          a.From,
-		Mailer:        notice.LogMailer{Logger: a.logger},
 		Origin:        origin,
 		Client:        client,
 		TokenLifetime: time.Duration(a.TokenLifetime),
@@ -60,11 +58,8 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		Subscription:  subscription.DefaultSettings(),
 		Billing:       billing.DefaultSettings(),
 	}
-	if o.From == "" {
-		o.From = a.Broker.Email
-	}
-	if o.From == "" {
-		o.From = "noreply@localhost.localdomain"
+	if err := a.mail(repl, &o); err != nil {
+		return o, err
 	}
 	o.WelcomeEmail = a.WelcomeEmail
 	if o.Webhooks, err = a.webhooks(repl); err != nil {

@@ -74,6 +74,19 @@ type Settings struct {
 	PublicMailDomains []string `json:"public_mail_domains,omitempty"`
 	// From is the sender of messages. Default: the broker's e-mail address.
 	From string `json:"from,omitempty"`
+	// SMTP is the mail server, `host:port`, that messages are sent through. Default: none, they are logged.
+	SMTP string `json:"smtp,omitempty"`
+	// SMTPUser logs in at the mail server. Default: nobody does.
+	SMTPUser string `json:"smtp_user,omitempty"`
+	// SMTPPassword is the password of SMTPUser, as a placeholder: `{env.SMTP_PASSWORD}` or `{file./run/secrets/smtp}`.
+	SMTPPassword string `json:"smtp_password,omitempty"`
+	// SMTPTLS is how the connection to the mail server is encrypted: `starttls`, `implicit` (from the first byte on) or `none`.
+	// Default: `starttls`.
+	SMTPTLS string `json:"smtp_tls,omitempty"`
+	// MailTemplates is the folder of the site's own messages, which take the place of ours file by file. Default: none.
+	MailTemplates string `json:"mail_templates,omitempty"`
+	// NotificationEmailDisabled stops the messages about events, but for verification codes. Default: `off`.
+	NotificationEmailDisabled bool `json:"notification_email_disabled,omitempty"`
 	// Webhook are the URLs that events are posted to, each with the names of those it is told, or none for all. A URL may be a
 	// placeholder. Default: none.
 	Webhook map[string][]string `json:"webhook,omitempty"`
@@ -122,6 +135,12 @@ var settings = []setting{
 	{"cors_origins", "<origin>...", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
 	{"public_mail_domains", "<domain>...", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
 	{"from", "<address>", "", "sender of messages; the broker's address when not set", func(s *Settings) any { return &s.From }},
+	{"smtp", "<host>[:<port>]", "", "mail server that sends messages; without one they are logged", func(s *Settings) any { return &s.SMTP }},
+	{"smtp_user", "<user>", "", "who logs in there; may be a placeholder", func(s *Settings) any { return &s.SMTPUser }},
+	{"smtp_password", "<placeholder>", "", "its password: `{env.NAME}` or `{file./path}`, never the password itself", func(s *Settings) any { return &s.SMTPPassword }},
+	{"smtp_tls", "starttls|implicit|none", "starttls", "encryption of that connection: by STARTTLS, from the first byte on, or none", func(s *Settings) any { return &s.SMTPTLS }},
+	{"mail_templates", "<folder>", "", "the site's own messages, in place of ours file by file (docs/notices.md)", func(s *Settings) any { return &s.MailTemplates }},
+	{"notification_email_disabled", "[on|off]", "off", "no messages about events, but for verification codes", func(s *Settings) any { return &s.NotificationEmailDisabled }},
 	{"webhook", "<url> [<event>...]", "", "URL that events are posted to, those named or all; may be repeated", func(s *Settings) any { return &s.Webhook }},
 	{"webhook_secret", "<url> <secret>...", "", "secrets that sign what is posted to that URL, `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
 	{"webhook_private", "[on|off]", "off", "webhooks may lead to this machine and private networks", func(s *Settings) any { return &s.WebhookPrivate }},
@@ -275,6 +294,9 @@ func (s *Settings) provision() error {
 		if _, ok := s.Webhook[url]; !ok || len(secrets) == 0 {
 			return fmt.Errorf("webhook_secret: it names the URL of a webhook and at least one secret")
 		}
+	}
+	if err := s.checkMail(); err != nil {
+		return err
 	}
 	if s.MinLength < 1 || s.MinLength > 256 {
 		return fmt.Errorf("min_length: %d is not between 1 and 256", s.MinLength)

@@ -115,8 +115,8 @@ func TestOwnTemplates(t *testing.T) {
 func TestEmitTest(t *testing.T) {
 	h := &hook{name: "hook"}
 	w := newWorld(t, func(o *Options) { o.Sinks = []Sink{h} })
-	if len(samples) != 23 || len(w.templates.ours) != 24 {
-		t.Errorf("%d samples, %d templates", len(samples), len(w.templates.ours))
+	if len(samples) != 23 || len(w.templates.ours.text) != 24 {
+		t.Errorf("%d samples, %d templates", len(samples), len(w.templates.ours.text))
 	}
 	test := func(name string, user int64, over string) (to string, err error) {
 		err = w.store.Write(t.Context(), func(tx *store.Tx) (err error) {
@@ -181,7 +181,7 @@ func TestMailsOfJobs(t *testing.T) {
 			end := i + strings.Index(text[i:], `"last_login":null}`) + len(`"last_login":null}`)
 			text = text[:i] + `"originated_by":null` + text[end:]
 		}
-		if _, _, err := w.compose(name, []byte(text)); err != nil {
+		if _, err := w.compose(name, []byte(text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -81,13 +81,13 @@ func (m *mail) CloseIdle() {
 
 // Deliver writes the mail and sends it.
 func (m *mail) Deliver(ctx context.Context, n *Notice) error {
-	subject, text, err := m.compose(n.Event, n.Payload)
+	p, err := m.compose(n.Event, n.Payload)
 	if err != nil {
 		return err
 	}
 	return m.o.Mailer.Send(ctx, &Message{
 		ID: fmt.Sprintf("%d.%d", n.ID, n.CreatedAt.UnixMicro()), Date: n.CreatedAt.Time, From: m.o.From, To: n.envelope.To, Bcc: n.envelope.Bcc,
-		Only: n.envelope.Only, ReplyTo: n.envelope.ReplyTo, Subject: subject, Text: text,
+		Only: n.envelope.Only, ReplyTo: n.envelope.ReplyTo, Subject: p.subject, Text: p.text, HTML: p.html,
 	})
 }
 

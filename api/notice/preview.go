@@ -1,0 +1,51 @@
+package notice
+
+import (
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// Site is what a preview needs to know of a site.
+type Site struct {
+	BaseURL   string // without a slash at its end
+	Broker    string // full name
+	Email     string // of the broker
+	Templates fs.FS  // the site's own; nil for none
+	Now       time.Time
+}
+
+// Preview writes the mail of a sample of the event of that name, without a database. Unlike a mail that is sent, it fails with the
+// site's own template. Errors: ErrNoSample, and what is wrong with a template.
+func Preview(name string, site Site) (*Message, error) {
+	t, err := parseTemplates(site.Templates)
+	if err != nil {
+		return nil, err
+	}
+	now := store.At(site.Now)
+	broker := Profile{ProfileDetail: directory.ProfileDetail{Email: site.Email, FullName: site.Broker, DefaultTimezone: "UTC",
+		ProfileShort: directory.ProfileShort{Slug: "broker", PrintableName: site.Broker, Type: "organization", CreatedAt: now}}}
+	email := "xia@example.com"
+	user := User{UserDetail: directory.UserDetail{Email: &email, FullName: "Xia Lee", NickName: "Xia", Lang: "en", CreatedAt: now,
+		UserShort: directory.UserShort{Slug: "xia", Username: "xia", PrintableName: "Xia"}}}
+	var e Event = &UserVerification{User: &user, Code: "012345", Lifetime: time.Hour, Email: email}
+	if sample := samples[name]; sample != nil {
+		e = sample(broker, user, now)
+	} else if name != e.Name() {
+		return nil, fmt.Errorf("%w: %s", ErrNoSample, name)
+	}
+	r := e.route(&broker)
+	n := Notices{o: Options{BaseURL: site.BaseURL}}
+	payload, err := n.payload(e, &broker, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.compose(name, payload)
+	if err != nil {
+		return nil, err
+	}
+	return &Message{Date: site.Now, From: site.Email, To: []string{email}, Subject: p.subject, Text: p.text, HTML: p.html}, nil
+}

@@ -1,0 +1,84 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-tollgate/tollgate/api"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+)
+
+// mail sets up what mails are made of and who sends them. Without `smtp` they are logged.
+func (a *App) mail(repl *caddy.Replacer, o *api.Options) error {
+	var err error
+	o.MailOff = a.NotificationEmailDisabled
+	o.Mailer = notice.LogMailer{Logger: a.logger}
+	if o.Templates, err = a.templates(repl); err != nil {
+		return err
+	}
+	var server notice.SMTPOptions
+	if a.SMTP != "" && !a.command { // a command sends nothing
+		server.TLS = notice.TLSMode(a.SMTPTLS)
+		for _, s := range []struct {
+			word, value string
+			to          *string
+		}{{"smtp", a.SMTP, &server.Address}, {"smtp_user", a.SMTPUser, &server.User}, {"smtp_password", a.SMTPPassword, &server.Password}} {
+			if *s.to, err = repl.ReplaceOrErr(s.value, true, true); err != nil {
+				return fmt.Errorf("%s: %w", s.word, err)
+			}
+			*s.to = strings.TrimSpace(*s.to)
+		}
+		if o.Mailer, err = notice.NewSMTP(server); err != nil {
+			return err
+		}
+	}
+	o.From = a.From
+	if o.From == "" {
+		o.From = a.Broker.Email
+	}
+	if o.From == "" && strings.Contains(server.User, "@") {
+		o.From = server.User
+	}
+	if o.From == "" && a.SMTP != "" && !a.command {
+		return errors.New("smtp: mails need a sender: write `from <address>`")
+	}
+	if o.From == "" {
+		o.From = "noreply@localhost.localdomain"
+	}
+	return nil
+}
+
+// templates are the site's own mails; nil for none.
+func (a *App) templates(repl *caddy.Replacer) (fs.FS, error) {
+	if a.MailTemplates == "" {
+		return nil, nil
+	}
+	dir, err := repl.ReplaceOrErr(a.MailTemplates, true, true)
+	if err == nil {
+		dir, err = caddy.FastAbs(dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mail_templates: %w", err)
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("mail_templates: %s is not a folder", dir)
+	}
+	return os.DirFS(dir), nil
+}
+
+// checkMail checks the settings of mails.
+func (s *Settings) checkMail() error {
+	if s.SMTP == "" && (s.SMTPUser != "" || s.SMTPPassword != "") {
+		return errors.New("smtp_user and smtp_password need `smtp <host>:<port>`")
+	}
+	// What Caddy keeps of its configuration is shown to who asks its admin endpoint, and saved to disk.
+	if p := s.SMTPPassword; p != "" && !(strings.HasPrefix(p, "{") && strings.HasSuffix(p, "}")) {
+		return errors.New("smtp_password: the configuration must not hold the password: write `smtp_password {env.NAME}` or `smtp_password {file./run/secrets/name}`")
+	}
+	return nil
+}
