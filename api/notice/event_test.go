@@ -1,8 +1,12 @@
 package notice
 
 import (
+	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -196,10 +200,38 @@ func TestEvents(t *testing.T) {
 			if strings.Contains(m.Text, "<no value>") || strings.Contains(m.Text, "map[") {
 				t.Errorf("text:\n%s", m.Text)
 			}
+			golden(t, got, m)
 			if m.From != "site@hub.example" || m.ID == "" || fmt.Sprint(m.To, m.Bcc, m.ReplyTo) != fmt.Sprint(want.To, want.Bcc, want.ReplyTo) {
 				t.Errorf("mail %+v", m)
 			}
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write what is there as what is wanted")
+
+// golden compares recipients, payload and mail of an event with those of its file, for people to read. A second one of an event has
+// a file of its own.
+func golden(t *testing.T, r row, m Message) {
+	t.Helper()
+	var payload bytes.Buffer
+	if err := json.Indent(&payload, []byte(r.Payload), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("To: %s\nBcc: %s\nReply-To: %s\nSubject: %s\n\n---- text\n%s\n---- html\n%s\n---- payload\n%s\n", strings.Join(m.To, ", "),
+		strings.Join(m.Bcc, ", "), m.ReplyTo, m.Subject, m.Text, m.HTML, payload.String())
+	file := filepath.Join("testdata", "events", strings.ReplaceAll(strings.TrimPrefix(t.Name(), "TestEvents/"), "#01", "-2")+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
 
