@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/auth"
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -80,4 +82,28 @@ func (s *Service) Audit(ctx context.Context, n int) (list []AuditRow, err error)
 	})
 	slices.Reverse(list)
 	return list, err
+}
+
+// Letters lists at most n notices that wait, were delivered, or were given up.
+func (s *Service) Letters(ctx context.Context, state notice.LetterState, n int) (list []notice.Letter, err error) {
+	err = s.site.Store.Read(ctx, func(r store.Reader) error {
+		list, err = notice.Letters(r, state, n)
+		return err
+	})
+	return list, err
+}
+
+// Resend has the running server deliver notices again, by their numbers.
+func (s *Service) Resend(ctx context.Context, ids []int64) error {
+	return notice.Resend(ctx, s.site.Store, ids)
+}
+
+// ResendDead has it deliver again all that were given up, and returns how many.
+func (s *Service) ResendDead(ctx context.Context) (int, error) {
+	return notice.ResendDead(ctx, s.site.Store)
+}
+
+// Replay has it post again what webhooks were posted in the last while, those whose name holds match. It returns how many.
+func (s *Service) Replay(ctx context.Context, last time.Duration, match string) (int, error) {
+	return notice.Replay(ctx, s.site.Store, store.At(s.site.Now().Add(-last)), match)
 }

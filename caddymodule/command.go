@@ -36,33 +36,14 @@ func commands(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file (default: Caddyfile in the current directory, if there is one)")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter to apply")
 	cmd.PersistentFlags().String("store", "", "Path of the database, in place of the configuration's")
-	cmd.AddCommand(userCommand(), roleCommand(), keyCommand(), auditCommand(), renewCommand(), verifyCommand(), exportCommand(), importCommand())
+	cmd.AddCommand(userCommand(), roleCommand(), keyCommand(), auditCommand(), renewCommand(), verifyCommand(), exportCommand(), importCommand(), noticeCommand())
 }
 
 // openSite opens the site that the flags name. The caller closes it.
 func openSite(flags caddycmd.Flags) (*App, func(), error) {
-	app := new(App)
-	raw, _, _, err := caddycmd.LoadConfig(flags.String("config"), flags.String("adapter"))
+	app, err := configured(flags)
 	if err != nil {
 		return nil, nil, err
-	}
-	if len(raw) > 0 {
-		var config struct {
-			Apps struct {
-				Tollgate json.RawMessage `json:"tollgate"`
-			} `json:"apps"`
-		}
-		if err := json.Unmarshal(raw, &config); err != nil {
-			return nil, nil, err
-		}
-		if config.Apps.Tollgate == nil && flags.String("store") == "" {
-			return nil, nil, errors.New("the configuration has no global option `tollgate`")
-		}
-		if config.Apps.Tollgate != nil {
-			if err := json.Unmarshal(config.Apps.Tollgate, app); err != nil {
-				return nil, nil, err
-			}
-		}
 	}
 	if path := flags.String("store"); path != "" {
 		app.Store = path

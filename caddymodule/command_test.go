@@ -21,10 +21,12 @@ func TestCommands(t *testing.T) {
 	if err := os.WriteFile(password, []byte("secret of kim\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	var out strings.Builder
 	tollgate := func(args ...string) error {
 		root := &cobra.Command{Use: "tollgate", SilenceErrors: true}
 		commands(root)
-		root.SetOut(io.Discard)
+		out.Reset()
+		root.SetOut(&out)
 		root.SetErr(io.Discard)
 		root.SetArgs(append(args, "--config", config, "--adapter", "caddyfile"))
 		return root.Execute()
@@ -72,10 +74,43 @@ func TestCommands(t *testing.T) {
 	s.must(401, "GET", "/api/auth/tokens", nil, donny)
 	must("audit")
 
+	own := filepath.Join(s.dir, "mails")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(own, "user_welcome.txt"), []byte("Hey {{.user.username}}\n\nCome to {{.back_url}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says := func(want string) {
+		t.Helper()
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it says %q, want %q", out.String(), want)
+		}
+	}
+	must("notice", "preview", "user_welcome")
+	says("Subject: Welcome to Cowork\n\nHello Xia,")
+	must("notice", "preview", "user_welcome", "--templates", own)
+	says("Subject: Hey xia\n\nCome to " + base + "/\n")
+	must("notice", "preview", "user_welcome", "--html", "--templates", own)
+	says(`<p>Come to <a href="` + base + `/">`)
+	must("notice", "list", "--done")
+	must("notice", "list", "--dead")
+	must("notice", "resend", "--all")
+	says("0 to be sent again")
+	must("notice", "replay", "--last", "1h", "a.example")
+	says("0 to be posted again")
+
 	for _, bad := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"notice", "preview", "no_event"}, "no_event"},
+		{[]string{"notice", "preview", "user_welcome", "--templates", filepath.Join(s.dir, "nowhere")}, "not a folder"},
+		{[]string{"notice", "resend"}, "--all"},
+		{[]string{"notice", "resend", "--all", "1"}, "--all"},
+		{[]string{"notice", "resend", "999999"}, "notice 999999"},
+		{[]string{"notice", "resend", "x"}, "no number"},
+		{[]string{"notice", "replay", "--last", "never"}, "not a duration"},
 		{[]string{"user", "create", "kim", "--email", "other@example.com", "--password-file", password}, "already taken"},
 		{[]string{"user", "create", "lee", "--email", "lee@example.com", "--password-file", filepath.Join(s.dir, "nowhere")}, "no such file"},
 		{[]string{"role", "grant", "nobody", "manager", "cowork"}, "no user nobody"},

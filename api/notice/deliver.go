@@ -2,7 +2,6 @@ package notice
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -215,7 +214,7 @@ func (l *lane) claim(ctx context.Context) (batch []*Notice, err error) {
 			if err := rows.Scan(&one.ID, &one.CreatedAt, &one.Event, &one.Subject, &one.sink, &one.Attempt, &recipients, &one.Payload); err != nil {
 				return err
 			}
-			if err := json.Unmarshal([]byte(recipients), &one.envelope); err != nil {
+			if one.envelope, err = decodeEnvelope(recipients); err != nil {
 				return err
 			}
 			batch = append(batch, &one)

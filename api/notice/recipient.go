@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"encoding/json"
 	netmail "net/mail"
 	"strings"
 
@@ -13,6 +14,11 @@ type envelope struct {
 	Bcc     []string `json:"bcc,omitempty"`
 	Only    []string `json:"only,omitempty"` // of them, those that it is still for; none: all
 	ReplyTo string   `json:"reply_to,omitempty"`
+}
+
+func decodeEnvelope(recipients string) (e envelope, err error) {
+	err = json.Unmarshal([]byte(recipients), &e)
+	return e, err
 }
 
 // address resolves the recipients of a mail (notifications.md 2): To, unless its user does not want the event, and the managers

@@ -1,0 +1,130 @@
+package notice
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// A Letter is a row of the outbox, for an operator: without what it says.
+type Letter struct {
+	ID             int64
+	CreatedAt      store.Time
+	Event, Subject string
+	Sink           string
+	To             []string // of a mail; empty for other sinks
+	Attempts       int
+	NextAt         store.Time // of one that waits
+	DoneAt, DeadAt store.Time // zero: not
+	Error          string     // why it was not taken, the last time
+}
+
+const (
+	lettersDead    = `SELECT ` + letterColumns + ` FROM outbox WHERE dead_at IS NOT NULL ORDER BY dead_at DESC LIMIT ?`
+	lettersDone    = `SELECT ` + letterColumns + ` FROM outbox WHERE done_at IS NOT NULL ORDER BY done_at DESC LIMIT ?`
+	lettersWaiting = `SELECT ` + letterColumns + ` FROM outbox WHERE done_at IS NULL AND dead_at IS NULL ORDER BY next_at, id LIMIT ?`
+	letterColumns  = `id, created_at, event, subject, sink, recipients, attempts, next_at, done_at, dead_at, coalesce(error, '')`
+)
+
+// A LetterState is what became of a notice.
+type LetterState string
+
+// The states.
+const (
+	Waiting LetterState = "waiting" // the next that is tried first
+	Dead    LetterState = "dead"    // given up, the last first; kept for 90 days
+	Done    LetterState = "done"    // delivered, the last first; kept for 30 days
+)
+
+// Letters lists at most n notices in a state.
+func Letters(r store.Reader, state LetterState, n int) (all []Letter, err error) {
+	query := map[LetterState]string{Waiting: lettersWaiting, Dead: lettersDead, Done: lettersDone}[state]
+	rows, err := r.Query(query, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Letter
+		var recipients string
+		if err := rows.Scan(&l.ID, &l.CreatedAt, &l.Event, &l.Subject, &l.Sink, &recipients, &l.Attempts, &l.NextAt, &l.DoneAt, &l.DeadAt, &l.Error); err != nil {
+			return nil, err
+		}
+		e, err := decodeEnvelope(recipients)
+		if err != nil {
+			return nil, err
+		}
+		if l.Sink == mailSink {
+			l.To = (&Message{To: e.To, Bcc: e.Bcc, Only: e.Only}).recipients()
+		}
+		all = append(all, l)
+	}
+	return all, rows.Err()
+}
+
+// revive makes a notice wait again, as if it had not been tried. The code of a verification was not kept, and is of no use any more.
+const revive = `UPDATE outbox SET done_at = NULL, dead_at = NULL, error = NULL, attempts = 0, next_at = ? WHERE event <> 'user_verification' AND `
+
+// Resend makes notices wait to be delivered again, whether they were given up or delivered. A webhook is posted the same body with
+// the same id. Errors: one of them cannot be sent again, and then none is.
+func Resend(ctx context.Context, s *store.Store, ids []int64) error {
+	return s.Write(ctx, func(tx *store.Tx) error {
+		list, err := encode(ids)
+		if err != nil {
+			return err
+		}
+		sent, err := revived(tx, revive+`(dead_at IS NOT NULL OR done_at IS NOT NULL) AND id IN (SELECT value FROM json_each(?)) RETURNING id`, tx.Now(), string(list))
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if !sent[id] {
+				return fmt.Errorf("notice %d cannot be sent again: there is none, it waits already, or it held a code", id)
+			}
+		}
+		return nil
+	})
+}
+
+const resendDead = revive + `dead_at IS NOT NULL RETURNING id`
+
+// ResendDead makes all wait again that were given up, and returns how many.
+func ResendDead(ctx context.Context, s *store.Store) (n int, err error) {
+	err = s.Write(ctx, func(tx *store.Tx) error {
+		sent, err := revived(tx, resendDead, tx.Now())
+		n = len(sent)
+		return err
+	})
+	return n, err
+}
+
+const replay = revive + `done_at >= ? AND sink LIKE 'webhook %' AND (? = '' OR instr(sink, ?)) RETURNING id`
+
+// Replay makes all wait again that webhooks were posted since a time, those whose name, host and digest, holds match. Mails are not
+// sent twice. It returns how many.
+func Replay(ctx context.Context, s *store.Store, since store.Time, match string) (n int, err error) {
+	err = s.Write(ctx, func(tx *store.Tx) error {
+		sent, err := revived(tx, replay, tx.Now(), since, match, match)
+		n = len(sent)
+		return err
+	})
+	return n, err
+}
+
+func revived(tx *store.Tx, query string, args ...any) (map[int64]bool, error) {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	ids := map[int64]bool{}
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids[id] = true
+	}
+	return ids, rows.Err()
+}

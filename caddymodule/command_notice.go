@@ -1,0 +1,150 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-tollgate/tollgate/api/notice"
+)
+
+func noticeCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "notice", Short: "Shows mails, and manages what could not be delivered"}
+	cmd.AddCommand(previewCommand(), letterCommand(), resendCommand(), replayCommand())
+	return cmd
+}
+
+// previewCommand writes a mail without a database, so that templates can be tried before they are used.
+func previewCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "preview <event> [--html] [--templates <folder>]",
+		Short: "Prints the mail of an event, with a sample of its payload",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cmd.SilenceUsage = true
+			flags := caddycmd.Flags{FlagSet: cmd.Flags()}
+			app, err := configured(flags)
+			if err != nil {
+				return err
+			}
+			if dir := flags.String("templates"); dir != "" {
+				app.MailTemplates = dir
+			}
+			site := notice.Site{BaseURL: strings.TrimRight(app.URL, "/"), Broker: app.Broker.FullName, Email: app.Broker.Email, Now: now()}
+			if site.Broker == "" {
+				site.Broker = "Broker"
+			}
+			if site.Templates, err = app.templates(caddy.NewReplacer()); err != nil {
+				return err
+			}
+			m, err := notice.Preview(args[0], site)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if flags.Bool("html") {
+				_, err = fmt.Fprint(out, m.HTML)
+				return err
+			}
+			_, err = fmt.Fprintf(out, "Subject: %s\n\n%s", m.Subject, m.Text)
+			return err
+		},
+	}
+	cmd.Flags().Bool("html", false, "The HTML of the mail, in place of subject and text")
+	cmd.Flags().String("templates", "", "Folder of templates, in place of the configuration's")
+	return cmd
+}
+
+func letterCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list [--dead|--done] [--last <n>]",
+		Short: "Lists the notices that wait to be delivered, or were given up, or delivered",
+		Args:  cobra.NoArgs,
+	}
+	cmd.RunE = run(func(flags caddycmd.Flags, _ []string, app *App) error {
+		state := notice.Waiting
+		switch {
+		case flags.Bool("dead"):
+			state = notice.Dead
+		case flags.Bool("done"):
+			state = notice.Done
+		}
+		list, err := app.service.Letters(context.Background(), state, flags.Int("last"))
+		for _, l := range list {
+			at := l.NextAt
+			switch state {
+			case notice.Dead:
+				at = l.DeadAt
+			case notice.Done:
+				at = l.DoneAt
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.ID, at.Format(time.RFC3339), l.Event, l.Subject, l.Sink,
+				strings.Join(l.To, ","), l.Attempts, l.Error)
+		}
+		return err
+	})
+	cmd.Flags().Bool("dead", false, "Those that were given up, the last first")
+	cmd.Flags().Bool("done", false, "Those that were delivered, the last first")
+	cmd.Flags().Int("last", 50, "How many")
+	cmd.MarkFlagsMutuallyExclusive("dead", "done")
+	return cmd
+}
+
+func resendCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "resend <id>... | --all",
+		Short: "Has notices delivered again: those with these numbers, or all that were given up",
+	}
+	cmd.RunE = run(func(flags caddycmd.Flags, args []string, app *App) error {
+		if flags.Bool("all") == (len(args) > 0) {
+			return errors.New("write the numbers that `notice list --dead` shows, or --all")
+		}
+		n := len(args)
+		var err error
+		if flags.Bool("all") {
+			n, err = app.service.ResendDead(context.Background())
+		} else {
+			ids := make([]int64, n)
+			for i, a := range args {
+				if ids[i], err = strconv.ParseInt(a, 10, 64); err != nil {
+					return fmt.Errorf("%q is no number of a notice", a)
+				}
+			}
+			err = app.service.Resend(context.Background(), ids)
+		}
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "%d to be sent again\n", n)
+		}
+		return err
+	})
+	cmd.Flags().Bool("all", false, "All that were given up")
+	return cmd
+}
+
+func replayCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replay [--last <duration>] [<host>]",
+		Short: "Has webhooks posted again what they were posted in the last while, to those of a host or all",
+		Args:  cobra.MaximumNArgs(1),
+	}
+	cmd.RunE = run(func(flags caddycmd.Flags, args []string, app *App) error {
+		last, err := caddy.ParseDuration(flags.String("last"))
+		if err != nil || last <= 0 {
+			return fmt.Errorf("--last: %q is not a duration, as in 24h", flags.String("last"))
+		}
+		n, err := app.service.Replay(context.Background(), last, strings.Join(args, ""))
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "%d to be posted again\n", n)
+		}
+		return err
+	})
+	cmd.Flags().String("last", "24h", "How far back")
+	return cmd
+}
