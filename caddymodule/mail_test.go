@@ -1,0 +1,166 @@
+package caddymodule
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-tollgate/tollgate/api"
+	"github.com/caddy-tollgate/tollgate/api/notice"
+)
+
+// mailbox is a mail server on this machine that takes everything. It sends what it was told to log in, and the mails.
+func mailbox(t *testing.T) (address string, logins, mails chan string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	logins, mails = make(chan string, 100), make(chan string, 100)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				c := textproto.NewConn(conn)
+				answer := "220 ready"
+				for c.PrintfLine("%s", answer) == nil {
+					line, err := c.ReadLine()
+					if err != nil {
+						return
+					}
+					answer = "250 ok"
+					switch verb, argument, _ := strings.Cut(line, " "); verb {
+					case "EHLO":
+						answer = "250-mail.example\r\n250 AUTH PLAIN"
+					case "AUTH":
+						logins <- argument
+						answer = "235 welcome"
+					case "DATA":
+						_ = c.PrintfLine("354 go on")
+						b, err := io.ReadAll(c.DotReader())
+						if err != nil {
+							return
+						}
+						mails <- string(b)
+					}
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String(), logins, mails
+}
+
+// A site sends its mails through the server, with its own templates and a password that the configuration does not hold; a reload
+// may change them.
+func TestMailsOfASite(t *testing.T) {
+	t.Setenv("SMTP_PASSWORD", "pass-of-the-site")
+	address, logins, mails := mailbox(t)
+	own := t.TempDir()
+	if err := os.WriteFile(filepath.Join(own, "user_welcome.txt"), []byte("Hey {{.user.username}}\n\nCome in."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, func(s *site) {
+		s.global = fmt.Sprintf("smtp %s\nsmtp_user hello@cowork.example\nsmtp_password {env.SMTP_PASSWORD}\nsmtp_tls none\nmail_templates %s", address, own)
+	})
+	next := func(subject string) string {
+		t.Helper()
+		for {
+			select {
+			case mail := <-mails:
+				if strings.Contains(mail, "\nSubject: "+subject+"\n") {
+					return mail
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("no mail %q", subject)
+			}
+		}
+	}
+	s.register("joe1")
+	mail := next("Hey joe1")
+	for _, want := range []string{"\nTo: <joe1@example.com>\n", "\nFrom: <hello@cowork.example>\n", "Content-Type: multipart/alternative;", "<p>Come in.</p>"} {
+		if !strings.Contains(mail, want) {
+			t.Errorf("the mail lacks %q:\n%s", want, mail)
+		}
+	}
+	if got, want := <-logins, "PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00hello@cowork.example\x00pass-of-the-site")); got != want {
+		t.Errorf("logged in by %s", got)
+	}
+	res, err := http.Get("http://localhost:2999/config/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	dump, err := io.ReadAll(res.Body)
+	if err != nil || strings.Contains(string(dump), "pass-of-the-site") || !strings.Contains(string(dump), "{env.SMTP_PASSWORD}") {
+		t.Errorf("the configuration holds the password: %s (%v)", dump, err)
+	}
+	s.global = strings.Split(s.global, "\nmail_templates")[0]
+	s.load()
+	s.register("joe2")
+	next("Welcome to Cowork")
+}
+
+// TestMailWords reads the words of mails.
+func TestMailWords(t *testing.T) {
+	t.Setenv("SMTP_HOST", "smtp.example.com")
+	t.Setenv("SMTP_USER", "site@smtp.example.com")
+	t.Setenv("SMTP_PASSWORD", "pass-of-the-site")
+	read := func(words string) (o api.Options, err error) {
+		a := new(App)
+		if err = a.UnmarshalCaddyfile(caddyfile.NewTestDispenser("tollgate {\n" + words + "\n}")); err == nil {
+			err = a.Settings.provision()
+		}
+		if err == nil {
+			err = a.mail(caddy.NewReplacer(), &o)
+		}
+		return o, err
+	}
+	const all = "smtp {env.SMTP_HOST}:465\nsmtp_tls implicit\nsmtp_user {env.SMTP_USER}\nsmtp_password {env.SMTP_PASSWORD}\n"
+	for words, from := range map[string]string{
+		all: "site@smtp.example.com",
+		all + "broker acme Acme hello@acme.example":                              "hello@acme.example",
+		all + "broker acme Acme hello@acme.example\nfrom \"Acme <a@b.example>\"": "Acme <a@b.example>",
+	} {
+		o, err := read(words)
+		if _, ok := o.Mailer.(*notice.SMTP); err != nil || !ok || o.From != from {
+			t.Errorf("%q: %T from %s, %v", words, o.Mailer, o.From, err)
+		}
+	}
+	if o, err := read("notification_email_disabled"); err != nil || !o.MailOff {
+		t.Errorf("%+v, %v", o, err)
+	} else if _, ok := o.Mailer.(notice.LogMailer); !ok {
+		t.Errorf("without a server: %T", o.Mailer)
+	}
+	for words, want := range map[string]string{
+		"smtp smtp.example.com": "write `from <address>`",
+		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password pass-of-the-site":           "smtp_password {env.NAME}",
+		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password {env.NOT_SET_ANYWHERE}":     "smtp_password",
+		"smtp smtp.example.com\nsmtp_user u":                                               "go together",
+		"smtp_user u":                                                                      "need `smtp <host>:<port>`",
+		"smtp smtp.example.com\nsmtp_tls maybe":                                            "none of them",
+		"smtp smtp.example.com\nsmtp other.example.com":                                    "written twice",
+		"smtp smtp.example.com:x":                                                          "no port",
+		"smtp smtp.example.com\nsmtp_user u\nsmtp_password {env.SMTP_USER}\nsmtp_tls none": "this machine only",
+		"mail_templates /nowhere/at/all":                                                   "not a folder",
+	} {
+		if _, err := read(words); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "pass-of") {
+			t.Errorf("%q: %v, want %q", words, err, want)
+		}
+	}
+}
