@@ -34,9 +34,10 @@ type Options struct {
 	Pages     func(target string) string // URL of a page of the contract, "" for none
 	From      string                     // sender of messages
 	Mailer    notice.Mailer
-	MailOff   bool                    // no messages about events, but for verification codes
-	Templates fs.FS                   // of the site's own messages; nil for none
-	Webhooks  []notice.WebhookOptions // are told events; Now is filled in
+	MailOff   bool                        // no messages about events, but for verification codes
+	Templates fs.FS                       // of the site's own messages; nil for none
+	Emitted   func(event, subject string) // is told of events that happened: notice.Options. Optional
+	Webhooks  []notice.WebhookOptions     // are told events; Now is filled in
 	// WelcomeEmail says whether new users are sent a message; nil: the API chooses.
 	WelcomeEmail *bool
 	// Processor takes the payments; the profile that stands for it in the ledger is made on the first start.
@@ -102,7 +103,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
-		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Templates: o.Templates,
+		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Emitted: o.Emitted, Templates: o.Templates,
 	})
 	if err != nil {
 		return nil, err

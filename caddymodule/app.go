@@ -58,6 +58,8 @@ type App struct {
 	gates   []*Gate // of the configuration, in the order in which they were provisioned
 	key     string  // of the site in the pool
 	command bool    // used by a command, outside of a server
+	ctx     caddy.Context
+	events  *announcer // from Start on; nil when nobody listens
 	logger  *zap.Logger
 }
 
@@ -94,7 +96,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision opens and checks the database without changing it, and sets the API up.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.ctx, a.logger = ctx, ctx.Logger()
 	if a.Store == "" {
 		a.Store = filepath.Join(caddy.AppDataDir(), "tollgate", "tollgate.db")
 	}
@@ -131,7 +133,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // Start brings the database up to date, creates what a first start creates, and starts the jobs. Requests that come before it is
 // done are answered 503.
-func (a *App) Start() error { return a.service.Start(context.Background()) }
+func (a *App) Start() error {
+	a.events = announcerOf(a.ctx, a.logger)
+	return a.service.Start(context.Background())
+}
 
 // Stop leaves everything as it is: the next configuration may go on with it. See Cleanup.
 func (a *App) Stop() error { return nil }

@@ -61,6 +61,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	if err := a.mail(repl, &o); err != nil {
 		return o, err
 	}
+	o.Emitted = func(event, subject string) { a.events.announce(event, subject) }
 	o.WelcomeEmail = a.WelcomeEmail
 	if o.Webhooks, err = a.webhooks(repl); err != nil {
 		return o, err

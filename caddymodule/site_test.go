@@ -30,6 +30,7 @@ type site struct {
 	upstream *upstream
 	client   *http.Client
 	global   string // more lines of the global option
+	events   string // lines of the global option `events`
 	gate     string // lines of the gate's block
 	more     string // more directives of the site
 }
@@ -92,6 +93,9 @@ func (s *site) caddyfile() string {
 	servers {
 		protocols h1 h2 h2c
 	}
+	events {
+		%s
+	}
 	tollgate {
 		url %s
 		broker cowork "Cowork" hello@cowork.example
@@ -110,7 +114,7 @@ func (s *site) caddyfile() string {
 	}
 	reverse_proxy %s
 }
-`, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
+`, s.events, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
 }
 
 // load (re)loads the configuration.

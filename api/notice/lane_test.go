@@ -3,6 +3,7 @@ package notice
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -58,5 +59,57 @@ func TestLanePlan(t *testing.T) {
 			!strings.Contains(plan, "INDEX outbox_subject (sink=? AND subject=?") || strings.Contains(plan, "SCAN") || strings.Contains(plan, "TEMP B-TREE") {
 			t.Errorf("plan:\n%s", plan)
 		}
+	}
+}
+
+// Events are told of once their transaction is durable; those of one that fails, and codes, never.
+func TestEmitted(t *testing.T) {
+	var told []string
+	w := newWorld(t, func(o *Options) { o.Emitted = func(event, subject string) { told = append(told, event+" "+subject) } })
+	_ = w.store.Write(t.Context(), func(tx *store.Tx) error {
+		if err := w.Emit(tx, &UserActivated{User: User{ID: w.kim}}); err != nil {
+			t.Error(err)
+		}
+		return fmt.Errorf("no")
+	})
+	w.write(func(tx *store.Tx) error {
+		err := w.Emit(tx, &UserRegistered{User: User{ID: w.kim}})
+		if len(told) > 0 {
+			t.Errorf("before the commit, told %v", told)
+		}
+		return err
+	})
+	w.about("a", "123456")
+	if got := strings.Join(told, ","); got != "user_registered user/kim" {
+		t.Errorf("told %s", got)
+	}
+}
+
+// An order of any length makes a notice of some length: the first lines, and how many there are more.
+func TestLongOrder(t *testing.T) {
+	w, _, posts := newReceiver(t, func(http.ResponseWriter, *http.Request) {})
+	var lines List[Transaction]
+	for i := range maxLines + 42 {
+		lines = append(lines, Transaction{Description: fmt.Sprint("line ", i)})
+	}
+	w.emit(&OrderExecuted{Profile: Profile{ID: w.acme}, InvoicedItems: lines})
+	w.emit(&OrderExecuted{Profile: Profile{ID: w.acme}, InvoicedItems: lines[:maxLines]})
+	w.emit(&UserContact{Provider: Profile{ID: w.hub}, Detail: List[[2]string]{{"Message", strings.Repeat("x", maxPosted)}}})
+	w.deliver()
+	if len(*posts) != 2 {
+		t.Fatalf("%d posts", len(*posts))
+	}
+	long, short := (*posts)[0], (*posts)[1]
+	if n := strings.Count(long.body, `"line `); n != maxLines || long.header.Get("Tollgate-Omitted") != "42" || short.header["Tollgate-Omitted"] != nil {
+		t.Errorf("%d lines, %v, %v", n, long.header, short.header)
+	}
+	if rows := w.outbox(); rows[2].Dead.IsZero() || !strings.Contains(rows[2].Error, "more than") {
+		t.Errorf("a body of %d bytes: %s", len(rows[2].Payload), rows[2].Error)
+	}
+	w = newWorld(t)
+	w.emit(&OrderExecuted{Profile: Profile{ID: w.acme}, InvoicedItems: lines})
+	w.deliver()
+	if m := w.mails.Sent()[0]; !strings.Contains(m.Text, "\nand 42 more\n") || !strings.Contains(m.HTML, "and 42 more") {
+		t.Errorf("the mail does not say how many more:\n%s", m.Text[len(m.Text)-200:])
 	}
 }

@@ -46,6 +46,9 @@ type Options struct {
 	OptIn bool
 	// WelcomeEmail says whether user_welcome goes out; nil: it does.
 	WelcomeEmail func(r store.Reader) (bool, error)
+	// Emitted is told the name and subject of each event once its transaction is durable, before the write returns: it must be quick.
+	// It is not told of verifications. Optional.
+	Emitted func(event, subject string)
 	// Templates take the place of the mails of this package, by file name; nil for none.
 	Templates fs.FS
 }
@@ -166,12 +169,22 @@ func (n *Notices) fill(tx *store.Tx, e Event) (*Profile, error) {
 	return broker, nil
 }
 
+// maxLines is how many lines of an order or a receipt a payload holds: one of a group buy may have any number.
+const maxLines = 200
+
 // post writes the rows of an event: one for the mail, if anybody gets one, and one for each other sink that wants it. Only a
 // test names recipients in the payload (notifications.md 4).
 func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter envelope, named []string) error {
+	if long, ok := e.(interface{ cut(n int) int }); ok {
+		letter.Omitted = long.cut(maxLines)
+	}
 	payload, err := n.payload(e, broker, r, named)
 	if err != nil {
 		return fmt.Errorf("notice: %s: %w", e.Name(), err)
+	}
+	if n.o.Emitted != nil && !r.direct {
+		name, about := e.Name(), e.Subject()
+		tx.AfterCommit(func() { n.o.Emitted(name, about) })
 	}
 	if len(letter.To)+len(letter.Bcc) > 0 {
 		if err := n.write(tx, e, mailSink, letter, payload); err != nil {
@@ -182,7 +195,7 @@ func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter e
 		if r.direct || !s.Wants(e.Name()) {
 			continue
 		}
-		if err := n.write(tx, e, s.Name(), envelope{To: named}, payload); err != nil {
+		if err := n.write(tx, e, s.Name(), envelope{To: named, Omitted: letter.Omitted}, payload); err != nil {
 			return err
 		}
 	}

@@ -131,6 +131,13 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	return encode([]T(l))
 }
 
+// cut leaves the first n items and returns how many there were more.
+func (l *List[T]) cut(n int) (omitted int) {
+	omitted = max(0, len(*l)-n)
+	*l = (*l)[:len(*l)-omitted]
+	return omitted
+}
+
 // A Change is a field of an object before and after.
 type Change struct{ Field, Before, After string }
 

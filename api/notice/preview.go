@@ -43,7 +43,7 @@ func Preview(name string, site Site) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := t.compose(name, payload)
+	p, err := t.compose(name, payload, 0)
 	if err != nil {
 		return nil, err
 	}

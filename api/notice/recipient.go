@@ -14,6 +14,7 @@ type envelope struct {
 	Bcc     []string `json:"bcc,omitempty"`
 	Only    []string `json:"only,omitempty"` // of them, those that it is still for; none: all
 	ReplyTo string   `json:"reply_to,omitempty"`
+	Omitted int      `json:"omitted,omitempty"` // lines that the payload lacks: there were too many
 }
 
 func decodeEnvelope(recipients string) (e envelope, err error) {

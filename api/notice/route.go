@@ -275,6 +275,12 @@ func (e *UserVerification) route(*Profile) route {
 	return r
 }
 
+// cut leaves the first n lines of an event that may have any number, and returns how many there were more.
+func (e *OrderExecuted) cut(n int) int       { return e.InvoicedItems.cut(n) }
+func (e *ChargeUpdated) cut(n int) int       { return e.ChargeItems.cut(n) }
+func (e *RenewalChargeFailed) cut(n int) int { return e.InvoicedItems.cut(n) }
+func (e *ClaimCodeGenerated) cut(n int) int  { return e.CartItems.cut(n) }
+
 // MarshalJSON prints the lifetime as the contract does, "01:00:00".
 func (e *UserVerification) MarshalJSON() ([]byte, error) {
 	return encode(struct {

@@ -9,7 +9,6 @@ import (
 	"html"
 	htmltemplate "html/template"
 	"io/fs"
-	"maps"
 	"path"
 	"strings"
 	"text/template"
@@ -123,23 +122,25 @@ func newTemplate(name, text string) (*template.Template, error) {
 type page struct{ subject, text, html string }
 
 // compose writes the mail of a payload. A template of the site's own that fails is reported, and ours is used.
-func (n *Notices) compose(event string, payload []byte) (page, error) {
-	p, err := n.templates.compose(event, payload)
+func (n *Notices) compose(event string, payload []byte, omitted int) (page, error) {
+	p, err := n.templates.compose(event, payload, omitted)
 	if err != nil && len(n.templates.own.text)+len(n.templates.own.html) > 0 && !errors.Is(err, ErrRefused) {
 		n.o.Logger.Error("template of a mail fails", zap.String("event", event), zap.Error(err))
-		p, err = templates{ours: n.templates.ours}.compose(event, payload)
+		p, err = templates{ours: n.templates.ours}.compose(event, payload, omitted)
 	}
 	return p, err
 }
 
-// compose writes the mail of a payload by the site's own templates, where it has some, and ours.
-func (t templates) compose(event string, payload []byte) (p page, err error) {
+// compose writes the mail of a payload by the site's own templates, where it has some, and ours. Beside the payload they see how
+// many lines it lacks, {{.omitted}}.
+func (t templates) compose(event string, payload []byte, omitted int) (p page, err error) {
 	var data map[string]any
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.UseNumber()
 	if err := d.Decode(&data); err != nil {
 		return p, fmt.Errorf("%w: payload: %w", ErrRefused, err)
 	}
+	data["omitted"] = omitted
 	name := event
 	if role, ok := data["role_description"].(map[string]any); ok && event == (*RoleGrantCreated)(nil).Name() {
 		special := fmt.Sprint(role["slug"], "_", event)
@@ -166,7 +167,6 @@ func (t templates) compose(event string, payload []byte) (p page, err error) {
 	if layout == nil {
 		layout = t.ours.html[strings.TrimSuffix(layoutFile, ".html")]
 	}
-	data = maps.Clone(data)
 	data["subject"] = p.subject
 	var b bytes.Buffer
 	if content == nil {

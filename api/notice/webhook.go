@@ -42,6 +42,7 @@ type Webhook struct {
 
 const (
 	webhookTimeout = 10 * time.Second // for the whole of a request
+	maxPosted      = 1 << 20          // bytes of a body
 	maxAnswer      = 64 << 10         // bytes that are read of an answer: it says nothing to us
 	maxRetryAfter  = 24 * time.Hour   // that a receiver may ask for
 )
@@ -98,6 +99,9 @@ func (w *Webhook) CloseIdle() { w.client.CloseIdleConnections() }
 
 // Deliver implements Sink: a status of 2xx is success, 410 refuses for good, all else is tried again.
 func (w *Webhook) Deliver(ctx context.Context, n *Notice) error {
+	if len(n.Payload) > maxPosted {
+		return fmt.Errorf("%w: its %d bytes are more than %d", ErrRefused, len(n.Payload), maxPosted)
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.o.URL, bytes.NewReader(n.Payload))
 	if err != nil {
 		return withoutURL(err)
@@ -109,6 +113,9 @@ func (w *Webhook) Deliver(ctx context.Context, n *Notice) error {
 	r.Header.Set("User-Agent", "Tollgate")
 	r.Header.Set("Webhook-Id", id)
 	r.Header.Set("Webhook-Timestamp", at)
+	if n.envelope.Omitted > 0 {
+		r.Header.Set("Tollgate-Omitted", strconv.Itoa(n.envelope.Omitted))
+	}
 	if len(w.secrets) > 0 {
 		r.Header.Set("Webhook-Signature", w.sign(id, at, n.Payload))
 	}
