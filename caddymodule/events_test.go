@@ -37,7 +37,7 @@ func TestCaddyEvents(t *testing.T) {
 	events := make(chan caddy.Event, 100)
 	heard.Store(&events)
 	defer heard.Store(nil)
-	s := newSite(t, func(s *site) { s.events = "on * tollgate_test" })
+	s := newSite(t, func(s *site) { s.options = "\tevents {\n\t\ton * tollgate_test\n\t}\n" })
 	next := func() (string, map[string]any) {
 		t.Helper()
 		for {

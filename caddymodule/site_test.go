@@ -30,7 +30,7 @@ type site struct {
 	upstream *upstream
 	client   *http.Client
 	global   string // more lines of the global option
-	events   string // lines of the global option `events`
+	options  string // other global options, whole lines
 	gate     string // lines of the gate's block
 	more     string // more directives of the site
 }
@@ -93,10 +93,7 @@ func (s *site) caddyfile() string {
 	servers {
 		protocols h1 h2 h2c
 	}
-	events {
-		%s
-	}
-	tollgate {
+%s	tollgate {
 		url %s
 		broker cowork "Cowork" hello@cowork.example
 		store %s
@@ -114,7 +111,7 @@ func (s *site) caddyfile() string {
 	}
 	reverse_proxy %s
 }
-`, s.events, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
+`, s.options, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
 }
 
 // load (re)loads the configuration.
