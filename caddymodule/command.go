@@ -39,6 +39,30 @@ func commands(cmd *cobra.Command) {
 	cmd.AddCommand(userCommand(), roleCommand(), keyCommand(), auditCommand(), renewCommand(), verifyCommand(), exportCommand(), importCommand(), noticeCommand())
 }
 
+// configured is the app of the configuration that the flags name, an empty one when there is none.
+func configured(flags caddycmd.Flags) (*App, error) {
+	app := new(App)
+	raw, _, _, err := caddycmd.LoadConfig(flags.String("config"), flags.String("adapter"))
+	if err != nil || len(raw) == 0 {
+		return app, err
+	}
+	var config struct {
+		Apps struct {
+			Tollgate json.RawMessage `json:"tollgate"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(raw, &config); err != nil {
+		return nil, err
+	}
+	if config.Apps.Tollgate == nil {
+		if flags.String("store") == "" {
+			return nil, errors.New("the configuration has no global option `tollgate`")
+		}
+		return app, nil
+	}
+	return app, json.Unmarshal(config.Apps.Tollgate, app)
+}
+
 // openSite opens the site that the flags name. The caller closes it.
 func openSite(flags caddycmd.Flags) (*App, func(), error) {
 	app, err := configured(flags)

@@ -96,10 +96,10 @@ func TestLongOrder(t *testing.T) {
 	w.emit(&OrderExecuted{Profile: Profile{ID: w.acme}, InvoicedItems: lines[:maxLines]})
 	w.emit(&UserContact{Provider: Profile{ID: w.hub}, Detail: List[[2]string]{{"Message", strings.Repeat("x", maxPosted)}}})
 	w.deliver()
-	if len(*posts) != 2 {
-		t.Fatalf("%d posts", len(*posts))
+	if len(posts.all()) != 2 {
+		t.Fatalf("%d posts", len(posts.all()))
 	}
-	long, short := (*posts)[0], (*posts)[1]
+	long, short := posts.all()[0], posts.all()[1]
 	if n := strings.Count(long.body, `"line `); n != maxLines || long.header.Get("Tollgate-Omitted") != "42" || short.header["Tollgate-Omitted"] != nil {
 		t.Errorf("%d lines, %v, %v", n, long.header, short.header)
 	}

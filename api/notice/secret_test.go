@@ -85,7 +85,7 @@ func TestNoSecrets(t *testing.T) {
 		_, text, html := parts(t, m.data)
 		mails += m.data + text + html
 	}
-	for _, p := range *posts {
+	for _, p := range posts.all() {
 		fmt.Fprintln(&posted, p.header, p.body)
 	}
 	logged := ""
