@@ -2,6 +2,8 @@ package accessrules
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,15 +31,33 @@ func (s *Set) Explain(q *Query, path string) Explanation {
 	if e.Rule == nil {
 		return e
 	}
-	for _, c := range e.Rule.Conditions {
+	e.Conditions = outcomes(e.Rule.Conditions, q)
+	return e
+}
+
+// ExplainCondition tells how each part of a condition comes out, those after the first that fails too: the parts of a class are the
+// conditions that the contract chains in it (access.md A.3).
+func ExplainCondition(c Condition, q *Query) []Outcome {
+	switch c := c.(type) {
+	case all:
+		return outcomes(c, q)
+	case *classCondition:
+		return outcomes(c.all, q)
+	}
+	return outcomes([]Condition{c}, q)
+}
+
+func outcomes(conditions []Condition, q *Query) []Outcome {
+	list := make([]Outcome, 0, len(conditions))
+	for _, c := range conditions {
 		spy := &spy{Facts: q.Facts}
 		asked := *q
 		asked.Facts = spy
 		o := Outcome{Condition: c.String(), Verdict: c.Check(&asked)}
 		o.Facts = append(callerFacts(c, q), spy.facts...)
-		e.Conditions = append(e.Conditions, o)
+		list = append(list, o)
 	}
-	return e
+	return list
 }
 
 // spy notes what is asked of facts.
@@ -153,9 +173,9 @@ func callerFacts(c Condition, q *Query) []Fact {
 	case active:
 		facts = append(facts, Fact{"password", yesNo(u.Credentials)}, Fact{"one-time passwords", yesNo(u.OTP)})
 	case agreement:
-		for slug, at := range u.Signed {
+		for _, slug := range slices.Sorted(maps.Keys(u.Signed)) {
 			if string(c) == "" || string(c) == slug {
-				facts = append(facts, Fact{"signed " + slug, at.UTC().Format(time.RFC3339)})
+				facts = append(facts, Fact{"signed " + slug, u.Signed[slug].UTC().Format(time.RFC3339)})
 			}
 		}
 	case *roleTest, *brokerTest, *selfWrite, providerWrites:

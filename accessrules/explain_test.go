@@ -53,6 +53,38 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainCondition: a class comes apart into the conditions that the contract chains in it.
+func TestExplainCondition(t *testing.T) {
+	m := sampleWorld("locked").facts()
+	q := m.query("seller", "GET")
+	q.Params = accessrules.Params{{Name: "profile", Value: "acme"}}
+	both := accessrules.All(accessrules.Authenticated(), accessrules.Direct())
+	for c, want := range map[accessrules.Condition]string{
+		accessrules.DirectFrictionless: "authenticated holds, direct contributor role-missing",
+		accessrules.Public:             "",
+		accessrules.Direct():           "direct contributor role-missing",
+	} {
+		if got := outcomes(accessrules.ExplainCondition(c, q)); got != want {
+			t.Errorf("%s: %q, want %q", c, got, want)
+		}
+	}
+	if got := outcomes(accessrules.ExplainCondition(both, q)); got != "authenticated holds, direct contributor role-missing" {
+		t.Errorf("%s: %q", both, got)
+	}
+}
+
+func outcomes(list []accessrules.Outcome) string {
+	var words []string
+	for _, o := range list {
+		word := o.Condition + " holds"
+		if !o.Verdict.OK() {
+			word = o.Condition + " " + string(o.Verdict.Reason)
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", ")
+}
+
 // TestMethods: rules for some methods leave others to the rules behind them.
 func TestMethods(t *testing.T) {
 	set, err := accessrules.Compile([]accessrules.Rule{

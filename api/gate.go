@@ -2,14 +2,21 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/proxy"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // Proxy are the gates of the configuration, and what the API says of them.
 func (s *Service) Proxy() *proxy.Service { return s.proxy }
+
+// Permission says who may make a request to the API; ok is false for a path that is none of the API's.
+func (s *Service) Permission(r *http.Request) (p rest.Permission, ok bool) {
+	return s.rest.Permission(r)
+}
 
 // gateSite is what the upstream is told about the site, with the profile that it was made from.
 type gateSite struct {

@@ -39,18 +39,27 @@ func (a *API) Provision(ctx caddy.Context) (err error) {
 
 // ServeHTTP answers requests to the API.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	serve := a.app.service.ServeHTTP
-	if r.URL.Path == jwksPath && a.app.asserts() {
-		serve = a.app.serveJWKS
-	} else if picture.MatchString(r.URL.Path) {
-		serve = a.app.service.Picture
-	} else if !strings.HasPrefix(r.URL.Path, "/api") || (len(r.URL.Path) > 4 && r.URL.Path[4] != '/') {
+	serve := a.handler(r.URL.Path)
+	if serve == nil {
 		return next.ServeHTTP(w, r)
 	}
 	if !a.app.admit(r) {
 		return caddyhttp.Error(http.StatusForbidden, errDemo)
 	}
 	serve(w, r)
+	return nil
+}
+
+// handler answers requests for a path, nil for none of the API's.
+func (a *API) handler(path string) http.HandlerFunc {
+	switch {
+	case path == jwksPath && a.app.asserts():
+		return a.app.serveJWKS
+	case picture.MatchString(path):
+		return a.app.service.Picture
+	case path == "/api" || strings.HasPrefix(path, "/api/"):
+		return a.app.service.ServeHTTP
+	}
 	return nil
 }
 

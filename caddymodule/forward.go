@@ -105,16 +105,9 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 
 // attachment is what is attached to a request of a known caller: what was made for an earlier one, or made now.
 func (f *forwarder) attachment(q *accessrules.Query, d *accessrules.Decision, choice *accessrules.Choice) (*attachment, error) {
-	site, err := f.gate.app.service.GateSite()
+	key, err := f.key(q, d, choice)
 	if err != nil {
 		return nil, err
-	}
-	key := keptKey{user: q.Caller, site: site, choice: choice}
-	if f.gate.Headers {
-		if key.subject, err = f.gate.headers.Subject(q, d); err != nil {
-			return nil, err
-		}
-		key.profile = d.Params.Get("profile")
 	}
 	if len(d.Rule.Engaged) > 0 {
 		key.visited = f.gate.app.service.Proxy().Visit(q.Caller, d.Rule.Engaged, q.Now)
@@ -130,6 +123,19 @@ func (f *forwarder) attachment(q *accessrules.Query, d *accessrules.Decision, ch
 	}
 	f.kept.Set(key, a)
 	return a, nil
+}
+
+// key is all that an attachment is made from, but for visits.
+func (f *forwarder) key(q *accessrules.Query, d *accessrules.Decision, choice *accessrules.Choice) (key keptKey, err error) {
+	key.user, key.choice = q.Caller, choice
+	if key.site, err = f.gate.app.service.GateSite(); err != nil {
+		return key, err
+	}
+	if f.gate.Headers {
+		key.profile = d.Params.Get("profile")
+		key.subject, err = f.gate.headers.Subject(q, d)
+	}
+	return key, err
 }
 
 // make makes what is attached to the requests of a caller.

@@ -20,26 +20,11 @@ import (
 // one is configured; a page without a cure goes to handle_errors, if the site has some; everybody else gets JSON. A rule may
 // have it otherwise.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Query, d *accessrules.Decision) error {
-	v, status := d.Verdict, d.Verdict.Status()
-	g.debug("refused", zap.String("path", r.URL.Path), zap.String("reason", string(v.Reason)), zap.Error(v.Err))
-	if v.Reason == accessrules.NotActivated {
+	g.debug("refused", zap.String("path", r.URL.Path), zap.String("reason", string(d.Verdict.Reason)), zap.Error(d.Verdict.Err))
+	if d.Verdict.Reason == accessrules.NotActivated {
 		g.app.service.NotActivated(q.Caller)
 	}
-	target := ""
-	if q.Page && v.Target != "" {
-		target = g.app.page(v.Target)
-	}
-	if d.Rule != nil && v.Reason != accessrules.Unavailable {
-		switch refusal := d.Rule.Refusal; {
-		case refusal.Status != 0:
-			status, target = refusal.Status, ""
-			if status == http.StatusNotFound {
-				v = accessrules.Verdict{Reason: accessrules.NotFound} // not a word about what there is
-			}
-		case refusal.Target != "" && q.Page:
-			target = fill(refusal.Target, d.Params)
-		}
-	}
+	v, status, target := g.answer(q, d)
 	detail := refusal(r, v)
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.tollgate.reason", string(v.Reason))
@@ -91,6 +76,27 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 	return err
 }
 
+// answer is how a refusal is answered: what is told of it, the status, and the page that people are sent to, "" for none.
+func (g *Gate) answer(q *accessrules.Query, d *accessrules.Decision) (v accessrules.Verdict, status int, target string) {
+	v, status = d.Verdict, d.Verdict.Status()
+	if q.Page && v.Target != "" {
+		target = g.app.page(v.Target)
+	}
+	if d.Rule == nil || v.Reason == accessrules.Unavailable {
+		return v, status, target
+	}
+	switch refusal := d.Rule.Refusal; {
+	case refusal.Status != 0:
+		status, target = refusal.Status, ""
+		if status == http.StatusNotFound {
+			v = accessrules.Verdict{Reason: accessrules.NotFound} // not a word about what there is
+		}
+	case refusal.Target != "" && q.Page:
+		target = fill(refusal.Target, d.Params)
+	}
+	return v, status, target
+}
+
 // fill puts the parameters of a path into the address of a page.
 func fill(address string, params accessrules.Params) string {
 	for _, p := range params {
@@ -123,11 +129,14 @@ func refusal(r *http.Request, v accessrules.Verdict) string {
 	return "Permission denied"
 }
 
+// reasonAmbiguous is the reason of requests that are refused before a rule is looked for.
+const reasonAmbiguous = "ambiguous-path"
+
 // ambiguous answers a request whose path could mean one thing to the gate and another to the upstream.
 func (g *Gate) ambiguous(w http.ResponseWriter, r *http.Request, err error) error {
 	g.debug("ambiguous path", zap.String("uri", r.RequestURI), zap.Error(err))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
-	_, err = w.Write([]byte(`{"detail":"The path of this request is ambiguous.","reason":"ambiguous-path"}`))
+	_, err = w.Write([]byte(`{"detail":"The path of this request is ambiguous.","reason":"` + reasonAmbiguous + `"}`))
 	return err
 }

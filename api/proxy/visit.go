@@ -70,21 +70,38 @@ func (s *Service) Visit(u *accessrules.User, tags []string, now time.Time) strin
 	defer v.mu.Unlock()
 	before := *v.tags.Load()
 	after := maps.Clone(before)
-	var seen []string
-	var last time.Time
 	for _, tag := range tags {
-		at, ok := before[tag]
-		switch {
-		case ok:
-			seen = append(seen, tag)
-			if at.After(last) {
-				last = at
-			}
-		case s.Visits.note(u.ID, tag, now):
+		if _, ok := before[tag]; !ok && s.Visits.note(u.ID, tag, now) {
 			after[tag] = now
 		}
 	}
 	v.tags.Store(&after)
+	return lastVisited(before, tags)
+}
+
+// Seen is what Visit would return, and notes nothing.
+func (s *Service) Seen(u *accessrules.User, tags []string) string {
+	v := s.Visits.of(u.ID)
+	if v == nil {
+		return ""
+	}
+	return lastVisited(*v.tags.Load(), tags)
+}
+
+// lastVisited is the value for the session of who has visited what is known and now visits tags.
+func lastVisited(known map[string]time.Time, tags []string) string {
+	var seen []string
+	var last time.Time
+	for _, tag := range tags {
+		at, ok := known[tag]
+		if !ok {
+			continue
+		}
+		seen = append(seen, tag)
+		if at.After(last) {
+			last = at
+		}
+	}
 	switch {
 	case len(seen) == 0:
 		return ""
