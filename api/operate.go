@@ -17,6 +17,11 @@ import (
 // Users are the operations on logins that an operator needs.
 func (s *Service) Users() *auth.Service { return s.auth }
 
+// Outbox is how many notices wait to be delivered, and how many were given up and are still kept.
+func (s *Service) Outbox(ctx context.Context) (waiting, dead int, err error) {
+	return s.notices.Depth(ctx)
+}
+
 // GrantRole gives a user a role on a profile at once, without anybody's consent: the operator's way in. Errors: an unknown user,
 // profile or role.
 func (s *Service) GrantRole(ctx context.Context, username, role, slug string) error {

@@ -127,8 +127,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("opening the store %s: %w", path, err)
 	}
 	a.site, a.key = site.(*api.Site), path
-	a.service, err = api.New(a.site, options)
-	return err
+	if a.service, err = api.New(a.site, options); err != nil {
+		return err
+	}
+	return (&siteMetrics{a.site, a.service}).register(ctx.GetMetricsRegistry())
 }
 
 // Start brings the database up to date, creates what a first start creates, and starts the jobs. Requests that come before it is

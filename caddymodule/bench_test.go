@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,8 +38,12 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+		if file, err := os.Create(os.Getenv("TOLLGATE_CPUPROFILE")); err == nil {
+			_ = pprof.StartCPUProfile(file)
+		}
 		fmt.Println("ready")
 		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent is gone
+		pprof.StopCPUProfile()
 		os.Exit(0)
 	case "upstream":
 		serve := func(addr string, h http.HandlerFunc) {
@@ -67,7 +72,8 @@ const (
 
 // BenchmarkProxy compares, in one interleaved run, a bare reverse_proxy, the gate in front of it with a token on every request and the
 // full identity sent upstream, and forward_auth to a service that checks nothing. It takes two minutes whatever b.N is;
-// TOLLGATE_ROUNDS changes the number of rounds.
+// TOLLGATE_ROUNDS changes the number of rounds, TOLLGATE_VARIANTS picks what is compared, and TOLLGATE_CPUPROFILE names a file for what
+// Caddy's processor time is spent on.
 func BenchmarkProxy(b *testing.B) {
 	rounds := 12
 	if n, err := strconv.Atoi(os.Getenv("TOLLGATE_ROUNDS")); err == nil {
@@ -126,6 +132,9 @@ http://127.0.0.1:9183 {
 		{name: "bare reverse_proxy", addr: "127.0.0.1:9181"},
 		{name: "gate", addr: "127.0.0.1:9182"},
 		{name: "forward_auth", addr: "127.0.0.1:9183"},
+	}
+	if only := os.Getenv("TOLLGATE_VARIANTS"); only != "" {
+		variants = slices.DeleteFunc(variants, func(v *variant) bool { return !slices.Contains(strings.Split(only, ","), v.name) })
 	}
 	for range b.N {
 		for round := range rounds + 1 {

@@ -49,6 +49,8 @@ const (
 	resultAdmitted    result = "admitted"
 	resultRefused     result = "refused"
 	resultUnavailable result = "unavailable" // facts could not be read: nobody passes
+	resultPreflight   result = "preflight"   // passed on without identity, which it needs not
+	resultPage        result = "page"        // refused by the rules, and passed on without identity: the page cures refusals
 	resultUngated     result = "ungated"     // no gate stands before what answers it
 )
 
@@ -183,7 +185,7 @@ func (e *explanation) ofGate(g *Gate, q *accessrules.Query, r *http.Request) err
 	e.Gate = g.Name
 	path, err := accessrules.Clean(r.URL.EscapedPath())
 	if err != nil {
-		e.Result, e.Reason, e.Note = resultRefused, reasonAmbiguous, err.Error()
+		e.Result, e.Reason, e.Note = resultRefused, string(reasonAmbiguous), err.Error()
 		e.Answer = &answers{Program: http.StatusBadRequest, Browser: http.StatusBadRequest}
 		return nil
 	}
@@ -196,7 +198,7 @@ func (e *explanation) ofGate(g *Gate, q *accessrules.Query, r *http.Request) err
 		e.Upstream, err = g.receives(q, d)
 		return err
 	case len(g.app.Pages) > 0 && g.app.reachable(path):
-		e.Result, e.Note = resultAdmitted, "it is a page that cures refusals: everybody may go there, without identity"
+		e.Result, e.Note = resultPage, "it is a page that cures refusals: everybody may go there, without identity"
 		return nil
 	}
 	e.Answer = g.answers(q, d, r)

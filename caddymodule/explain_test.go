@@ -122,7 +122,7 @@ func TestExplain(t *testing.T) {
 	s := explainedSite(t)
 	joe, ann := s.login("joe1"), s.login("ann")
 	as := map[string]string{"joe1": joe, "ann": ann}
-	status := map[string]int{"admitted": 200}
+	status := map[string]int{"admitted": 200, "page": 200}
 	for _, c := range []struct {
 		user, method, path string
 		result, reason     string
@@ -135,7 +135,7 @@ func TestExplain(t *testing.T) {
 		{"", "GET", "/app//joe1/./x", "refused", "unauthenticated", "default", "2"},
 		{"", "GET", "/app/joe1%2Fx", "refused", "ambiguous-path", "default", ""},
 		{"joe1", "GET", "/nowhere", "refused", "no-rule", "default", ""},
-		{"", "GET", "/login/", "admitted", "no-rule", "default", ""},
+		{"", "GET", "/login/", "page", "no-rule", "default", ""},
 		{"", "GET", "/files/a", "admitted", "", "default", "3"},
 		{"joe1", "GET", "/desk/inner/joe1", "admitted", "", "desk", "1"},
 		{"ann", "GET", "/desk/inner/joe1", "refused", "role-missing", "desk", "1"},

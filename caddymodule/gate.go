@@ -66,6 +66,7 @@ type Gate struct {
 	live    *accessrules.Live
 	headers *accessrules.Headers
 	upward  *forwarder
+	meter   meter
 	dials   map[string]string // of Upstreams: host and port
 	logger  *zap.Logger
 }
@@ -131,6 +132,7 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	g.upward = newForwarder(g)
+	g.meter = newMeter(g.Name)
 	g.warn()
 	return nil
 }
@@ -140,8 +142,18 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if !g.app.admit(r) {
 		return caddyhttp.Error(http.StatusForbidden, errDemo)
 	}
+	q := accessrules.Query{
+		Facts:    g.app.site.Directory,
+		Now:      g.app.site.Now(),
+		Method:   r.Method,
+		Page:     isPage(r.Header["Accept"]),
+		ReadOnly: g.app.DisableUpdates,
+	}
+	d := accessrules.Decision{Index: -1, Failed: -1}
 	path, err := accessrules.Clean(r.URL.EscapedPath())
 	if err != nil {
+		d.Verdict.Reason = reasonAmbiguous
+		g.observe(r, &q, &d, resultRefused)
 		return g.ambiguous(w, r, err)
 	}
 	setPath(r, path)
@@ -154,45 +166,49 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		g.app.serveJWKS(w, r)
 		return nil
 	}
-	q := accessrules.Query{
-		Facts:    g.app.site.Directory,
-		Now:      g.app.site.Now(),
-		Method:   r.Method,
-		Page:     accessrules.IsPage(strings.Join(r.Header["Accept"], ",")),
-		ReadOnly: g.app.DisableUpdates,
-	}
 	if preflight(r) && !g.PreflightDeny {
 		g.upward.anonymous(r)
+		g.observe(r, &q, &d, resultPreflight)
 		return next.ServeHTTP(w, r)
 	}
-	d := accessrules.Decision{Index: -1, Failed: -1}
 	if q.Facts.Broker() == "" {
 		d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: errStarting}
+		g.observe(r, &q, &d, resultUnavailable)
 		return g.refuse(w, r, &q, &d)
 	}
 	id, err := g.app.site.Directory.Identify(r)
 	if err != nil {
 		d.Verdict = badIdentity(err)
 	} else {
-		q.Caller = id.User
+		if q.Caller = id.User; id.User != nil {
+			known(r, id.User)
+		}
 		d = g.live.Set().Decide(&q, path)
 	}
-	g.observe(r, &id, d)
-	if !d.Verdict.OK() {
-		if len(g.app.Pages) > 0 && g.app.reachable(path) { // everybody, or the cure would be refused too; without identity
-			g.upward.anonymous(r)
-			return next.ServeHTTP(w, r)
+	if d.Verdict.OK() && d.Rule.Forward {
+		if err := g.upward.attach(r, &q, &id, &d); err != nil {
+			d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}
 		}
-		return g.refuse(w, r, &q, &d)
 	}
-	if !d.Rule.Forward {
+	if d.Verdict.OK() {
+		g.observe(r, &q, &d, resultAdmitted)
 		return next.ServeHTTP(w, r)
 	}
-	if err := g.upward.attach(r, &q, &id, &d); err != nil {
-		d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}
-		return g.refuse(w, r, &q, &d)
+	if len(g.app.Pages) > 0 && g.app.reachable(path) { // everybody, or the cure would be refused too; without identity
+		g.upward.anonymous(r)
+		g.observe(r, &q, &d, resultPage)
+		return next.ServeHTTP(w, r)
 	}
-	return next.ServeHTTP(w, r)
+	g.observe(r, &q, &d, resultOf(d.Verdict))
+	return g.refuse(w, r, &q, &d)
+}
+
+// isPage reports whether a request is a page navigation.
+func isPage(accept []string) bool {
+	if len(accept) == 1 {
+		return accessrules.IsPage(accept[0])
+	}
+	return accessrules.IsPage(strings.Join(accept, ","))
 }
 
 // setPath makes the request carry the path that was matched, and no other form of it.

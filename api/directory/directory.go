@@ -48,6 +48,7 @@ type Directory struct {
 	conf    atomic.Pointer[Config]
 	stamps  stamps
 	flights singleflight.Group
+	asked   struct{ credentials, users, profiles, plans tally }
 
 	users       *otter.Cache[int64, *user]
 	usernames   *otter.Cache[string, *user]

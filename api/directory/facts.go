@@ -12,7 +12,7 @@ import (
 
 // Profile finds a profile by slug, with the letter case of the slug, archived ones included; nil when there is none.
 func (d *Directory) Profile(slug string) (*accessrules.Profile, error) {
-	if p, ok := d.slugs.GetIfPresent(slug); ok && d.fresh(&p.entry) {
+	if p, ok := d.slugs.GetIfPresent(slug); d.asked.profiles.hit(ok && d.fresh(&p.entry)) {
 		return &p.Profile, nil
 	}
 	p, err := load(d, "profile "+slug, func(r store.Reader, epoch uint64) (*profile, error) {
@@ -38,7 +38,7 @@ func (d *Directory) Profile(slug string) (*accessrules.Profile, error) {
 // User finds an active user by username, with its letter case; nil when there is none.
 func (d *Directory) User(username string) (*accessrules.User, error) {
 	u, ok := d.usernames.GetIfPresent(username)
-	if !ok || !d.fresh(&u.entry) {
+	if !d.asked.users.hit(ok && d.fresh(&u.entry)) {
 		var err error
 		u, err = load(d, "user "+username, func(r store.Reader, epoch uint64) (*user, error) {
 			var id int64
@@ -66,7 +66,7 @@ func (d *Directory) User(username string) (*accessrules.User, error) {
 // UserByID finds an active user; nil when there is none.
 func (d *Directory) UserByID(id int64) (*accessrules.User, error) {
 	u, ok := d.users.GetIfPresent(id)
-	if !ok || !d.fresh(&u.entry) {
+	if !d.asked.users.hit(ok && d.fresh(&u.entry)) {
 		var err error
 		u, err = load(d, "user id "+strconv.FormatInt(id, 10), func(r store.Reader, epoch uint64) (*user, error) {
 			return d.findUser(r, epoch, id)
@@ -80,7 +80,7 @@ func (d *Directory) UserByID(id int64) (*accessrules.User, error) {
 
 // Plan finds a plan by slug, with its letter case; nil when there is none.
 func (d *Directory) Plan(slug string) (*accessrules.Plan, error) {
-	if p, ok := d.plans.GetIfPresent(slug); ok && d.fresh(&p.entry) {
+	if p, ok := d.plans.GetIfPresent(slug); d.asked.plans.hit(ok && d.fresh(&p.entry)) {
 		return &p.Plan, nil
 	}
 	p, err := load(d, "plan "+slug, func(r store.Reader, epoch uint64) (*plan, error) {

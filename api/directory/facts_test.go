@@ -283,3 +283,22 @@ func TestErrorsAreNotKept(t *testing.T) {
 		}
 	}
 }
+
+// TestCacheStats: what is there is a hit; what is not, or has changed since, is a miss.
+func TestCacheStats(t *testing.T) {
+	w := newWorld(t)
+	xia := w.user("xia")
+	w.profile("acme")
+	for range 3 {
+		must[*accessrules.User](t)(w.User("xia"))
+		must[*accessrules.Profile](t)(w.Profile("acme"))
+	}
+	if err := w.store.Write(t.Context(), func(tx *store.Tx) error { w.TouchUser(tx, xia); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	must[*accessrules.User](t)(w.User("xia"))
+	want := []CacheStats{{"credential", 0, 0}, {"user", 2, 2}, {"profile", 2, 1}, {"plan", 0, 0}}
+	if diff := cmp.Diff(want, w.CacheStats()); diff != "" {
+		t.Error(diff)
+	}
+}

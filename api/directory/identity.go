@@ -137,7 +137,7 @@ func (d *Directory) known(f form, raw string, open func(r store.Reader, epoch ui
 	key := credentialKey{f, sum(raw)}
 	now := d.o.Now().UnixMicro()
 	c, ok := d.credentials.GetIfPresent(key)
-	if !ok || !d.fresh(&c.entry) {
+	if !d.asked.credentials.hit(ok && d.fresh(&c.entry)) {
 		var err error
 		c, err = load(d, "credential "+string(f)+string(key.sum[:]), func(r store.Reader, epoch uint64) (*credential, error) { return open(r, epoch, raw) })
 		if err != nil {

@@ -196,6 +196,14 @@ func (l *lane) dueQuery() string {
 	return `SELECT id FROM outbox WHERE ` + l.waiting() + ` AND next_at <= ? ORDER BY next_at, id LIMIT ?`
 }
 
+// Depth is how many notices wait to be delivered, and how many were given up and are still kept.
+func (n *Notices) Depth(ctx context.Context) (waiting, dead int, err error) {
+	err = n.o.Store.Read(ctx, func(r store.Reader) error { return r.QueryRow(depth).Scan(&waiting, &dead) })
+	return waiting, dead, err
+}
+
+const depth = `SELECT (SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL), (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL)`
+
 // claim takes notices that are due, at most one of each subject, and counts the try before it is made: one that kills the
 // process is given up in the end, too.
 func (l *lane) claim(ctx context.Context) (batch []*Notice, err error) {

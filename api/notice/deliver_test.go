@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
 
 // about emits an event about a subject of its own.
@@ -376,5 +377,26 @@ func TestTwoDeliverers(t *testing.T) {
 	}
 	if len(ids) != 40 || len(sent) != 40 {
 		t.Errorf("%d mails, %d different, want 40", len(sent), len(ids))
+	}
+}
+
+// TestDepth counts what waits and what was given up, and reads nothing else: it is asked at every scrape of the metrics.
+func TestDepth(t *testing.T) {
+	w := newWorld(t)
+	w.write(func(tx *store.Tx) error {
+		for i, state := range []string{"NULL, NULL", "NULL, NULL", "0, NULL", "NULL, 0"} {
+			if _, err := tx.Exec(`INSERT INTO outbox (created_at, event, subject, sink, recipients, payload, next_at, done_at, dead_at)
+				VALUES (0, 'x', ?, 'mail', '[]', '{}', 0, `+state+`)`, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if waiting, dead, err := w.Depth(context.Background()); waiting != 2 || dead != 1 || err != nil {
+		t.Errorf("%d wait, %d were given up, %v", waiting, dead, err)
+	}
+	plan := storetest.Plan(t, w.store, depth) // each index holds only what is counted
+	if !strings.Contains(plan, "INDEX outbox_next") || !strings.Contains(plan, "INDEX outbox_dead") {
+		t.Error(plan)
 	}
 }
