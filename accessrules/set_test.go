@@ -256,3 +256,48 @@ func TestMatchAllocations(t *testing.T) {
 		}
 	}
 }
+
+// TestOverlaps: rules that match paths of each other in part are found, with a path that both match, and no others.
+func TestOverlaps(t *testing.T) {
+	for _, c := range []struct {
+		rules string
+		want  []accessrules.Overlap
+	}{
+		{"/{user}/settings /app/{profile}", []accessrules.Overlap{{Rule: 1, By: 0, Path: "/app/settings"}}},
+		{"/public /{profile}/admin /app/{x} /{user}/settings", []accessrules.Overlap{{Rule: 2, By: 1, Path: "/app/admin"}}},
+		{"/a/{x}/c /a/b/{y}/d", []accessrules.Overlap{{Rule: 1, By: 0, Path: "/a/b/c/d"}}},
+		{"/{a}/{b}/c /x/{b} /{a}/y/c", []accessrules.Overlap{{Rule: 1, By: 0, Path: "/x/x/c"}}},
+		{"/app/{profile}/admin /app/{profile} /", nil}, // narrow before wide
+		{"/app /app/x", nil}, // never decides: that is Shadowed
+		{"/a/b /a/c /{x}/d", nil},
+		{"GET:/{user}/settings POST:/app/{profile}", nil},
+		{"GET:/{user}/settings /app/{profile}", []accessrules.Overlap{{Rule: 1, By: 0, Path: "/app/settings"}}},
+	} {
+		var rules []accessrules.Rule
+		for _, text := range strings.Fields(c.rules) {
+			r := accessrules.Rule{Path: text}
+			if method, path, ok := strings.Cut(text, ":"); ok {
+				r.Methods, r.Path = []string{method}, path
+			}
+			rules = append(rules, r)
+		}
+		got := accessrules.Overlaps(rules)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.rules, diff)
+		}
+		set, err := accessrules.Compile(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range got {
+			method := "GET"
+			if at, _ := set.Match(method, o.Path); at > o.By {
+				t.Errorf("%s: rule %d decides on %s", c.rules, at, o.Path)
+			}
+			only, err := accessrules.Compile(rules[o.Rule : o.Rule+1])
+			if at, _ := only.Match(method, o.Path); err != nil || at != 0 {
+				t.Errorf("%s: rule %d does not match %s", c.rules, o.Rule, o.Path)
+			}
+		}
+	}
+}

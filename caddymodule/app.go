@@ -137,7 +137,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 // done are answered 503.
 func (a *App) Start() error {
 	a.events = announcerOf(a.ctx, a.logger)
-	return a.service.Start(context.Background())
+	if err := a.service.Start(context.Background()); err != nil {
+		return err
+	}
+	for _, g := range a.gates {
+		g.warnOfNames()
+	}
+	return nil
 }
 
 // Stop leaves everything as it is: the next configuration may go on with it. See Cleanup.

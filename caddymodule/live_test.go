@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -336,7 +337,9 @@ func TestUnusableRules(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
 	}
-	s.gate = was + "\n\t\trule /x/ {\n\t\t\tpaid premium unheard-of\n\t\t\tdirect manger\n\t\t}\n\t\trule /api/proxy/ any"
+	// The first start on a database: nothing can be read before it.
+	s.gate = was + "\n\t\trule /x/ {\n\t\t\tpaid premium unheard-of\n\t\t\tdirect manger\n\t\t}\n\t\trule /api/proxy/ any\n\t\trule /{user}/settings any\n\t\trule /desk/{profile} any"
+	s.dir = t.TempDir()
 	config := strings.Replace(s.caddyfile(), "\tgrace_period", "\tlog {\n\t\toutput file "+log+"\n\t\tlevel WARN\n\t}\n\tgrace_period", 1)
 	raw, err := adapt(config)
 	if err != nil {
@@ -345,16 +348,53 @@ func TestUnusableRules(t *testing.T) {
 	if err := post(raw); err != nil {
 		t.Fatal(err)
 	}
+	s.must(201, "POST", "/api/proxy/rules", map[string]any{"path": "/x/y", "allow": "1"}, s.login("donny"))
+	if err := post([]byte(strings.Replace(string(raw), `"grace_period":10000000000`, `"grace_period":9000000000`, 1))); err != nil {
+		t.Fatal(err)
+	}
 	text, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"plan":"unheard-of"`, `"role":"manger"`, `"path":"/api/proxy/"`, `"rule":"Caddyfile:`} {
-		if !strings.Contains(string(text), want) {
+	first, again, _ := strings.Cut(string(text), `"rule":"api"`)
+	for _, want := range []string{`"plan":"unheard-of"`, `"role":"manger"`, `"path":"/api/proxy/"`, `"rule":"Caddyfile:`,
+		`"path":"/desk/{profile}","first":"Caddyfile:40","first_path":"/{user}/settings","example":"/desk/settings"`} {
+		if !strings.Contains(first, want) {
 			t.Errorf("no warning of %s in\n%s", want, text)
 		}
+	}
+	if !strings.HasPrefix(again, `,"path":"/x/y","first":"Caddyfile:`) {
+		t.Errorf("no warning of the API's rule that never decides in\n%s", text)
 	}
 	if strings.Contains(string(text), `"plan":"premium"`) {
 		t.Error("a warning of a plan that exists")
 	}
+}
+
+// TestValidate checks configurations as caddy validate does: beside the running server, without a database of their own.
+func TestValidate(t *testing.T) {
+	s := newSite(t)
+	validate := func(gate string) error {
+		s.gate = gate
+		raw, err := adapt(strings.ReplaceAll(s.caddyfile(), s.dir, filepath.Join(s.dir, "nowhere")))
+		if err != nil {
+			return err
+		}
+		config := new(caddy.Config)
+		if err := json.Unmarshal(raw, config); err != nil {
+			return err
+		}
+		return caddy.Validate(config)
+	}
+	if err := validate(demoGate); err != nil {
+		t.Error(err)
+	}
+	err := validate("rule /app/ any\n\t\trule /app/{profile}/x authenticated")
+	if err == nil || !strings.Contains(err.Error(), `rule 2 (Caddyfile:24) "/app/{profile}/x" never decides: rule 1 (Caddyfile:23)`) {
+		t.Errorf("an unreachable rule: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "nowhere")); !os.IsNotExist(err) {
+		t.Errorf("validating made something: %v", err)
+	}
+	s.must(200, "GET", "/public/", nil)
 }

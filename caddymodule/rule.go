@@ -141,30 +141,55 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 	return r, nil
 }
 
-// warn tells the operator of rules that cannot do what they seem to: names that do not exist, and paths of the API that no rule
-// governs.
+// warn tells the operator of rules that cannot do what they seem to: paths that an earlier rule decides on, and paths of the API that
+// no rule governs.
 func (g *Gate) warn() {
+	rules := g.live.Fixed()
+	for _, o := range accessrules.Overlaps(rules) {
+		r, by := &rules[o.Rule], &rules[o.By]
+		g.logger.Warn("two rules match the same paths, and the first decides: write the one that should before the other", place(r,
+			zap.String("first", by.Source), zap.String("first_path", by.Path), zap.String("example", o.Path))...)
+	}
+	for i := range rules {
+		r := &rules[i]
+		if strings.HasPrefix(r.Path, "/api/") && (g.Name != accessrules.DefaultGate || len(accessrules.BuiltinRules([]accessrules.Rule{*r})) == 0) {
+			g.logger.Warn("a rule speaks of a part of the API that no rule of this gate governs: leave it out", place(r)...)
+		}
+	}
+}
+
+// warnOfNames tells the operator of names in rules that do not exist, and of rules of the API that never decide. The database must be
+// readable.
+func (g *Gate) warnOfNames() {
 	rules := g.live.Fixed()
 	var conditions []accessrules.Condition
 	for _, r := range rules {
 		conditions = append(conditions, r.Conditions...)
 	}
 	noPlans, noRoles := g.app.service.Proxy().Unknown(accessrules.Names(conditions...))
-	for _, r := range rules {
-		place := []zap.Field{zap.String("rule", r.Source), zap.String("path", r.Path)}
+	for i := range rules {
+		r := &rules[i]
 		plans, roles := accessrules.Names(r.Conditions...)
 		for _, plan := range plans {
 			if contains(noPlans, plan) {
-				g.logger.Warn("a rule names a plan that does not exist: create it, or correct the rule", append(place, zap.String("plan", plan))...)
+				g.logger.Warn("a rule names a plan that does not exist: create it, or correct the rule", place(r, zap.String("plan", plan))...)
 			}
 		}
 		for _, role := range roles {
 			if contains(noRoles, role) {
-				g.logger.Warn("a rule names a role that does not exist: create it, or correct the rule", append(place, zap.String("role", role))...)
+				g.logger.Warn("a rule names a role that does not exist: create it, or correct the rule", place(r, zap.String("role", role))...)
 			}
 		}
-		if strings.HasPrefix(r.Path, "/api/") && (g.Name != accessrules.DefaultGate || len(accessrules.BuiltinRules([]accessrules.Rule{r})) == 0) {
-			g.logger.Warn("a rule speaks of a part of the API that no rule of this gate governs: leave it out", place...)
-		}
 	}
+	set := g.live.Set()
+	for _, sh := range set.Shadowed() { // those of the Caddyfile are errors
+		r, by := &set.Rules()[sh.Rule], &set.Rules()[sh.By]
+		g.logger.Warn("a rule of the API never decides: another one comes first and matches every path that it matches", place(r,
+			zap.String("first", by.Source), zap.String("first_path", by.Path))...)
+	}
+}
+
+// place says which rule is meant.
+func place(r *accessrules.Rule, more ...zap.Field) []zap.Field {
+	return append([]zap.Field{zap.String("rule", r.Source), zap.String("path", r.Path)}, more...)
 }
