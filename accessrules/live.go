@@ -130,15 +130,20 @@ func (l *Live) Upstream() string {
 // SessionOf is the form of sessions and the key of them under a choice: the Caddyfile's, or else the choice's, or else site, the
 // process-wide key.
 func (l *Live) SessionOf(c *Choice, site string) (Backend, string) {
-	backend, key := c.Backend, site
+	key := site
 	if c.Key != "" {
 		key = c.Key
-	}
-	if l.Backend != nil {
-		backend = *l.Backend
 	}
 	if l.Key != "" {
 		key = l.Key
 	}
-	return backend, key
+	return l.Form(c), key
+}
+
+// Form is the form of sessions under a choice.
+func (l *Live) Form(c *Choice) Backend {
+	if l.Backend != nil {
+		return *l.Backend
+	}
+	return c.Backend
 }

@@ -18,28 +18,35 @@ func (s *Service) Permission(r *http.Request) (p rest.Permission, ok bool) {
 	return s.rest.Permission(r)
 }
 
-// gateSite is what the upstream is told about the site, with the profile that it was made from.
+// gateSite is what the upstream is told about the site as of an epoch of the directory, with the profile that it was made from.
 type gateSite struct {
+	epoch   uint64
 	profile *accessrules.Profile
-	accessrules.Site
+	site    *accessrules.Site
 }
 
 // GateSite is what the upstream is told about the site. It is the same pointer until that changes. Error: facts could not be read.
 func (s *Service) GateSite() (*accessrules.Site, error) {
+	epoch, kept := s.site.Directory.Epoch(), s.gateSite.Load()
+	if kept != nil && kept.epoch == epoch {
+		return kept.site, nil
+	}
 	b := s.options.Broker
 	p, err := s.site.Directory.Profile(b.Slug)
 	if err != nil {
 		return nil, err
 	}
-	if kept := s.gateSite.Load(); kept != nil && kept.profile == p {
-		return &kept.Site, nil
-	}
-	made := &gateSite{profile: p, Site: accessrules.Site{Slug: b.Slug, PrintableName: b.FullName, Email: b.Email}}
-	if p != nil {
-		made.Site = accessrules.Site{Slug: p.Slug, PrintableName: p.PrintableName, Email: p.Email}
+	made := &gateSite{epoch: epoch, profile: p}
+	switch {
+	case kept != nil && kept.profile == p:
+		made.site = kept.site
+	case p != nil:
+		made.site = &accessrules.Site{Slug: p.Slug, PrintableName: p.PrintableName, Email: p.Email}
+	default:
+		made.site = &accessrules.Site{Slug: b.Slug, PrintableName: b.FullName, Email: b.Email}
 	}
 	s.gateSite.Store(made)
-	return &made.Site, nil
+	return made.site, nil
 }
 
 // NotActivated sends the activation message of a user again, at most every ten minutes (decision 64).

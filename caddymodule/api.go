@@ -55,7 +55,7 @@ func (a *API) handler(path string) http.HandlerFunc {
 	switch {
 	case path == jwksPath && a.app.asserts():
 		return a.app.serveJWKS
-	case picture.MatchString(path):
+	case strings.HasPrefix(path, "/media/") && picture.MatchString(path):
 		return a.app.service.Picture
 	case path == "/api" || strings.HasPrefix(path, "/api/"):
 		return a.app.service.ServeHTTP

@@ -251,7 +251,7 @@ func (g *Gate) answers(q *accessrules.Query, d *accessrules.Decision, r *http.Re
 // receives is what the application is told of the caller of q, which a rule let pass. Error: facts could not be read.
 func (g *Gate) receives(q *accessrules.Query, d *accessrules.Decision) (*receives, error) {
 	choice := g.live.Chosen()
-	backend, _ := g.upward.session(choice)
+	backend := g.live.Form(choice)
 	out := &receives{Address: g.dials[g.live.Upstream()], Headers: map[string]string{}}
 	if q.Caller == nil {
 		if backend == accessrules.CookieSession {

@@ -204,7 +204,7 @@ func (f *forwarder) warn(u *accessrules.User, size int) {
 // strip takes off our cookies and the credential that identified the caller. With a session of its own, the upstream gets no other
 // Authorization at all (access.md B.7).
 func (f *forwarder) strip(r *http.Request, scheme directory.Scheme, choice *accessrules.Choice) {
-	if backend, _ := f.session(choice); backend == accessrules.JWTSession || scheme == directory.Bearer || scheme == directory.Basic {
+	if f.gate.live.Form(choice) == accessrules.JWTSession || scheme == directory.Bearer || scheme == directory.Basic {
 		delete(r.Header, "Authorization")
 	}
 	if len(r.Header["Cookie"]) > 0 {

@@ -108,6 +108,10 @@ func (s *stamps) fresh(e *entry) bool {
 	return true
 }
 
+// Epoch changes whenever something that the directory knows may have changed. What was made from facts that were asked for after
+// Epoch was read is good as long as Epoch says the same, but for what ends by itself.
+func (d *Directory) Epoch() uint64 { return d.stamps.epoch.Load() }
+
 // fresh reports whether the entry may be used.
 func (d *Directory) fresh(e *entry) bool {
 	return d.stamps.fresh(e) && (e.until == 0 || d.o.Now().UnixMicro() < e.until)
