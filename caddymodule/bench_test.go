@@ -70,8 +70,9 @@ const (
 	benchUsers    = 200
 )
 
-// BenchmarkProxy compares, in one interleaved run, a bare reverse_proxy, the gate in front of it with a token on every request and the
-// full identity sent upstream, and forward_auth to a service that checks nothing. It takes two minutes whatever b.N is;
+// BenchmarkProxy compares, in one interleaved run, a bare reverse_proxy, one that sends a token and headers as long as the gate's and
+// decides nothing, the gate with a token on every request and the full identity sent upstream, and forward_auth to a service that
+// checks nothing. It takes two minutes whatever b.N is;
 // TOLLGATE_ROUNDS changes the number of rounds, TOLLGATE_VARIANTS picks what is compared, and TOLLGATE_CPUPROFILE names a file for what
 // Caddy's processor time is spent on.
 func BenchmarkProxy(b *testing.B) {
@@ -110,6 +111,16 @@ http://127.0.0.1:9182 {
 	}
 	reverse_proxy %[2]s
 }
+http://127.0.0.1:9184 {
+	request_header Authorization "Bearer %[4]s"
+	request_header Tollgate-User user100
+	request_header Tollgate-Email user100@example.com
+	request_header Tollgate-Name "User Name"
+	request_header Tollgate-Profile user100
+	request_header Tollgate-Roles manager:user100
+	request_header Tollgate-Plan premium
+	reverse_proxy %[2]s
+}
 http://127.0.0.1:9183 {
 	forward_auth %[3]s {
 		uri /
@@ -117,7 +128,7 @@ http://127.0.0.1:9183 {
 	}
 	reverse_proxy %[2]s
 }
-`, filepath.Join(dir, "tollgate.db"), benchUpstream, benchAuth))
+`, filepath.Join(dir, "tollgate.db"), benchUpstream, benchAuth, strings.Repeat("x", 700)))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -130,6 +141,7 @@ http://127.0.0.1:9183 {
 
 	variants := []*variant{
 		{name: "bare reverse_proxy", addr: "127.0.0.1:9181"},
+		{name: "headers alone", addr: "127.0.0.1:9184"},
 		{name: "gate", addr: "127.0.0.1:9182"},
 		{name: "forward_auth", addr: "127.0.0.1:9183"},
 	}
