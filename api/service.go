@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/auth"
 	"github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/metrics"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/processor"
 	"github.com/caddy-tollgate/tollgate/api/profile"
@@ -77,6 +78,7 @@ type Service struct {
 	profiles      *profile.Service
 	subscriptions *subscription.Service
 	billing       *billing.Service
+	metrics       *metrics.Service
 	pictures      *rest.Pictures
 	proxy         *proxy.Service
 	gateSite      atomic.Pointer[gateSite]
@@ -131,6 +133,10 @@ func New(site *Site, o Options) (*Service, error) {
 		Store: site.Store, Directory: site.Directory, Notices: s.notices, Settings: o.Billing, Subscriptions: s.subscriptions,
 		Profiles: s.profiles, Processor: o.Processor, Logger: site.Logger, FailPoint: o.FailPoint,
 	})
+	s.metrics = metrics.New(metrics.Options{
+		Directory: site.Directory, Billing: s.billing, Unit: o.Billing.Unit,
+		CanPay: func() bool { return o.Processor != nil && o.Processor.Configured() },
+	})
 	s.profiles.SetUsers(s.auth)
 	s.profiles.SetActivities(s.auth.ActivitiesOf)
 	s.profiles.SetSubscriptions(s.subscriptions)
@@ -138,7 +144,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.subscriptions.SetOrders(s.billing)
 
 	var endpoints []rest.Endpoint
-	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.proxy.Endpoints(), s.notificationEndpoints(), s.endpoints()} {
+	for _, part := range [][]rest.Endpoint{s.auth.Endpoints(), s.profiles.Endpoints(), s.subscriptions.Endpoints(), s.billing.Endpoints(), s.metrics.Endpoints(), s.proxy.Endpoints(), s.notificationEndpoints(), s.endpoints()} {
 		endpoints = append(endpoints, part...)
 	}
 	s.rest, err = rest.New(rest.Options{

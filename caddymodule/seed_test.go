@@ -83,6 +83,11 @@ type seed struct {
 		GrantKey      *string   `json:"grant_key"`
 		RequestKey    *string   `json:"request_key"`
 	} `json:"subscriptions"`
+	BalanceLines []struct {
+		Report, Title, Selector string
+		Rank                    int64
+		IsPositive              bool `json:"is_positive"`
+	} `json:"balance_lines"`
 }
 
 func readSeed(t *testing.T, file string) *seed {
@@ -253,6 +258,13 @@ func (d *seed) load(t *testing.T, g *golden) {
 			_, err := tx.Exec(`INSERT INTO subscription (profile_id, plan_id, created_at, ends_at, auto_renew, grant_key, request_key)
 				SELECT p.id, pl.id, ?, ?, ?, ?, ? FROM profile p, plan pl WHERE p.slug = ? AND pl.slug = ?`,
 				store.At(s.CreatedAt), store.At(s.EndsAt), s.AutoRenew, s.GrantKey, s.RequestKey, s.Profile, s.Plan)
+			if err != nil {
+				return err
+			}
+		}
+		for _, l := range d.BalanceLines {
+			_, err := tx.Exec(`INSERT INTO balance_line (report, title, selector, rank, is_positive) VALUES (?, ?, ?, ?, ?)`,
+				l.Report, l.Title, l.Selector, l.Rank, l.IsPositive)
 			if err != nil {
 				return err
 			}

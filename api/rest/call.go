@@ -122,7 +122,7 @@ func (c *Call) Zone(profileTimezone string) *time.Location {
 	if name == "" {
 		name = profileTimezone
 	}
-	return location(name)
+	return Location(name)
 }
 
 // Read runs fn on one snapshot.

@@ -30,6 +30,13 @@ type Tabular interface {
 	Tabulate() (headings []any, rows [][]any)
 }
 
+// Columnar is a list whose columns are not the JSON keys of its items. They are the same in every batch.
+type Columnar interface {
+	Columns() []string
+	Cells(i int) []any // of an item of this batch: strings, store.Times, numbers, booleans or nil
+	lister
+}
+
 // lister is a Page or a Found, or what embeds one.
 type lister interface{ items() reflect.Value }
 
@@ -116,6 +123,9 @@ func writeCSV(w *csv.Writer, out any, first bool) error {
 		return fmt.Errorf("rest: a %T cannot be CSV", out)
 	}
 	items := l.items()
+	if own, ok := out.(Columnar); ok {
+		return writeOwn(w, own, items.Len(), first)
+	}
 	columns := columnsOf(items.Type().Elem())
 	record := make([]string, len(columns))
 	if first {
@@ -133,6 +143,25 @@ func writeCSV(w *csv.Writer, out any, first bool) error {
 			if v, ok := col.of(item); ok {
 				record[j] = cell(v)
 			}
+		}
+		if err := w.Write(record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeOwn writes the rows of a list with columns of its own.
+func writeOwn(w *csv.Writer, list Columnar, n int, first bool) error {
+	if first {
+		if err := w.Write(list.Columns()); err != nil {
+			return err
+		}
+	}
+	for i := range n {
+		var record []string
+		for _, v := range list.Cells(i) {
+			record = append(record, cell(reflect.ValueOf(v)))
 		}
 		if err := w.Write(record); err != nil {
 			return err

@@ -102,6 +102,18 @@ func (c *Call) QueryBool(name string, other bool) (bool, error) {
 	return b, nil
 }
 
+// QueryChoice is a parameter that is one of choices; absent or empty is other. Error: 400 of the field (conventions.md 8.4).
+func (c *Call) QueryChoice(name, other string, choices []string) (string, error) {
+	s := strings.TrimSpace(c.QueryString(name))
+	if s == "" {
+		return other, nil
+	}
+	if !slices.Contains(choices, s) {
+		return other, Invalid(name, msgEnum(s, choices))
+	}
+	return s, nil
+}
+
 // QueryInt is a parameter that is an integer between least and most; absent or empty is other. Error: 400 of the field.
 func (c *Call) QueryInt(name string, other, least, most int64) (int64, error) {
 	s := strings.TrimSpace(c.QueryString(name))

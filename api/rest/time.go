@@ -124,8 +124,8 @@ func (p *stamp) offset(zone *time.Location, blankPlus bool) *time.Location {
 // zones keeps the zones that were asked for: reading one means reading files.
 var zones sync.Map // name → *time.Location
 
-// location is the zone of a name, UTC when it is not known.
-func location(name string) *time.Location {
+// Location is the zone of a name, UTC when it is not known.
+func Location(name string) *time.Location {
 	if l, ok := zones.Load(name); ok {
 		return l.(*time.Location)
 	}

@@ -34,6 +34,15 @@ func (c *Call) Range(endsNow bool) (Range, error) {
 	return w, nil
 }
 
+// EndsAt reads ends_at alone, as Range does: it defaults to the time of the request. Error: 400 of the field.
+func (c *Call) EndsAt() (store.Time, error) {
+	end, _, err := c.instant("ends_at", c.zone())
+	if end.IsZero() {
+		end = c.Now
+	}
+	return end, err
+}
+
 // instant reads a date of the query; zero when it is absent.
 func (c *Call) instant(name string, zone *time.Location) (store.Time, *string, error) {
 	text := strings.Trim(strings.TrimSpace(c.QueryString(name)), `"`)
