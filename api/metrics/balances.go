@@ -9,16 +9,15 @@ import (
 )
 
 // selectBalances moves the balances of the three accounts that what is sold goes through, by span: Σ dest − Σ orig. A write-off
-// (customer:Canceled ← provider:Receivable) counts with the opposite sign (decision 26): what is given up is no longer due. The loops
-// are in the order of the text, so that each entry is read once.
-const selectBalances = `WITH ` + spanTable + `
-	SELECT t.dest_account, span.i, SUM(t.dest_amount) FROM span CROSS JOIN txn t
-	WHERE t.dest_profile_id = ?2 AND t.dest_account IN ('Income', 'Backlog', 'Receivable') AND t.created_at >= span.since AND t.created_at < span.until AND t.dest_unit = ?3
-	GROUP BY t.dest_account, span.i
-	UNION ALL
-	SELECT t.orig_account, span.i, SUM(CASE t.dest_account WHEN 'Canceled' THEN t.orig_amount ELSE -t.orig_amount END) FROM span CROSS JOIN txn t
-	WHERE t.orig_profile_id = ?2 AND t.orig_account IN ('Income', 'Backlog', 'Receivable') AND t.created_at >= span.since AND t.created_at < span.until AND t.orig_unit = ?3
-	GROUP BY t.orig_account, span.i`
+// (customer:Canceled ← provider:Receivable) counts with the opposite sign (decision 26): what is given up is no longer due. Each entry
+// is read once, and none is sorted.
+const selectBalances = `WITH ` + spanTable + `, account AS (SELECT 'Income' AS name UNION ALL SELECT 'Backlog' UNION ALL SELECT 'Receivable')
+	SELECT account.name, span.i,
+		(SELECT coalesce(SUM(t.dest_amount), 0) FROM txn t
+			WHERE t.dest_profile_id = ?2 AND t.dest_account = account.name AND t.created_at >= span.since AND t.created_at < span.until AND t.dest_unit = ?3)
+		- (SELECT coalesce(SUM(CASE t.dest_account WHEN 'Canceled' THEN -t.orig_amount ELSE t.orig_amount END), 0) FROM txn t
+			WHERE t.orig_profile_id = ?2 AND t.orig_account = account.name AND t.created_at >= span.since AND t.created_at < span.until AND t.orig_unit = ?3)
+	FROM account CROSS JOIN span`
 
 // balances is the deferred revenue of a provider (metrics.md 2.1): what was earned, what was paid and not earned yet, and what was
 // ordered and not paid yet, just before each boundary; without sign.
@@ -38,7 +37,7 @@ func (s *Service) balances(c *rest.Call, r store.Reader) (Table, error) {
 		var i int
 		var amount int64
 		err := rows.Scan(&account, &i, &amount)
-		moved[account][i] += amount
+		moved[account][i] = amount
 		return err
 	}, selectBalances, bindSpans(periods.upTo()), p.id, unit)
 	for _, account := range []string{ledger.AccountIncome, ledger.AccountBacklog, ledger.AccountReceivable} {

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"database/sql"
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
@@ -9,16 +8,8 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// selectCohorts counts the customers who have an MRR at the end of each span, by the span in which they first had one: 0 is before the
-// first boundary. The rows without a span are how many there ever were.
-const selectCohorts = `WITH ` + spanTable + `, ` + pricedTable + `,
-	member AS (SELECT customer, (SELECT COUNT(*) FROM span WHERE span.until <= first.at) AS cohort FROM first)
-	SELECT cohort, NULL AS i, COUNT(*) FROM member GROUP BY cohort
-	UNION ALL
-	SELECT cohort, i, COUNT(*) FROM level JOIN member ON member.customer = level.customer GROUP BY cohort, i`
-
 // cohorts counts the customers who stayed, by the period in which they came: ours (docs/metrics.md). A customer comes with the first MRR
-// (see pricedTable) and is there at the end of a period while it has one. A cohort's value for its own period is how many came in it,
+// (see selectPrices) and is there at the end of a period while it has one. A cohort's value for its own period is how many came in it,
 // whether or not they stayed to its end; then how many are there; before, 0. The first row is those who came before all periods.
 func (s *Service) cohorts(c *rest.Call, r store.Reader) (Table, error) {
 	table := Table{Title: "Cohorts"}
@@ -31,22 +22,17 @@ func (s *Service) cohorts(c *rest.Call, r store.Reader) (Table, error) {
 	for i := range counts {
 		counts[i] = make([]int64, n)
 	}
-	err = store.Each(r, func(rows *sql.Rows) error {
-		var cohort int
-		var i sql.Null[int]
-		var customers int64
-		if err := rows.Scan(&cohort, &i, &customers); err != nil {
-			return err
+	err = eachPayer(r, p, t, unit, func(c *payer) {
+		cohort := t.after(c.since) // the end of the period in which the customer came
+		if cohort > n {
+			return
 		}
-		switch {
-		case cohort > n: // came after the last period
-		case !i.Valid && cohort > 0:
-			counts[cohort][cohort-1] = customers
-		case i.Valid && i.V > 0 && i.V != cohort:
-			counts[cohort][i.V-1] = customers
+		for i := range n {
+			if end := i + 1; end == cohort || end > cohort && c.mrr[end] > 0 {
+				counts[cohort][i]++
+			}
 		}
-		return nil
-	}, selectCohorts, bindSpans(t.upTo()), p.id, unit)
+	})
 	layout := time.DateOnly
 	if t.of == ledger.Hourly {
 		layout += " 15:04"

@@ -32,17 +32,18 @@ var (
 
 // selectAccounts adds up, for each of the customers ?2 of the provider ?1 and each unit: what was ordered; what was paid, by card or
 // not; what was written off; what was given back. Debts follow the payer (decision 35). statement holds payments and write-offs in one
-// sum, which the write-offs, few entries of each customer, take apart.
+// sum, which the write-offs, few entries of each customer, take apart. Entries are looked up by customer: the "+" keeps those of the
+// provider, who has many more, from being read.
 const selectAccounts = `WITH customer AS (SELECT value AS id FROM json_each(?2))
 	SELECT id, unit, SUM(due), SUM(paid) - SUM(written_off), SUM(written_off), SUM(refunded) FROM (
 		SELECT customer.id, s.unit, s.due, s.paid, 0 AS written_off, 0 AS refunded
 		FROM customer CROSS JOIN statement s WHERE s.payer_id = customer.id AND s.provider_id = ?1
 		UNION ALL
 		SELECT customer.id, t.orig_unit, 0, 0, t.orig_amount, 0
-		FROM customer CROSS JOIN txn t WHERE t.dest_profile_id = customer.id AND t.dest_account = 'Canceled' AND t.orig_profile_id = ?1 AND t.orig_account = 'Receivable'
+		FROM customer CROSS JOIN txn t WHERE t.dest_profile_id = customer.id AND t.dest_account = 'Canceled' AND +t.orig_profile_id = ?1 AND t.orig_account = 'Receivable'
 		UNION ALL
 		SELECT customer.id, t.orig_unit, 0, 0, 0, t.orig_amount
-		FROM customer CROSS JOIN txn t WHERE t.orig_profile_id = customer.id AND t.orig_account = 'Refunded' AND t.dest_profile_id = ?1 AND t.dest_account = 'Refund')
+		FROM customer CROSS JOIN txn t WHERE t.orig_profile_id = customer.id AND t.orig_account = 'Refunded' AND +t.dest_profile_id = ?1 AND t.dest_account = 'Refund')
 	GROUP BY id, unit ORDER BY id, unit`
 
 // An account is what a customer and a provider have to do with each other, in one unit.
@@ -84,7 +85,7 @@ type LifetimeValue struct {
 // paid, in the unit of each customer; the entries of a subscription and of its uses are on events that begin alike.
 const selectTerms = `WITH customer AS (SELECT value ->> 0 AS id, value ->> 1 AS unit FROM json_each(?2))
 	SELECT customer.id, MIN(s.created_at), MAX(s.ends_at), coalesce(SUM((SELECT SUM(t.dest_amount) FROM txn t
-		WHERE t.event_id >= 'sub_' || s.id || '/' AND t.event_id < 'sub_' || s.id || '0' AND t.dest_account = 'Backlog' AND t.dest_profile_id = ?1
+		WHERE t.event_id >= 'sub_' || s.id || '/' AND t.event_id < 'sub_' || s.id || '0' AND t.dest_account = 'Backlog' AND +t.dest_profile_id = ?1
 			AND t.dest_unit = customer.unit)), 0)
 	FROM customer CROSS JOIN subscription s WHERE s.provider_id = ?1 AND s.profile_id = customer.id
 	GROUP BY customer.id`

@@ -21,7 +21,7 @@ type Federation struct {
 func (f Federation) Tabulate() (headings []any, rows [][]any) { return tabulate(f.Results) }
 
 // memberTable is who has a subscription to ?1 that ends at ?2 or later, for the WITH of a query.
-const memberTable = `member AS (SELECT DISTINCT profile_id AS id FROM subscription WHERE provider_id = ?1 AND ends_at >= ?2 AND archived = 0)`
+const memberTable = `member AS MATERIALIZED (SELECT DISTINCT profile_id AS id FROM subscription WHERE provider_id = ?1 AND ends_at >= ?2 AND archived = 0)`
 
 // selectFederation counts, for each member and then for the profile itself, what was lost before ?3, what runs at ?2 (E), and what of
 // that began since ?4 (E less a year): subscriptions to the plans of a member, and, for the profile, those who subscribe to it or to a
@@ -36,7 +36,7 @@ const selectFederation = `WITH ` + memberTable + `
 	SELECT 1, '', '', COUNT(*) FILTER (WHERE last < ?3), COUNT(*) FILTER (WHERE first < ?2 AND last >= ?2),
 		COUNT(*) FILTER (WHERE first >= ?4 AND first < ?2 AND last >= ?2)
 	FROM (SELECT MIN(s.created_at) AS first, MAX(s.ends_at) AS last FROM (SELECT ?1 AS id UNION SELECT id FROM member) provider
-		JOIN subscription s ON s.provider_id = provider.id GROUP BY s.profile_id)
+		CROSS JOIN subscription s WHERE s.provider_id = provider.id GROUP BY s.profile_id)
 	ORDER BY whole, name, slug`
 
 // federated counts what members lost, kept and won; losses are negative (metrics.md 2.5). start_at is ends_at by default.
@@ -75,7 +75,7 @@ func (s *Service) federated(c *rest.Call, r store.Reader) (Federation, error) {
 
 // selectShared counts profiles by how many subscriptions they have to members.
 const selectShared = `WITH ` + memberTable + `
-	SELECT n, COUNT(*) FROM (SELECT COUNT(*) AS n FROM member JOIN subscription s ON s.provider_id = member.id AND s.ends_at > ?2 GROUP BY s.profile_id)
+	SELECT n, COUNT(*) FROM (SELECT COUNT(*) AS n FROM member CROSS JOIN subscription s WHERE s.provider_id = member.id AND s.ends_at > ?2 GROUP BY s.profile_id)
 	GROUP BY n ORDER BY n`
 
 // sharedProfiles is the histogram of the subscriptions that profiles have to members of a federation (metrics.md 2.6).

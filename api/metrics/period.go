@@ -116,7 +116,7 @@ func (p periods) spans(interval ledger.Period) []span {
 }
 
 // spanTable is the spans bound to ?1, for the WITH of a query.
-const spanTable = `span AS (SELECT key AS i, value ->> 0 AS since, value ->> 1 AS until, value ->> 2 AS since_before, value ->> 3 AS until_before FROM json_each(?1))`
+const spanTable = `span AS MATERIALIZED (SELECT key AS i, value ->> 0 AS since, value ->> 1 AS until, value ->> 2 AS since_before, value ->> 3 AS until_before FROM json_each(?1))`
 
 // bindSpans is the argument of spanTable.
 func bindSpans(spans []span) string {

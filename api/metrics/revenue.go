@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"database/sql"
+	"sort"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -15,40 +16,63 @@ import (
 // the customer pays for. Setup fees and uses do not recur, and group buys are no subscriptions: they do not count. What was ordered and
 // is not paid counts, as it does for sales.
 
-// pricedTable is the price per month of each order of a subscription to ?2 in the unit ?3, with the time it holds, for the WITH of a
-// query. A month is 1/12 of a year of 365.25 days: 1461/2 hours, 487/16 days or 487/112 weeks. Prices are rounded down, in integers
-// that cannot overflow.
-const pricedTable = `priced AS (
+// selectPrices are the prices per month of the orders of subscriptions to ?1 in the unit ?2, with the time they hold, by customer. A
+// month is 1/12 of a year of 365.25 days: 1461/2 hours, 487/16 days or 487/112 weeks. Prices are rounded down, in integers that cannot
+// overflow.
+const selectPrices = `SELECT customer, price, since, until FROM (
 		SELECT customer, whole * per_month + part * per_month / parts AS price, MAX(since, created_at) AS since, MIN(until, ends_at) AS until FROM (
 			SELECT t.payer_id AS customer, t.dest_amount / (length.parts * t.nb_periods) AS whole, t.dest_amount % (length.parts * t.nb_periods) AS part,
 				length.parts * t.nb_periods AS parts, length.per_month, t.created_at AS since, s.created_at, s.ends_at,
-				LEAD(t.created_at, 1, 9223372036854775807) OVER (PARTITION BY t.event_id ORDER BY t.created_at, t.id) AS until
+				LEAD(t.created_at, 1, 9223372036854775807) OVER (PARTITION BY s.id ORDER BY t.created_at, t.id) AS until
 			FROM txn t JOIN subscription s ON s.id = CAST(rtrim(substr(t.event_id, 5), '/') AS INTEGER)
 			JOIN plan ON plan.id = s.plan_id
 			JOIN (SELECT 1 AS period_type, 1461 AS per_month, 2 AS parts UNION ALL SELECT 2, 487, 16 UNION ALL SELECT 3, 487, 112
 				UNION ALL SELECT 4, 1, 1 UNION ALL SELECT 5, 1, 12) length ON length.period_type = plan.period_type
-			WHERE t.orig_profile_id = ?2 AND t.orig_account = 'Receivable' AND t.dest_account = 'Payable' AND t.dest_unit = ?3 AND t.nb_periods > 0
-				AND t.event_id >= 'sub_' AND t.event_id < 'sub` + "`" + `' AND s.grant_key IS NULL AND s.request_key IS NULL)),
-	holds AS (SELECT * FROM priced WHERE price > 0 AND since < until),
-	first AS (SELECT customer, MIN(since) AS at FROM holds GROUP BY customer),
-	level AS ( -- the MRR of a customer just before the end of a span
-		SELECT span.i, customer, SUM(price) AS mrr FROM holds CROSS JOIN span WHERE holds.since < span.until AND holds.until >= span.until
-		GROUP BY span.i, customer)`
+			WHERE t.orig_profile_id = ?1 AND t.orig_account = 'Receivable' AND t.dest_account = 'Payable' AND t.dest_unit = ?2 AND t.nb_periods > 0
+				AND t.event_id >= 'sub_' AND t.event_id < 'sub` + "`" + `' AND s.grant_key IS NULL AND s.request_key IS NULL))
+	WHERE price > 0 AND since < until ORDER BY customer`
 
-// selectRevenue compares the MRR of each customer at the end of a span with that at the end of the span before.
-const selectRevenue = `WITH ` + spanTable + `, ` + pricedTable + `,
-	compared AS (
-		SELECT i, customer, SUM(mrr) AS mrr, SUM(before) AS before FROM (
-			SELECT i, customer, mrr, 0 AS before FROM level UNION ALL SELECT i + 1, customer, 0, mrr FROM level)
-		GROUP BY i, customer)
-	SELECT span.i, SUM(mrr), SUM(before), COUNT(*) FILTER (WHERE before > 0), COUNT(*) FILTER (WHERE before > 0 AND mrr = 0),
-		coalesce(SUM(mrr) FILTER (WHERE before = 0 AND first.at >= span.since), 0),
-		coalesce(SUM(mrr) FILTER (WHERE before = 0 AND first.at < span.since), 0),
-		coalesce(SUM(mrr - before) FILTER (WHERE before > 0 AND mrr > before), 0),
-		coalesce(SUM(before - mrr) FILTER (WHERE mrr > 0 AND mrr < before), 0),
-		coalesce(SUM(before) FILTER (WHERE mrr = 0), 0)
-	FROM compared JOIN span ON span.i = compared.i JOIN first ON first.customer = compared.customer
-	WHERE span.i > 0 GROUP BY span.i`
+// A payer is a customer with its MRR just before each boundary, and the time of the first it ever had.
+type payer struct {
+	mrr   []int64
+	since store.Time
+}
+
+// eachPayer calls fn with every customer who ever had an MRR. fn keeps nothing of it.
+func eachPayer(r store.Reader, p provider, t periods, unit string, fn func(*payer)) error {
+	var customer int64
+	one := payer{mrr: make([]int64, len(t.bounds))}
+	err := store.Each(r, func(rows *sql.Rows) error {
+		var id, price int64
+		var since, until store.Time
+		if err := rows.Scan(&id, &price, &since, &until); err != nil {
+			return err
+		}
+		if id != customer {
+			if customer != 0 {
+				fn(&one)
+			}
+			customer, one.since = id, since
+			clear(one.mrr)
+		}
+		if since.Before(one.since.Time) {
+			one.since = since
+		}
+		for i := t.after(since); i < len(t.bounds) && !t.bounds[i].After(until.Time); i++ {
+			one.mrr[i] += price
+		}
+		return nil
+	}, selectPrices, p.id, unit)
+	if customer != 0 && err == nil {
+		fn(&one)
+	}
+	return err
+}
+
+// after is the first boundary after a time, by number.
+func (p periods) after(t store.Time) int {
+	return sort.Search(len(p.bounds), func(i int) bool { return p.bounds[i].After(t.Time) })
+}
 
 // revenue is what became of the MRR in a period, in 1/100 of the unit:
 //
@@ -60,15 +84,34 @@ type revenue struct {
 	expanded, contracted, churned int64 // of customers who had one: more, less, none
 }
 
+// add adds what a customer had at the start of the period and has at its end; known is whether it ever had any before.
+func (v *revenue) add(before, mrr int64, known bool) {
+	v.before += before
+	v.mrr += mrr
+	if before > 0 {
+		v.customers++
+	}
+	switch {
+	case before > 0 && mrr == 0:
+		v.lost++
+		v.churned += before
+	case before == 0 && known:
+		v.reactivated += mrr
+	case before == 0:
+		v.new += mrr
+	default:
+		v.expanded += max(mrr-before, 0)
+		v.contracted += max(before-mrr, 0)
+	}
+}
+
 func revenueOf(r store.Reader, p provider, t periods, unit string) ([]revenue, error) {
 	all := make([]revenue, len(t.bounds)-1)
-	err := store.Each(r, func(rows *sql.Rows) error {
-		var i int
-		var v revenue
-		err := rows.Scan(&i, &v.mrr, &v.before, &v.customers, &v.lost, &v.new, &v.reactivated, &v.expanded, &v.contracted, &v.churned)
-		all[i-1] = v
-		return err
-	}, selectRevenue, bindSpans(t.upTo()), p.id, unit)
+	err := eachPayer(r, p, t, unit, func(c *payer) {
+		for i := range all {
+			all[i].add(c.mrr[i], c.mrr[i+1], c.since.Before(t.bounds[i].Time))
+		}
+	})
 	return all, err
 }
 

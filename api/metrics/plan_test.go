@@ -1,0 +1,71 @@
+package metrics
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// statement is the text of a page of a list.
+func statement[T any](l *rest.List[T], order string) string {
+	where := ""
+	if l.Where != "" {
+		where = " WHERE (" + l.Where + ")"
+	}
+	return "SELECT " + l.Select + " FROM " + l.From + where + " ORDER BY " + order + " LIMIT 26"
+}
+
+// TestQueryPlans reads what each table and list is about from an index, entries in the order of time, and scans no table but the rows
+// that are bound or worked out.
+func TestQueryPlans(t *testing.T) {
+	w := newWorld(t)
+	w.crowd(10_000)
+	const spans = `[[0,1,0,1],[1,2,0,1]]`
+	const dest, orig = "SEARCH t USING INDEX txn_dest (dest_profile_id=? AND dest_account=? AND created_at>? AND created_at<?)", "SEARCH t USING INDEX txn_orig (orig_profile_id=? AND orig_account=? AND created_at>? AND created_at<?)"
+	for _, test := range []struct {
+		name, query string
+		args        []any
+		want        []string // steps that must be there
+	}{
+		{"main unit", selectMainUnit, []any{2, "usd"}, []string{"SEARCH balance USING PRIMARY KEY (profile_id=? AND account=?)"}},
+		{"balances", selectBalances, []any{spans, 2, "usd"}, []string{dest, orig}},
+		{"sales", selectSales, []any{spans, 2, "usd"}, []string{dest, orig}},
+		{"plans", selectPlans, []any{spans, 2}, []string{"SEARCH s USING COVERING INDEX subscription_customer (provider_id=?)", "SEARCH plan USING INDEX sqlite_autoindex_plan_2 (profile_id=?)"}},
+		{"prices", selectPrices, []any{2, "usd"}, []string{"SEARCH t USING INDEX txn_orig (orig_profile_id=? AND orig_account=?)", "SEARCH s USING INTEGER PRIMARY KEY"}},
+		{"dunning", selectDunning, []any{spans, 2, "usd", 5}, []string{"SEARCH checkout_attempt USING COVERING INDEX checkout_attempt_declined (created_at<?)",
+			"SEARCH charge USING INDEX charge_failed (provider_id=? AND created_at<?)", "SEARCH s USING INDEX statement_customer (provider_id=? AND payer_id=?)",
+			"SEARCH t USING INDEX txn_payer (payer_id=? AND event_id=?)"}},
+		{"federation", selectFederation, []any{2, 3, 4, 5}, []string{"SEARCH s USING COVERING INDEX subscription_"}},
+		{"shared", selectShared, []any{2, 3}, []string{"SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>?)"}},
+		{"report", selectAllAccounts, []any{spans, "usd"}, []string{"SEARCH t USING INDEX txn_created_at (created_at>? AND created_at<?)"}},
+		{"lines", selectLines, []any{"x"}, []string{"SEARCH balance_line USING INDEX sqlite_autoindex_balance_line_1 (report=?)"}},
+		{"buyers", statement(buyers, "p.created_at DESC, p.id"), []any{2}, []string{"SEARCH statement USING INDEX statement_customer (provider_id=?)"}},
+		{"debtors", statement(debtors, "p.created_at DESC, p.id"), []any{2}, []string{"SEARCH statement USING INDEX statement_open (provider_id=?)"}},
+		{"units of debtors", selectUnitsDue, []any{2}, []string{"SEARCH statement USING INDEX statement_open (provider_id=?)"}},
+		{"accounts", selectAccounts, []any{2, "[1001,1002]"}, []string{"SEARCH s USING PRIMARY KEY (payer_id=?)",
+			"SEARCH t USING INDEX txn_dest (dest_profile_id=? AND dest_account=?)", "SEARCH t USING INDEX txn_orig (orig_profile_id=? AND orig_account=?)"}},
+		{"terms", selectTerms, []any{2, `[[1001,"usd"]]`}, []string{"SEARCH s USING COVERING INDEX subscription_customer (provider_id=? AND profile_id=?)", "SEARCH t USING INDEX txn_event (event_id>? AND event_id<?)"}},
+		{"registered", statement(&unattached, "u.first_name, u.id"), []any{3}, []string{"user_first_name", "SEARCH role USING COVERING INDEX role_user (user_id=?)", "SEARCH s USING INDEX subscription_profile (profile_id=?)"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			plan := storetest.Plan(t, w.Store, test.query, test.args...)
+			for _, want := range test.want {
+				if !strings.Contains(plan, want) {
+					t.Errorf("plan\n%s\nwant\n%s", plan, want)
+				}
+			}
+			for step := range strings.SplitSeq(plan, "\n") {
+				name, scanned := strings.CutPrefix(step, "SCAN ")
+				table, _, _ := strings.Cut(name, " ")
+				switch table {
+				case "txn", "t", "s", "statement", "subscription", "plan", "charge", "checkout_attempt", "profile", "p", "balance_line", "role":
+					if scanned {
+						t.Errorf("plan\n%s\nscans %s", plan, table)
+					}
+				}
+			}
+		})
+	}
+}
