@@ -2,9 +2,11 @@ package metrics
 
 import (
 	"database/sql"
+	"math"
 	"sort"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -150,8 +152,15 @@ func (s *Service) churn(c *rest.Call, r store.Reader) (Table, error) {
 
 // rate is part / whole in 1/100 of a percent, towards zero; 0 when whole is 0.
 func rate(part, whole int64) int64 {
-	if whole == 0 {
+	switch {
+	case whole == 0:
 		return 0
+	case part < 0:
+		return -rate(-part, whole)
 	}
-	return part/whole*10000 + part%whole*10000/whole
+	r, err := ledger.MulDiv(part, 10000, whole)
+	if err != nil { // more than there are numbers
+		return math.MaxInt64
+	}
+	return r
 }
