@@ -33,7 +33,7 @@ func TestDunning(t *testing.T) {
 	w.order("bob:open", 400, 1, day(8, 2))
 	w.refuse("bob", day(8, 3))
 	w.refuse("stripe", day(8, 3)) // who is no customer
-	w.refuse("ann", day(8, 4)) // when nothing is due
+	w.refuse("ann", day(8, 4))    // when nothing is due
 	// A dispute that was lost is no refusal.
 	w.insert("", `INSERT INTO charge (claim_code, created_at, amount, unit, customer_id, provider_id, state, disputed_at) VALUES ('b', ?, 700, 'usd', ?, ?, 2, 1)`, day(8, 3), w.ids["beta"], w.ids["acme"])
 	const window = "?nb_periods=3&ends_at=2015-08-06T12:00:00Z" // June to August

@@ -26,7 +26,7 @@ func TestRevenue(t *testing.T) {
 	w.subscribe("bob", "annual", day(3, 5), store.At(day(3, 5).AddDate(1, 0, 0)))
 	w.order("bob:annual", 12000, 1, day(3, 5))
 	w.subscribe("beta", "weekly", day(7, 20), day(8, 30))
-	w.order("beta:weekly", 112*4, 4, day(7, 20))               // 1.12 a week are 4.87 a month
+	w.order("beta:weekly", 112*4, 4, day(7, 20))                // 1.12 a week are 4.87 a month
 	const window = "?nb_periods=6&ends_at=2015-08-06T12:00:00Z" // March to August
 	for path, want := range map[string]string{
 		"mrr": "mrr 4000 4500 4000 1000 2487 2487\nnew 4000 0 0 0 487 0\nexpansion 0 500 0 0 0 0\ncontraction 0 0 500 0 0 0\n" +
