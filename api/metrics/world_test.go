@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -200,32 +199,4 @@ func (w *world) example() {
 	w.order("bob:open", 700, 1, day(8, 2))
 	w.pay("bob:open", 1000, 100, 3, day(8, 3))
 	w.move(ledger.KindRefund, "acme:Refund <- ann:Refunded", ledger.RefundEvent(2, 2), 500, day(8, 4))
-}
-
-// row is a series of a table as text: "slug 1 2 3".
-func row(s Series) string {
-	var b strings.Builder
-	b.WriteString(s.Slug)
-	for _, v := range s.Values {
-		fmt.Fprint(&b, " ", v.Value)
-	}
-	return b.String()
-}
-
-// column is the first column of a query.
-func (w *world) column(query string, args ...any) (all []string) {
-	w.t.Helper()
-	err := w.Store.Read(w.t.Context(), func(r store.Reader) error {
-		all = nil
-		return store.Each(r, func(rows *sql.Rows) error {
-			var v any
-			err := rows.Scan(&v)
-			all = append(all, fmt.Sprint(v))
-			return err
-		}, query, args...)
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return all
 }
