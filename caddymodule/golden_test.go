@@ -565,5 +565,12 @@ func TestGolden(t *testing.T) {
 			steps, equal, excepted, different = steps+n[0]+n[1]+n[2], equal+n[0], excepted+n[1], different+n[2]
 		})
 	}
+	if os.Getenv("TOLLGATE_GOLDEN") == "" && os.Getenv("TOLLGATE_SCENARIO") == "" {
+		for _, e := range exceptions {
+			if e.used == 0 {
+				t.Errorf("an exception that nothing needs: %s %s %s %s", e.scenario, e.step, e.path, e.got)
+			}
+		}
+	}
 	fmt.Printf("golden: %d steps, %d equal, %d excepted, %d different\n", steps, equal, excepted, different)
 }
