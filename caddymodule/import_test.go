@@ -72,11 +72,15 @@ func TestImportedAnswers(t *testing.T) {
 		t.Run(sc.Scenario, func(t *testing.T) {
 			loaded := newGolden(t, data, data.load)
 			loaded.withGate(t, sc.Setup)
+			loaded.withBooks(t, &sc)
 			imported := newGolden(t, data, importSeed)
 			imported.withGate(t, sc.Setup)
+			imported.withBooks(t, &sc)
 			for i := range sc.Steps {
 				st := &sc.Steps[i]
 				if st.Request.Method == "MANAGE" {
+					loaded.manage(t, &sc, st)
+					imported.manage(t, &sc, st)
 					continue
 				}
 				want, got := departures(loaded.play(t, &sc, st)), departures(imported.play(t, &sc, st))
