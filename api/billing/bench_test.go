@@ -1,9 +1,15 @@
 package billing
 
 import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddy-tollgate/tollgate/store"
@@ -109,3 +115,58 @@ func scans(plan string) bool {
 }
 
 func countMarks(query string) int { return strings.Count(query, "?") }
+
+// BenchmarkCheckout puts a plan in the cart and checks out with a one-time token of the sandbox, over HTTP, by as many customers at once
+// as there are connections.
+func BenchmarkCheckout(b *testing.B) {
+	for _, connections := range []int{1, 64} {
+		b.Run(strconv.Itoa(connections)+" connections", func(b *testing.B) {
+			w := newWorld(b)
+			const crowd = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 64) `
+			w.exec(`INSERT INTO user (id, username, email, password, created_at, password_changed_at) ` + crowd + `SELECT 1000 + i, 'u' || i, 'u' || i || '@example.com', 'x', 1, 1 FROM n`)
+			w.exec(`INSERT INTO profile (id, slug, created_at, full_name, email) ` + crowd + `SELECT 1000 + i, 'u' || i, 1, 'U' || i, 'u' || i || '@example.com' FROM n`)
+			w.exec(`INSERT INTO role (created_at, profile_id, user_id, role_description_id) `+crowd+`SELECT 1, 1000 + i, 1000 + i, ? FROM n`, w.ids["role manager"])
+			server := httptest.NewServer(w.Site.Service)
+			defer server.Close()
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
+			post := func(user, path, body string) error {
+				req, err := http.NewRequest("POST", server.URL+path, strings.NewReader(body))
+				if err != nil {
+					return err
+				}
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Test-Caller", user)
+				res, err := client.Do(req)
+				if err != nil {
+					return err
+				}
+				defer res.Body.Close()
+				text, _ := io.ReadAll(res.Body)
+				if res.StatusCode != http.StatusCreated {
+					return fmt.Errorf("%s: %d %s", path, res.StatusCode, text)
+				}
+				return nil
+			}
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			var next atomic.Int64
+			for c := range connections {
+				user := "u" + strconv.Itoa(c+1)
+				wg.Go(func() {
+					for next.Add(1) <= int64(b.N) {
+						err := post(user, "/api/cart", `{"plan":"basic"}`)
+						if err == nil {
+							err = post(user, "/api/billing/"+user+"/checkout", `{"processor_token":"tok_visa"}`)
+						}
+						if err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "checkouts/s")
+		})
+	}
+}
