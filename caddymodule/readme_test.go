@@ -42,32 +42,56 @@ func program(t *testing.T, names ...string) {
 	}
 }
 
-// TestReadmeTour runs the tour of the README, line by line, against the example site.
-func TestReadmeTour(t *testing.T) {
-	program(t, "sh", "curl", "jq")
-	text, err := os.ReadFile("../README.md")
+// shellLines are the lines of shell of a page, or of the part of it below a headline.
+func shellLines(t *testing.T, page, headline string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, tour, ok := strings.Cut(string(text), "## A tour")
+	_, part, ok := strings.Cut(string(text), headline)
 	if !ok {
-		t.Fatal("the README has no tour")
+		t.Fatalf("%s has no %q", page, headline)
 	}
-	tour, _, _ = strings.Cut(tour, "\n## ")
-	var script strings.Builder
-	script.WriteString("set -eu\n")
-	for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(tour, -1) {
-		for _, line := range strings.Split(strings.TrimSpace(m[1]), "\n") {
-			script.WriteString(line + "\necho\necho '--'\n")
-		}
+	if headline != "" {
+		part, _, _ = strings.Cut(part, "\n## ")
 	}
+	var lines []string
+	for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(part, -1) {
+		lines = append(lines, strings.Split(strings.TrimSpace(m[1]), "\n")...)
+	}
+	return lines
+}
+
+// play runs lines of shell one after the other against the example site, and returns what each printed.
+func play(t *testing.T, lines []string) []string {
+	t.Helper()
+	program(t, "sh", "curl", "jq")
 	exampleSite(t)
-	out, err := exec.Command("sh", "-c", strings.ReplaceAll(script.String(), "http://localhost:8080", base)).CombinedOutput()
+	script := "set -eu\n" + strings.Join(lines, "\necho\necho '--'\n") + "\necho\necho '--'\n"
+	out, err := exec.Command("sh", "-c", strings.ReplaceAll(script, "http://localhost:8080", base)).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	answers := strings.Split(string(out), "\n--\n")
-	for i, want := range []string{
+	return strings.Split(strings.TrimSuffix(string(out), "\n--\n"), "\n--\n")
+}
+
+// demand checks that each answer holds what is wanted of it, and that there is one for each.
+func demand(t *testing.T, answers, wants []string) {
+	t.Helper()
+	if len(answers) != len(wants) {
+		t.Fatalf("got %d answers, want %d", len(answers), len(wants))
+	}
+	for i, want := range wants {
+		if !strings.Contains(answers[i], want) {
+			t.Errorf("step %d: got %q, want %q", i+1, answers[i], want)
+		}
+	}
+}
+
+// TestReadmeTour runs the tour of the README, line by line, against the example site.
+func TestReadmeTour(t *testing.T) {
+	demand(t, play(t, shellLines(t, "../README.md", "## A tour")), []string{
 		"",                          // Joe registers
 		`"reason":"not-subscribed"`, // is refused
 		"",                          // Donny logs in
@@ -75,11 +99,35 @@ func TestReadmeTour(t *testing.T) {
 		"",                          // Joe finds the grant
 		`"plan":{"slug":"premium"`,  // accepts
 		"path: /app/joe1/\nuser: joe1\nemail: joe+1@example.com\nname: Joe\nprofile: joe1\nroles: manager:joe1\nplan: premium\nsession: Bearer ey",
-	} {
-		if !strings.Contains(answers[i], want) {
-			t.Errorf("step %d: got %q, want %q", i+1, answers[i], want)
-		}
-	}
+	})
+}
+
+// TestSelling runs the page about selling, which goes on after the tour.
+func TestSelling(t *testing.T) {
+	tour := shellLines(t, "../README.md", "## A tour")
+	answers := play(t, append(tour, shellLines(t, "../docs/selling.md", "")...))
+	demand(t, answers[len(tour):], []string{
+		"",                                  // Xia logs in
+		`"slug":"desk"`,                     // the plan
+		`"code":"SPRING"`,                   // the coupon
+		`"plan":{"slug":"desk"`,             // the cart
+		"Coupon 'SPRING' was successfully",  // the code
+		`["$1036.80","Subscription to Desk`, // two options
+		`"readable_amount":"$96.00"`,        // the dry run, which leaves the cart as it is
+		"",                                  // Xia pays
+		`"amount":9600,"unit":"usd","state":"done"`,
+		`["($96.00)","Charge fake_`,
+		`"last4":"***-1234"`,
+		"A copy of the receipt was sent to xia@example.com.",
+		`"plan":{"slug":"desk"`, // Joe's cart
+		"",                      // he pays later
+		`"amount":12000,"unit":"usd","state":"created"`,
+		`"amount":10000,"unit":"usd","state":"created"`,
+		`"amount":10000,"unit":"usd","state":"done"`,
+		"$50.00 refunded successfully",
+		`"auto_renew":false`,
+		`"last4":"***-1234"`,
+	})
 }
 
 // TestProductSamples sends the samples of the product's description, as they are written there.
