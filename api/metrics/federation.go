@@ -20,8 +20,10 @@ type Federation struct {
 // Tabulate implements rest.Tabular.
 func (f Federation) Tabulate() (headings []any, rows [][]any) { return tabulate(f.Results) }
 
-// memberTable is who has a subscription to ?1 that ends at ?2 or later, for the WITH of a query.
-const memberTable = `member AS MATERIALIZED (SELECT DISTINCT profile_id AS id FROM subscription WHERE provider_id = ?1 AND ends_at >= ?2 AND archived = 0)`
+// memberTable is who has a subscription to ?1 that ends at ?2 or later, for the WITH of a query. What ?1 granted and nobody accepted makes
+// no member: a provider would learn the numbers of whom it likes.
+const memberTable = `member AS MATERIALIZED (SELECT DISTINCT profile_id AS id FROM subscription
+	WHERE provider_id = ?1 AND ends_at >= ?2 AND archived = 0 AND grant_key IS NULL)`
 
 // selectFederation counts, for each member and then for the profile itself, what was lost before ?3, what runs at ?2 (E), and what of
 // that began since ?4 (E less a year): subscriptions to the plans of a member, and, for the profile, those who subscribe to it or to a

@@ -111,6 +111,23 @@ func TestFederation(t *testing.T) {
 	)
 }
 
+// TestFederationGrant: a profile becomes no member, whose numbers are shown, by a grant that it has not accepted; it does by accepting.
+func TestFederationGrant(t *testing.T) {
+	w := newWorld(t)
+	w.plan("beta", "bait", "Bait", ledger.Monthly, "usd")
+	w.subscribe("acme", "bait", day(8, 1), day(12, 1))
+	w.exec(`UPDATE subscription SET grant_key = 'k' WHERE id = ?`, w.ids["sub acme:bait"])
+	w.Run(t,
+		resttest.Case("not accepted", "eve", "GET /api/metrics/beta/federated", "", 200, `~"newly subscribed","values":[["Beta",1]]`),
+		resttest.Case("not accepted, shared", "eve", "GET /api/metrics/beta/federated/shared", "", 200, `~"values":[]`),
+	)
+	w.exec(`UPDATE subscription SET grant_key = NULL WHERE id = ?`, w.ids["sub acme:bait"])
+	w.Run(t,
+		resttest.Case("accepted", "eve", "GET /api/metrics/beta/federated", "", 200, `~"newly subscribed","values":[["Acme",2],["Beta",3]]`),
+		resttest.Case("accepted, shared", "eve", "GET /api/metrics/beta/federated/shared", "", 200, `~"values":[[1,2]]`),
+	)
+}
+
 // TestPending: a subscription that waits to be accepted is none yet.
 func TestPending(t *testing.T) {
 	w := newWorld(t)
