@@ -116,6 +116,9 @@ func (a *App) explain(site *caddyhttp.App, q question) (*explanation, error) {
 	if err != nil || u.Host == "" && !strings.HasPrefix(q.URL, "/") {
 		return nil, errQuestion{fmt.Errorf("%q is no address: write a URL, as in https://app.example.com/app/, or a path of the site", q.URL)}
 	}
+	if _, err := http.NewRequest(q.Method, "/", nil); err != nil {
+		return nil, errQuestion{fmt.Errorf("%q is no method: write one as GET", q.Method)}
+	}
 	if a.site.Directory.Broker() == "" {
 		return nil, errStarting
 	}

@@ -239,6 +239,7 @@ func TestExplainRefusesQuestions(t *testing.T) {
 		`{"as":"nobody-at-all","url":"/app/"}`: `there is no active user "nobody-at-all"`,
 		`{"url":"app/x"}`:                      "is no address",
 		`{"url":"http://%zz/"}`:                "is no address",
+		`{"url":"/","method":"GET it"}`:        "is no method",
 		`{"url":"/","who":"x"}`:                "unknown field",
 		`{`:                                    "reading the question",
 	} {
