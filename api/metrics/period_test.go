@@ -136,6 +136,8 @@ func TestParameters(t *testing.T) {
 		resttest.Case("another zone", "zed", table+"nb_periods=1&ends_at=2015-08-06T12:00:00&timezone=Asia/Tokyo", "", 200, `~[["2015-08-01T07:00:00Z",0],["2015-08-06T03:00:00Z",0]]`),
 		resttest.Case("the zone of the profile", "zed", table+"nb_periods=1&ends_at=2015-08-06", "", 200, `~[["2015-08-01T07:00:00Z",0],["2015-08-06T07:00:00Z",0]]`),
 		resttest.Case("a report has the zone of the broker", "zed", "GET /api/metrics/balances/x?period_type=foo", "", 400, "*"),
+		resttest.Case("the year 10000 by its offset", "zed", "GET /api/metrics/acme/funds?ends_at=9999-12-31T23:59:59-01:00", "", 400, `{"ends_at":`+badTime),
+		resttest.Case("the last second", "zed", "GET /api/metrics/acme/funds?ends_at=9999-12-31T23:59:59Z", "", 200, `~["9999-12-31T23:59:59Z",0]`),
 		resttest.Case("a federation reads start_at", "zed", "GET /api/metrics/acme/federated?start_at=foo", "", 400, `{"start_at":`+badTime),
 		resttest.Case("a hundred years", "zed", table+"period_type=yearly&nb_periods=100", "", 200, `~["1916-01-01T08:00:00Z",0]`),
 		resttest.Case("before the calendar", "zed", table+"period_type=yearly&nb_periods=100&ends_at=0010-01-01", "", 200, "*"),

@@ -39,7 +39,8 @@ func parseIn(s string, zone *time.Location, blankPlus bool) (time.Time, bool) {
 	if last := time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day(); day > last {
 		return time.Time{}, false
 	}
-	return time.Date(year, time.Month(month), day, hour, minute, second, micro*1000, zone), true
+	t := time.Date(year, time.Month(month), day, hour, minute, second, micro*1000, zone)
+	return t, t.UTC().Year() <= 9999 // the last that a date can print
 }
 
 // stamp is what is left to read of a date.
