@@ -61,7 +61,8 @@ func (s *Service) reportUse(c *rest.Call, tx *store.Tx, in *UseChange) (any, err
 }
 
 // clearBalance writes off what a customer owes, or records that it was paid elsewhere (ledger.md 9.6): what is owed to the providers
-// that the caller manages; for managers of the broker all of it (decision 36). A credit is left alone.
+// that the caller manages; for managers of the broker all of it (decision 36). A credit is left alone. Errors: 409 while the customer
+// pays.
 func (s *Service) clearBalance(c *rest.Call, _ *rest.None) (rest.None, error) {
 	amount, err := c.QueryInt("amount", ledger.MaxAmount, 1, ledger.MaxAmount)
 	if err != nil {
@@ -93,6 +94,15 @@ func (s *Service) clearBalance(c *rest.Call, _ *rest.None) (rest.None, error) {
 	}
 	return rest.None{}, c.Write(func(tx *store.Tx) error {
 		customer, err := s.pathProfile(c, tx)
+		if err != nil {
+			return err
+		}
+		// What a card is being charged for would be paid twice.
+		paying, err := store.Exists(tx, `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND profile_id = ?
+			UNION ALL SELECT 1 FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`, customer, customer)
+		if err == nil && paying {
+			err = errInProgress
+		}
 		if err != nil {
 			return err
 		}

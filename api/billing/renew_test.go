@@ -336,6 +336,26 @@ func TestRenewalCrashes(t *testing.T) {
 	}
 }
 
+// TestClearWhileCharged: what a card is being charged for is neither written off nor paid elsewhere meanwhile: it would be paid twice.
+func TestClearWhileCharged(t *testing.T) {
+	w := newWorld(t)
+	w.only("acme:premium", "2026-03-01 10:00", "2026-04-01 10:00")
+	w.saveCard("acme", "yan")
+	w.renew(utc(t, "2026-03-16 12:00"))
+	w.Clock.Set(utc(t, "2026-03-31 12:00"))
+	w.broken = "pay:charged"
+	if err := w.Renew(t.Context()); !errors.As(err, new(crash)) {
+		t.Fatalf("no crash: %v", err)
+	}
+	w.restart()
+	if answer := w.Do("alice", "DELETE /api/billing/acme/balance?paid=1", ""); answer.Code != 409 {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+	if got := w.values(`SELECT count(*) FROM txn WHERE kind IN (?, ?)`, ledger.KindOffline, ledger.KindWriteOff); got != "0" {
+		t.Errorf("%s entries of what the card pays", got)
+	}
+}
+
 // TestTwoRunners runs the engine in several places at once: what is done is done once.
 func TestTwoRunners(t *testing.T) {
 	w := newWorld(t)
