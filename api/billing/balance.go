@@ -92,11 +92,14 @@ func (s *Service) clearBalance(c *rest.Call, _ *rest.None) (rest.None, error) {
 			return rest.None{}, rest.Forbidden("")
 		}
 	}
+	customer, err := s.customer(c)
+	if err == nil {
+		err = s.pollCustomer(c.Context(), customer) // a charge that is settled is in the way of nothing
+	}
+	if err != nil {
+		return rest.None{}, err
+	}
 	return rest.None{}, c.Write(func(tx *store.Tx) error {
-		customer, err := s.pathProfile(c, tx)
-		if err != nil {
-			return err
-		}
 		// What a card is being charged for would be paid twice.
 		paying, err := store.Exists(tx, `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND profile_id = ?
 			UNION ALL SELECT 1 FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`, customer, customer)

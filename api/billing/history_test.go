@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -115,6 +116,12 @@ func (p *play) refundStep() {
 
 // lowered checks what lowered the debt by at most most.
 func (p *play) lowered(most int64, act func()) {
+	step := p.broken
+	p.broken = ""
+	if err := p.pollCustomer(p.t.Context(), p.ids["acme"]); err != nil && !errors.Is(err, errInProgress) { // what was paid lowers it as well
+		p.t.Fatal(err)
+	}
+	p.broken = step
 	before := p.due("acme")
 	act()
 	down := before - p.due("acme")
