@@ -20,6 +20,17 @@ func Each(r Reader, fn func(rows *sql.Rows) error, query string, args ...any) er
 	return rows.Err()
 }
 
+// Column reads a query of one column.
+func Column[T any](r Reader, query string, args ...any) (values []T, err error) {
+	err = Each(r, func(rows *sql.Rows) error {
+		var v T
+		err := rows.Scan(&v)
+		values = append(values, v)
+		return err
+	}, query, args...)
+	return values, err
+}
+
 // Exists reports whether a query has a row.
 func Exists(r Reader, query string, args ...any) (bool, error) {
 	var found bool

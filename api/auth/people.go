@@ -66,7 +66,7 @@ func deleted(u *user) bool { return !u.Active && u.Username == archivedName(u.ID
 // personal profile is the caller's to archive.
 func (s *Service) ArchiveUser(tx *store.Tx, userID int64) error {
 	name := archivedName(userID)
-	profiles, err := column(tx, `SELECT profile_id FROM role WHERE user_id = ?`, userID)
+	profiles, err := store.Column[int64](tx, `SELECT profile_id FROM role WHERE user_id = ?`, userID)
 	if err != nil {
 		return err
 	}

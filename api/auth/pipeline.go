@@ -190,7 +190,7 @@ func owner(r store.Reader, e *entry, v *view) (found *user, err error) {
 		if address == "" || !e.proves(ch) {
 			continue
 		}
-		ids, err := column(r, byAddress[ch], address, address)
+		ids, err := store.Column[int64](r, byAddress[ch], address, address)
 		if err != nil {
 			return nil, err
 		}

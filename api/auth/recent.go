@@ -31,7 +31,7 @@ func (s *Service) recent(c *rest.Call, r store.Reader) (page rest.Page[recentEnt
 	year, month, day := r.Now().Date()
 	since := store.At(time.Date(year, month, day-6, 0, 0, 0, 0, time.UTC))
 	entries := map[string]recentEntry{}
-	ids, err := column(r, `SELECT id FROM user WHERE last_login >= ? AND is_active = 1 ORDER BY last_login DESC, id LIMIT 5`, since)
+	ids, err := store.Column[int64](r, `SELECT id FROM user WHERE last_login >= ? AND is_active = 1 ORDER BY last_login DESC, id LIMIT 5`, since)
 	if err != nil {
 		return page, err
 	}

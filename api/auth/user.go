@@ -68,7 +68,7 @@ func find(r store.Reader, id identifier, either bool) ([]*user, error) {
 	}
 	var found map[int64]bool
 	narrow := func(query string, args ...any) error {
-		ids, err := column(r, query, args...)
+		ids, err := store.Column[int64](r, query, args...)
 		if err != nil {
 			return err
 		}
@@ -104,23 +104,6 @@ func find(r store.Reader, id identifier, either bool) ([]*user, error) {
 		}
 	}
 	return users, nil
-}
-
-// column reads a column of identifiers.
-func column(r store.Reader, query string, args ...any) (ids []int64, err error) {
-	rows, err := r.Query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // A NewUser is an account to be made.
@@ -222,7 +205,7 @@ func addressesFree(r store.Reader, email, phone string, user int64) error {
 		if a.address == "" {
 			continue
 		}
-		ids, err := column(r, byAddress[a.ch], a.address, a.address)
+		ids, err := store.Column[int64](r, byAddress[a.ch], a.address, a.address)
 		if err != nil {
 			return err
 		}

@@ -85,15 +85,7 @@ func (s *Service) invoice(tx *store.Tx, customer, user int64, bills []bill) ([]i
 // pollCustomer asks what became of the charges of a customer that are in flight. Errors: 409 while one still is.
 func (s *Service) pollCustomer(ctx context.Context, customer int64) error {
 	const flying = `SELECT id FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`
-	var ids []int64
-	err := s.store.Read(ctx, func(r store.Reader) error {
-		return store.Each(r, func(rows *sql.Rows) error {
-			var id int64
-			err := rows.Scan(&id)
-			ids = append(ids, id)
-			return err
-		}, flying, customer)
-	})
+	ids, err := s.identifiers(ctx, flying, customer)
 	for _, id := range ids {
 		if err := s.poll(ctx, id); err != nil {
 			return failure(err)

@@ -11,14 +11,8 @@ import (
 // Receipts: the event charge_updated (notifications.md 2.4).
 
 // itemsOf are the lines of a charge in their order.
-func itemsOf(r store.Reader, charge int64) (ids []int64, err error) {
-	err = store.Each(r, func(rows *sql.Rows) error {
-		var id int64
-		err := rows.Scan(&id)
-		ids = append(ids, id)
-		return err
-	}, `SELECT id FROM charge_item WHERE charge_id = ? ORDER BY id`, charge)
-	return ids, err
+func itemsOf(r store.Reader, charge int64) ([]int64, error) {
+	return store.Column[int64](r, `SELECT id FROM charge_item WHERE charge_id = ? ORDER BY id`, charge)
 }
 
 // tellCharge sends the receipt of a charge that is paid, by a user who is not the one who paid, 0 for nobody.

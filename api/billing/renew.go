@@ -64,21 +64,15 @@ func (s *Service) missed(ctx context.Context) (times []store.Time, err error) {
 			return err
 		}
 		if err == nil {
-			for t := later(last.Add(day), now.Add(-catchUp*day)); t.Before(now.Time); t = t.Add(day) {
+			for t := last.Add(day); t.Before(now.Time); t = t.Add(day) {
 				times = append(times, store.At(t))
 			}
+			times = times[max(len(times)-catchUp, 0):]
 		}
 		times = append(times, now)
 		return nil
 	})
 	return times, err
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // ran notes that all is extended and recognised up to t.
@@ -156,15 +150,11 @@ func (s *Service) eachAlone(ctx context.Context, name string, do func(id int64) 
 	return errs.join()
 }
 
+// identifiers are the integers that a query selects.
 func (s *Service) identifiers(ctx context.Context, query string, args ...any) (ids []int64, err error) {
-	err = s.store.Read(ctx, func(r store.Reader) error {
-		ids = nil
-		return store.Each(r, func(rows *sql.Rows) error {
-			var id int64
-			err := rows.Scan(&id)
-			ids = append(ids, id)
-			return err
-		}, query, args...)
+	err = s.store.Read(ctx, func(r store.Reader) (err error) {
+		ids, err = store.Column[int64](r, query, args...)
+		return err
 	})
 	return ids, err
 }

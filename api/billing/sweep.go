@@ -2,7 +2,6 @@ package billing
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -20,6 +19,14 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if s.processor == nil {
 		return nil
 	}
+	var before store.Time
+	err := s.store.Read(ctx, func(r store.Reader) error {
+		before = store.At(r.Now().Add(-sweepAfter))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, work := range []struct {
 		what  string
@@ -30,16 +37,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 		{"refund", `SELECT id FROM refund WHERE state = 'pending' AND created_at < ? ORDER BY id`, s.resumeRefund},
 		{"charge", `SELECT id FROM charge WHERE state = 0 AND processor_key IS NOT NULL AND created_at < ? ORDER BY created_at`, s.poll},
 	} {
-		var ids []int64
-		err := s.store.Read(ctx, func(r store.Reader) error {
-			ids = nil
-			return store.Each(r, func(rows *sql.Rows) error {
-				var id int64
-				err := rows.Scan(&id)
-				ids = append(ids, id)
-				return err
-			}, work.query, store.At(r.Now().Add(-sweepAfter)))
-		})
+		ids, err := s.identifiers(ctx, work.query, before)
 		if err != nil {
 			return err
 		}

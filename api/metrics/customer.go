@@ -201,13 +201,7 @@ func (s *Service) balancesDue(c *rest.Call, r store.Reader) (page BalancesDue, e
 		return page, err
 	}
 	if c.IsCSV() {
-		err := store.Each(r, func(rows *sql.Rows) error {
-			var unit string
-			err := rows.Scan(&unit)
-			page.units = append(page.units, unit)
-			return err
-		}, selectUnitsDue, p.id)
-		if err != nil {
+		if page.units, err = store.Column[string](r, selectUnitsDue, p.id); err != nil {
 			return page, err
 		}
 	}

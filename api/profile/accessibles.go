@@ -244,7 +244,7 @@ func requestedProfiles(r store.Reader, in *requestInput) ([]int64, error) {
 		}
 		return []int64{p.ID}, nil
 	case in.Email.Value != "":
-		return column(r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? ORDER BY id LIMIT ?`,
+		return store.Column[int64](r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? ORDER BY id LIMIT ?`,
 			in.Email.Value, processorID, maxRequested)
 	}
 	return nil, rest.Bad("detail", "One of slug or email is required.")

@@ -117,20 +117,3 @@ func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64, broke
 	}
 	return err
 }
-
-// column reads a column of identifiers.
-func column(r store.Reader, query string, args ...any) (ids []int64, err error) {
-	rows, err := r.Query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
-}

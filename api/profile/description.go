@@ -184,7 +184,7 @@ func (s *Service) deleteDescription(tx *store.Tx, d *RoleDescription, force bool
 // touchDescribed drops what is cached about everybody with a role of a description: what is cached about the profiles, and with
 // them their members.
 func (s *Service) touchDescribed(tx *store.Tx, description int64) error {
-	profiles, err := column(tx, `SELECT DISTINCT profile_id FROM role WHERE role_description_id = ?`, description)
+	profiles, err := store.Column[int64](tx, `SELECT DISTINCT profile_id FROM role WHERE role_description_id = ?`, description)
 	s.dir.TouchProfile(tx, profiles...)
 	return err
 }

@@ -98,7 +98,7 @@ func providesFor(c *rest.Call, r store.Reader, profile int64) (bool, error) {
 	if c.Query.IsBrokerStaff() {
 		return true, nil
 	}
-	providers, err := column(r, `SELECT DISTINCT p.profile_id FROM subscription s JOIN plan p ON p.id = s.plan_id
+	providers, err := store.Column[int64](r, `SELECT DISTINCT p.profile_id FROM subscription s JOIN plan p ON p.id = s.plan_id
 		WHERE s.profile_id = ? AND s.grant_key IS NULL AND s.request_key IS NULL`, profile)
 	return slices.ContainsFunc(c.User.Roles, func(role accessrules.Role) bool {
 		return (role.Description == Manager || role.Description == Contributor) && role.Valid(c.Query.Now) && slices.Contains(providers, role.Profile.ID)

@@ -85,7 +85,7 @@ func (s *Service) due(r store.Reader, user int64) (due settlement, err error) {
 			return due, err
 		}
 	}
-	due.accept, err = column(r, `SELECT r.profile_id FROM role r JOIN role_description d ON d.id = r.role_description_id
+	due.accept, err = store.Column[int64](r, `SELECT r.profile_id FROM role r JOIN role_description d ON d.id = r.role_description_id
 		WHERE r.user_id = ? AND r.grant_key IS NOT NULL AND d.skip_optin_on_grant = 1`, user)
 	return due, err
 }
@@ -109,7 +109,7 @@ func (s *Service) dueGrants(r store.Reader, user int64, email string) ([]implici
 	if s.public[domain] {
 		domain = ""
 	}
-	candidates, err := column(r, `SELECT id FROM (SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? LIMIT ?) AS same
+	candidates, err := store.Column[int64](r, `SELECT id FROM (SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? LIMIT ?) AS same
 		UNION ALL SELECT id FROM (SELECT id FROM profile WHERE email_domain = ? AND email_domain <> '' AND is_active = 1 AND id <> ? LIMIT ?) AS near`,
 		email, processorID, maxCandidates, domain, processorID, maxCandidates)
 	if err != nil || len(candidates) == 0 || len(candidates) >= maxCandidates {

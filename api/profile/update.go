@@ -141,7 +141,7 @@ func (s *Service) renamable(p *row) error {
 
 // Personal returns the personal profile of a user, 0 when there is none.
 func (s *Service) Personal(r store.Reader, user int64) (profile int64, err error) {
-	ids, err := column(r, `SELECT p.id FROM user u JOIN profile p ON p.slug = u.username JOIN role r ON r.profile_id = p.id AND r.user_id = u.id
+	ids, err := store.Column[int64](r, `SELECT p.id FROM user u JOIN profile p ON p.slug = u.username JOIN role r ON r.profile_id = p.id AND r.user_id = u.id
 		WHERE u.id = ?`, user)
 	if len(ids) > 0 {
 		profile = ids[0]

@@ -51,15 +51,15 @@ func (s *Service) EndRenewing(tx *store.Tx, profileID int64) error {
 
 // end ends subscriptions now.
 func (s *Service) end(tx *store.Tx, profileID int64, query string, args ...any) error {
-	ids, err := identifiers(tx, query, args...)
+	ids, err := store.Column[int64](tx, query, args...)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE subscription SET ends_at = ?, auto_renew = 0 WHERE id IN (SELECT value FROM json_each(?))`, tx.Now(), list(ids))
+	_, err = tx.Exec(`UPDATE subscription SET ends_at = ?, auto_renew = 0 WHERE id IN (SELECT value FROM json_each(?))`, tx.Now(), store.IDs(ids))
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`DELETE FROM subscription_request WHERE subscription_id IN (SELECT value FROM json_each(?))`, list(ids))
+	_, err = tx.Exec(`DELETE FROM subscription_request WHERE subscription_id IN (SELECT value FROM json_each(?))`, store.IDs(ids))
 	s.dir.TouchSubscription(tx, ids...)
 	s.dir.TouchProfile(tx, profileID)
 	return err
@@ -87,7 +87,7 @@ func (s *Service) EndAll(tx *store.Tx, profileID int64) error {
 	if err := s.end(tx, profileID, pending, profileID, tx.Now()); err != nil {
 		return err
 	}
-	plans, err := identifiers(tx, `SELECT id FROM plan WHERE profile_id = ?`, profileID)
+	plans, err := store.Column[int64](tx, `SELECT id FROM plan WHERE profile_id = ?`, profileID)
 	if err != nil || len(plans) == 0 {
 		return err
 	}

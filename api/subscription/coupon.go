@@ -73,12 +73,12 @@ func (s *Service) Coupons(r store.Reader, ids []int64) (map[int64]*Coupon, error
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := each(r, func(rows *sql.Rows) error {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		var c Coupon
 		err := scanCoupon(rows, &c)
 		found[c.ID] = &c
 		return err
-	}, selectCoupon+` WHERE coupon.id IN (SELECT value FROM json_each(?))`, list(ids))
+	}, selectCoupon+` WHERE coupon.id IN (SELECT value FROM json_each(?))`, store.IDs(ids))
 	return found, err
 }
 
@@ -152,7 +152,7 @@ func (s *Service) DeleteCoupon(tx *store.Tx, c *Coupon) error {
 	if c.Reserved() {
 		return groupBuyCoupon
 	}
-	used, err := exists(tx, `SELECT 1 FROM cart_item WHERE coupon_id = ? AND recorded = 1`, c.ID)
+	used, err := store.Exists(tx, `SELECT 1 FROM cart_item WHERE coupon_id = ? AND recorded = 1`, c.ID)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (s *Service) applyCoupon(r store.Reader, c *Coupon, in *CouponChange) error
 	if strings.HasPrefix(strings.ToLower(c.Code), reserved) {
 		return codeTaken
 	}
-	taken, err := exists(r, `SELECT 1 FROM coupon WHERE profile_id = ? AND code = ? AND id <> ?`, c.ProfileID, c.Code, c.ID)
+	taken, err := store.Exists(r, `SELECT 1 FROM coupon WHERE profile_id = ? AND code = ? AND id <> ?`, c.ProfileID, c.Code, c.ID)
 	if err == nil && taken {
 		err = codeTaken
 	}

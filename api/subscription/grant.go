@@ -101,7 +101,7 @@ func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool,
 // grantees are the active profiles that a grantee names.
 func grantees(r store.Reader, g Grantee) ([]int64, error) {
 	if g.Slug == "" {
-		return identifiers(r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 ORDER BY id`, g.Email)
+		return store.Column[int64](r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 ORDER BY id`, g.Email)
 	}
 	var id int64
 	var exact string
@@ -164,7 +164,7 @@ func (s *Service) throttle(tx *store.Tx, g Grant) error {
 	if g.By == 0 || g.Plan.Provider.Slug == s.dir.Broker() {
 		return nil
 	}
-	trusted, err := exists(tx, `SELECT 1 FROM profile WHERE id = ? AND is_provider = 1`, g.Plan.ProfileID)
+	trusted, err := store.Exists(tx, `SELECT 1 FROM profile WHERE id = ? AND is_provider = 1`, g.Plan.ProfileID)
 	if err != nil || trusted {
 		return err
 	}
@@ -224,7 +224,7 @@ func (s *Service) skipsOptIn(r store.Reader, p *Plan, profileID int64, made bool
 	if !p.SkipOptinOnGrant || made || p.Provider.Slug == s.dir.Broker() {
 		return p.SkipOptinOnGrant, nil
 	}
-	return exists(r, `SELECT 1 FROM profile WHERE id = ? AND is_provider = 1
+	return store.Exists(r, `SELECT 1 FROM profile WHERE id = ? AND is_provider = 1
 		UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM role JOIN role_description d ON d.id = role.role_description_id JOIN user u ON u.id = role.user_id
 			WHERE role.profile_id = ? AND d.slug = 'manager' AND role.request_key IS NULL AND role.grant_key IS NULL AND (role.ends_at IS NULL OR role.ends_at > ?)
 				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, p.ProfileID, profileID, r.Now())

@@ -123,10 +123,10 @@ func fill(r store.Reader, subs []Subscription) error {
 	for i := range subs {
 		ids[i], at[subs[i].ID] = subs[i].ID, &subs[i]
 	}
-	return each(r, func(rows *sql.Rows) error {
+	return store.Each(r, func(rows *sql.Rows) error {
 		var sub Subscription
 		err := scanSubscription(rows, &sub)
 		*at[sub.ID] = sub
 		return err
-	}, selectSubscription+` WHERE s.id IN (SELECT value FROM json_each(?))`, list(ids))
+	}, selectSubscription+` WHERE s.id IN (SELECT value FROM json_each(?))`, store.IDs(ids))
 }

@@ -119,12 +119,12 @@ func (s *Service) Plans(r store.Reader, ids []int64) (map[int64]*Plan, error) {
 		return found, nil
 	}
 	var plans []Plan
-	err := each(r, func(rows *sql.Rows) error {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		var p Plan
 		err := scanPlan(rows, &p)
 		plans = append(plans, p)
 		return err
-	}, selectPlan+` WHERE plan.id IN (SELECT value FROM json_each(?))`, list(ids))
+	}, selectPlan+` WHERE plan.id IN (SELECT value FROM json_each(?))`, store.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -181,22 +181,22 @@ func (s *Service) complete(r store.Reader, plans []Plan) error {
 	for i := range plans {
 		plans[i].Provider = profiles[plans[i].ProfileID]
 	}
-	err = each(r, func(rows *sql.Rows) error {
+	err = store.Each(r, func(rows *sql.Rows) error {
 		var plan int64
 		var d AdvanceDiscount
 		err := rows.Scan(&plan, &d.Type, &d.Value, &d.Length)
 		at[plan].AdvanceDiscounts = append(at[plan].AdvanceDiscounts, d)
 		return err
-	}, `SELECT plan_id, discount_type, discount_value, length FROM advance_discount WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, length, id`, list(ids))
+	}, `SELECT plan_id, discount_type, discount_value, length FROM advance_discount WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, length, id`, store.IDs(ids))
 	if err != nil {
 		return err
 	}
-	return each(r, func(rows *sql.Rows) error {
+	return store.Each(r, func(rows *sql.Rows) error {
 		var u UseCharge
 		err := scanUse(rows, &u)
 		at[u.PlanID].UseCharges = append(at[u.PlanID].UseCharges, u)
 		return err
-	}, selectUse+` WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, id`, list(ids))
+	}, selectUse+` WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, id`, store.IDs(ids))
 }
 
 const selectUse = `SELECT id, plan_id, slug, nullif(title, ''), description, created_at, use_amount, quota, maximum_limit, extra FROM use_charge`

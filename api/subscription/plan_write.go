@@ -134,7 +134,7 @@ func (s *Service) UpdatePlan(tx *store.Tx, p *Plan, in *PlanChange) (*Plan, erro
 		return nil, err
 	}
 	if p.Title != title && !in.Slug.Set() {
-		subscribed, err := exists(tx, `SELECT 1 FROM subscription WHERE plan_id = ? LIMIT 1`, p.ID)
+		subscribed, err := store.Exists(tx, `SELECT 1 FROM subscription WHERE plan_id = ? LIMIT 1`, p.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -170,7 +170,7 @@ func (s *Service) UpdatePlan(tx *store.Tx, p *Plan, in *PlanChange) (*Plan, erro
 // DeletePlan deletes a plan that nobody ever subscribed to or paid for, with all that hangs on it (subscriptions.md 4.3).
 // Errors: 403.
 func (s *Service) DeletePlan(tx *store.Tx, p *Plan) error {
-	used, err := exists(tx, `SELECT 1 FROM subscription WHERE plan_id = ? UNION ALL SELECT 1 FROM cart_item WHERE plan_id = ? AND recorded = 1 LIMIT 1`, p.ID, p.ID)
+	used, err := store.Exists(tx, `SELECT 1 FROM subscription WHERE plan_id = ? UNION ALL SELECT 1 FROM cart_item WHERE plan_id = ? AND recorded = 1 LIMIT 1`, p.ID, p.ID)
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (s *Service) apply(r store.Reader, p *Plan, in *PlanChange) error {
 		return rest.Invalid("detail", fmt.Sprintf("Period amount must be greater or equal to %d.", least))
 	}
 	if in.Title.Set() {
-		taken, err := exists(r, `SELECT 1 FROM plan WHERE profile_id = ? AND title = ? AND id <> ?`, p.ProfileID, p.Title, p.ID)
+		taken, err := store.Exists(r, `SELECT 1 FROM plan WHERE profile_id = ? AND title = ? AND id <> ?`, p.ProfileID, p.Title, p.ID)
 		if err != nil {
 			return err
 		}
@@ -292,7 +292,7 @@ func slugFree(r store.Reader, slug string, except int64) (bool, error) {
 	if strings.EqualFold(slug, "expired") {
 		return false, nil
 	}
-	taken, err := exists(r, `SELECT 1 FROM plan WHERE slug = ? AND id <> ?`, slug, except)
+	taken, err := store.Exists(r, `SELECT 1 FROM plan WHERE slug = ? AND id <> ?`, slug, except)
 	return !taken, err
 }
 

@@ -95,7 +95,7 @@ func (s *Service) held(r store.Reader, cart Cart) (held, error) {
 	if arg == nil {
 		return h, nil
 	}
-	err := each(r, func(rows *sql.Rows) error {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		var plan, coupon int64
 		err := rows.Scan(&plan, &coupon)
 		h.plans[plan] = max(h.plans[plan], coupon)
@@ -104,7 +104,7 @@ func (s *Service) held(r store.Reader, cart Cart) (held, error) {
 	if err != nil || len(h.plans) == 0 {
 		return h, err
 	}
-	return h, each(r, func(rows *sql.Rows) error {
+	return h, store.Each(r, func(rows *sql.Rows) error {
 		var c Coupon
 		err := scanCoupon(rows, &c)
 		h.coupons = append(h.coupons, c)

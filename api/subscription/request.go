@@ -74,7 +74,7 @@ func periodsOf(lines []RequestLine) int64 {
 // requestOf reads the frozen lines of a subscription.
 func requestOf(r store.Reader, sub *Subscription) (Request, error) {
 	q := Request{Subscription: sub}
-	err := each(r, func(rows *sql.Rows) error {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		var l RequestLine
 		err := rows.Scan(&l.PayerID, &l.UserID, &l.CouponID, &l.UseID, &l.Amount, &l.Unit, &l.Periods, &l.Quantity, &l.Descr)
 		q.Lines = append(q.Lines, l)

@@ -71,26 +71,26 @@ func (s *Service) ByIDs(r store.Reader, ids []int64) (map[int64]*Subscription, e
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := each(r, func(rows *sql.Rows) error {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		var sub Subscription
 		err := scanSubscription(rows, &sub)
 		found[sub.ID] = &sub
 		return err
-	}, selectSubscription+` WHERE s.id IN (SELECT value FROM json_each(?))`, list(ids))
+	}, selectSubscription+` WHERE s.id IN (SELECT value FROM json_each(?))`, store.IDs(ids))
 	return found, err
 }
 
 // Currents is Current for all plans of profiles, by profile and plan.
 func (s *Service) Currents(r store.Reader, profiles []int64) (map[[2]int64]*Subscription, error) {
 	found := map[[2]int64]*Subscription{}
-	err := each(r, func(rows *sql.Rows) error {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		var sub Subscription
 		err := scanSubscription(rows, &sub)
 		if key := [2]int64{sub.ProfileID, sub.PlanID}; found[key] == nil {
 			found[key] = &sub
 		}
 		return err
-	}, selectSubscription+` WHERE s.profile_id IN (SELECT value FROM json_each(?)) AND s.ends_at > ? ORDER BY s.ends_at, s.id`, list(profiles), r.Now())
+	}, selectSubscription+` WHERE s.profile_id IN (SELECT value FROM json_each(?)) AND s.ends_at > ? ORDER BY s.ends_at, s.id`, store.IDs(profiles), r.Now())
 	return found, err
 }
 
@@ -171,12 +171,12 @@ func (s *Service) Renew(tx *store.Tx, sub *Subscription, p *Plan) (*Subscription
 // (subscriptions.md 3.6).
 func (s *Service) OrderedBefore(r store.Reader, profiles, plans []int64) (map[[2]int64]bool, error) {
 	found := map[[2]int64]bool{}
-	err := each(r, func(rows *sql.Rows) error {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		var key [2]int64
 		err := rows.Scan(&key[0], &key[1])
 		found[key] = true
 		return err
-	}, orderedBefore, list(profiles), list(plans))
+	}, orderedBefore, store.IDs(profiles), store.IDs(plans))
 	return found, err
 }
 
