@@ -100,13 +100,7 @@ func (s *Service) clearBalance(c *rest.Call, _ *rest.None) (rest.None, error) {
 		return rest.None{}, err
 	}
 	return rest.None{}, c.Write(func(tx *store.Tx) error {
-		// What a card is being charged for would be paid twice.
-		paying, err := store.Exists(tx, `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND profile_id = ?
-			UNION ALL SELECT 1 FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`, customer, customer)
-		if err == nil && paying {
-			err = errInProgress
-		}
-		if err != nil {
+		if err := notPaying(tx, customer, 0); err != nil {
 			return err
 		}
 		statement, err := ledger.StatementOf(tx, customer, store.Time{})
@@ -186,7 +180,9 @@ func (s *Service) invoiceCollected(c *rest.Call, in *CollectedChange) (view *Cha
 	if err != nil {
 		return nil, err
 	}
-	s.pollQuietly(c, ch)
+	if err := s.pollCustomer(c.Context(), ch.Customer); err != nil {
+		return nil, err
+	}
 	err = c.Write(func(tx *store.Tx) error {
 		provider, err := s.pathProfile(c, tx)
 		if err != nil {
@@ -196,11 +192,7 @@ func (s *Service) invoiceCollected(c *rest.Call, in *CollectedChange) (view *Cha
 		if err != nil {
 			return err
 		}
-		paying, err := store.Exists(tx, `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND profile_id = ?`, ch.Customer)
-		if err == nil && (paying || ch.inFlight()) {
-			err = errInProgress
-		}
-		if err != nil {
+		if err := notPaying(tx, ch.Customer, 0); err != nil {
 			return err
 		}
 		if ch.State == created || ch.State == failed {

@@ -125,13 +125,7 @@ func (s *Service) prepare(tx *store.Tx, p *payment, name string) error {
 	if s.processor == nil || !s.processor.Configured() {
 		return errNoProcessor
 	}
-	busy, err := store.Exists(tx, `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND profile_id = ?
-		UNION ALL SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND user_id = nullif(?, 0)
-		UNION ALL SELECT 1 FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`, p.Customer, p.User, p.Customer)
-	if err == nil && busy {
-		err = errInProgress
-	}
-	if err != nil {
+	if err := notPaying(tx, p.Customer, p.User); err != nil {
 		return err
 	}
 	if p.key = attemptKey(name); name != "" {
@@ -154,6 +148,18 @@ func (s *Service) prepare(tx *store.Tx, p *payment, name string) error {
 	}
 	p.id, err = tx.Insert(`INSERT INTO checkout_attempt (idempotency_key, created_at, profile_id, user_id, lines, amount, unit, state)
 		VALUES (?, ?, ?, nullif(?, 0), ?, ?, ?, 'pending')`, p.key, p.createdAt, p.Customer, p.User, string(frozen), amount, unit)
+	return err
+}
+
+// notPaying refuses, with 409, while a card is being charged for a customer, or by a user (0: whoever): what is due then may be paid a
+// moment later.
+func notPaying(r store.Reader, customer, user int64) error {
+	busy, err := store.Exists(r, `SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND profile_id = ?
+		UNION ALL SELECT 1 FROM checkout_attempt WHERE state = 'pending' AND user_id = nullif(?, 0)
+		UNION ALL SELECT 1 FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`, customer, user, customer)
+	if err == nil && busy {
+		err = errInProgress
+	}
 	return err
 }
 

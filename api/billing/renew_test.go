@@ -593,3 +593,49 @@ func BenchmarkRenewal(b *testing.B) {
 		})
 	}
 }
+
+// TestRenewOneRefused asks a card that was refused once a day, whichever times it is renewed for.
+func TestRenewOneRefused(t *testing.T) {
+	w := newWorld(t)
+	w.only("acme:premium", "2026-03-01 11:20", "2026-05-01 11:20")
+	w.saveCard("acme", "yan")
+	w.exec(`UPDATE sandbox_customer SET token = 'tok_declined'`)
+	w.order("acme:premium", 20000)
+	w.Clock.Set(utc(t, "2026-04-10 12:00"))
+	c := resttest.Case
+	for day := 1; day <= 9; day++ {
+		w.Run(t, c("refused", "alice", "POST /api/billing/acme/renew", fmt.Sprintf(`{"at_time":"2026-04-%02dT12:00:00Z"}`, day), 200, `{}`))
+	}
+	if got := w.values(billing, "acme"); got != "2026-04-01 1" {
+		t.Errorf("billing %s, want one attempt", got)
+	}
+	w.Clock.Set(utc(t, "2026-04-11 00:00"))
+	w.Run(t, c("the next day", "alice", "POST /api/billing/acme/renew", `{"at_time":"2026-04-01T12:00:00Z"}`, 200, `{}`))
+	if got := w.values(billing, "acme"); got != "2026-04-01 2" {
+		t.Errorf("billing %s, want two attempts", got)
+	}
+}
+
+// TestPayingBalance neither clears a balance nor takes an invoice as paid while a charge of the customer is in flight, of whatever lines:
+// it may pay them a moment later.
+func TestPayingBalance(t *testing.T) {
+	w := newWorld(t)
+	code := w.invoiced("acme:premium", 20000)
+	c := resttest.Case
+	const flying = `{"detail":"A payment is already in progress."}`
+	w.Run(t,
+		c("pay all that is due", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_pending"}`, 201, `~"amount":20000`),
+		c("write off", "donny", "DELETE /api/billing/acme/balance", "", 409, flying),
+		c("paid elsewhere", "donny", "DELETE /api/billing/acme/balance?paid=1", "", 409, flying),
+		c("the invoice is paid elsewhere", "donny", "POST /api/billing/cowork/payments/"+code+"/collected", `{}`, 409, flying),
+	)
+	w.exec(`UPDATE sandbox_charge SET token = 'tok_visa'`)
+	w.Run(t,
+		c("settled", "donny", "DELETE /api/billing/acme/balance?paid=1", "", 204, ""),
+		c("its invoice", "donny", "POST /api/billing/cowork/payments/"+code+"/collected", `{}`, 200, "*"),
+	)
+	if got := w.values(`SELECT kind FROM batch ORDER BY id`); strings.Contains(got, "offline") || strings.Contains(got, "written") || w.due("acme") != 0 {
+		t.Errorf("%s, %d due", got, w.due("acme"))
+	}
+	w.verify()
+}

@@ -83,9 +83,8 @@ type biller struct {
 func (s *Service) biller(r store.Reader, id int64) (b *biller, err error) {
 	b = &biller{id: id}
 	var start string
-	var anchor, refused int64
-	err = r.QueryRow(`SELECT coalesce(billing_start, ''), coalesce(billing_day, 0), nb_renewal_attempts, coalesce(renewal_refused_at, 0) FROM profile
-		WHERE id = ? AND parked_at IS NULL`, id).Scan(&start, &anchor, &b.attempts, &refused)
+	err = r.QueryRow(`SELECT coalesce(billing_start, ''), coalesce(billing_day, 0), nb_renewal_attempts, renewal_refused_at FROM profile
+		WHERE id = ? AND parked_at IS NULL`, id).Scan(&start, &b.anchor, &b.attempts, &b.refusedAt)
 	if errors.Is(err, store.ErrNotFound) || err == nil && start == "" {
 		return nil, nil
 	}
@@ -95,16 +94,16 @@ func (s *Service) biller(r store.Reader, id int64) (b *biller, err error) {
 	if b.start, err = time.Parse(time.DateOnly, start); err != nil {
 		return nil, err
 	}
-	if b.anchor = int(anchor); b.anchor == 0 {
+	if b.anchor == 0 {
 		b.anchor = b.start.Day()
 	}
-	b.refusedAt = store.At(time.UnixMicro(refused))
 	return b, nil
 }
 
-// due reports whether the profile is to be charged at t: a card that was refused is not asked again on the same day.
-func (b *biller) due(t store.Time, most int64) bool {
-	return !t.Before(b.start.Add(-day)) && b.attempts < most && !b.refusedAt.UTC().Truncate(day).Equal(t.UTC().Truncate(day))
+// due reports whether the profile is to be charged at t. A card that was refused is not asked again on the same day, whichever day it is
+// renewed for: now is the present.
+func (b *biller) due(t, now store.Time, most int64) bool {
+	return !t.Before(b.start.Add(-day)) && b.attempts < most && !b.refusedAt.UTC().Truncate(day).Equal(now.UTC().Truncate(day))
 }
 
 // next is the first date of the cycle after from and after t.
@@ -128,7 +127,7 @@ func (b *biller) advance(tx *store.Tx, t store.Time) error {
 // next date; so does one that nothing renews for, whose debts are left to people (a charge of what nobody buys any more).
 func (s *Service) cycle(tx *store.Tx, profile int64, t store.Time) (*payment, error) {
 	b, err := s.biller(tx, profile)
-	if err != nil || b == nil || !b.due(t, s.set.MaxRenewalAttempts) {
+	if err != nil || b == nil || !b.due(t, tx.Now(), s.set.MaxRenewalAttempts) {
 		return nil, err
 	}
 	early := t.Before(b.start)

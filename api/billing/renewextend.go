@@ -3,7 +3,6 @@ package billing
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/ledger"
@@ -62,8 +61,7 @@ func (s *Service) extendOnce(tx *store.Tx, id int64, t store.Time) (done bool, m
 		return false, 0, err
 	}
 	price := p.Terms().Renewal()
-	calendar := ledger.Calendar{Anchor: sub.CreatedAt, Period: p.PeriodType}
-	next := calendar.Extend(sub.EndsAt, price.Periods)
+	next := calendarOf(sub, p).Extend(sub.EndsAt, price.Periods)
 	if !next.After(sub.EndsAt.Time) {
 		return false, 0, fmt.Errorf("%w: subscription %d ends at the end of time", ledger.ErrFacts, id)
 	}
@@ -101,9 +99,9 @@ func renewable(sub *subscription.Subscription, p *subscription.Plan, t store.Tim
 	if left <= 0 {
 		return left > -overdue
 	}
-	if left >= time.Duration(day) {
+	if left >= day {
 		return false
 	}
-	period, _ := ledger.Calendar{Anchor: sub.CreatedAt, Period: p.PeriodType}.PeriodFor(t)
+	period, _ := calendarOf(sub, p).PeriodFor(t)
 	return period.Clip(sub.EndsAt).End.Equal(sub.EndsAt.Time)
 }

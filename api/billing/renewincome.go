@@ -50,15 +50,8 @@ func (s *Service) recognise(tx *store.Tx, id int64, t store.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE recognition SET next_at = ? WHERE id = ?`, nullTime(next), id)
+	_, err = tx.Exec(`UPDATE recognition SET next_at = ? WHERE id = ?`, next, id)
 	return err
-}
-
-func nullTime(t store.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t
 }
 
 // recogniseSubscription writes what a subscription and its uses have earned by t. One that waits for an opt-in earns nothing yet; it
@@ -86,11 +79,8 @@ func (s *Service) recogniseSubscription(tx *store.Tx, id int64, t store.Time) (n
 		return next, err
 	}
 	for _, f := range facts {
-		entries, err := f.Entries()
+		entries, err := s.earn(tx, f)
 		if err != nil {
-			return next, err
-		}
-		if err := s.earn(tx, entries); err != nil {
 			return next, err
 		}
 		if step := f.Next(entries); !step.IsZero() && (next.IsZero() || step.Before(next.Time)) {
@@ -121,11 +111,7 @@ func (s *Service) recogniseGroup(tx *store.Tx, code string, t store.Time) (next 
 		return next, err
 	}
 	for _, f := range facts {
-		entries, err := f.Entries()
-		if err != nil {
-			return next, err
-		}
-		if err := s.earn(tx, entries); err != nil {
+		if _, err := s.earn(tx, f); err != nil {
 			return next, err
 		}
 		next = f.Next()
@@ -169,14 +155,17 @@ func (s *Service) claims(tx *store.Tx, coupon int64) ([]ledger.Claim, error) {
 	return claims, nil
 }
 
-// earn posts entries of recognition.
-func (s *Service) earn(tx *store.Tx, entries []ledger.Entry) error {
-	if len(entries) == 0 {
-		return nil
+// earn posts what is recognised.
+func (s *Service) earn(tx *store.Tx, facts interface {
+	Entries() ([]ledger.Entry, error)
+}) ([]ledger.Entry, error) {
+	entries, err := facts.Entries()
+	if err != nil || len(entries) == 0 {
+		return nil, err
 	}
 	batch, err := ledger.Post(tx, ledger.KindIncome, entries...)
 	s.touch(tx, batch.Entries)
-	return err
+	return entries, err
 }
 
 func calendarOf(sub *subscription.Subscription, p *subscription.Plan) ledger.Calendar {
