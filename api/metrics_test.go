@@ -114,6 +114,7 @@ func TestMetrics(t *testing.T) {
 		{"xia", "PATCH " + lines, `[{"oldpos":3,"newpos":1}]`, 403, denied},
 		{"donny", "PATCH " + lines, `{"oldpos":3,"newpos":1}`, 400, `{"detail":["Expected a list of items but got type \"dict\"."]}`},
 		{"donny", "PATCH " + lines, `[{"oldpos":3},{"oldpos":1,"newpos":2},{}]`, 400, `[{"newpos":["This field is required."]},{},{"oldpos":["This field is required."],"newpos":["This field is required."]}]`},
+		{"donny", "PATCH " + lines, "[" + strings.Repeat(`{"oldpos":1,"newpos":1},`, 1000) + `{"oldpos":1,"newpos":1}]`, 400, `{"detail":"At most 1000 moves are made at once."}`},
 		{"donny", "PATCH " + lines, `[{"oldpos":"x","newpos":1}]`, 400, `[{"oldpos":["A valid integer is required."]}]`},
 		{"donny", "PATCH " + lines, `[{"oldpos":1,"newpos":3},{"oldpos":4,"newpos":1}]`, 400, `{"detail":"There is no line at position 4."}`},
 		{"donny", "PATCH " + lines, `[{"oldpos":1,"newpos":0}]`, 400, `{"detail":"There is no line at position 0."}`},

@@ -495,6 +495,27 @@ func (e *exception) covers(d difference) bool {
 		match(bracket.Replace(e.path), bracket.Replace(d.path)) && match(strings.ReplaceAll(e.got, "/", "|"), d.got)
 }
 
+// readScenarios reads the recordings of a folder.
+func readScenarios(t *testing.T, folder string) (all []scenario) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "scenarios", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios in %s", folder)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sc scenario
+		if err := json.Unmarshal(raw, &sc); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all = append(all, sc)
+	}
+	return all
+}
+
 // How a step went: its worst difference.
 const (
 	equal     = iota
@@ -525,23 +546,11 @@ func TestGolden(t *testing.T) {
 	if folder == "" {
 		folder = "testdata/golden"
 	}
-	files, err := filepath.Glob(filepath.Join(folder, "scenarios", "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios in %s", folder)
-	}
 	data := readSeed(t, filepath.Join(folder, "seed.json"))
 	exceptions := readExceptions(t, "testdata/golden/exceptions.txt")
 	t.Cleanup(directory.FixRandom(nil, "123456"))
 	var all [4]int
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var sc scenario
-		if err := json.Unmarshal(raw, &sc); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+	for _, sc := range readScenarios(t, folder) {
 		if only := os.Getenv("TOLLGATE_SCENARIO"); only != "" && only != sc.Scenario {
 			continue
 		}

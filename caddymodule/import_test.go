@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -54,21 +53,9 @@ func departures(diffs []difference) (list []string) {
 // TestImportedAnswers plays every scenario on a site that was imported and on one that was filled through the API: their answers
 // depart from the recording in the same places and ways, whatever the exceptions.
 func TestImportedAnswers(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata/golden", "scenarios", "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
 	data := readSeed(t, "testdata/golden/seed.json")
 	t.Cleanup(directory.FixRandom(nil, "123456"))
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var sc scenario
-		if err := json.Unmarshal(raw, &sc); err != nil {
-			t.Fatal(err)
-		}
+	for _, sc := range readScenarios(t, "testdata/golden") {
 		t.Run(sc.Scenario, func(t *testing.T) {
 			loaded := newGolden(t, data, data.load)
 			loaded.withGate(t, sc.Setup)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -288,4 +289,28 @@ func TestCoupon(t *testing.T) {
 	}
 	w.settle()
 	w.verify()
+}
+
+// TestCardRefusals notes for which providers a card did not pay, once each: a provider learns nothing of what others are owed. A payment
+// that waits for 3-D Secure is no refusal, nor is one that was never asked for.
+func TestCardRefusals(t *testing.T) {
+	w := newWorld(t)
+	w.order("acme:premium", 20000)
+	c := resttest.Case
+	w.Run(t,
+		c("3-D Secure", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_authentication_required"}`, 400, `~client_secret`),
+		c("refused for one provider", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_declined"}`, 400, "*"),
+	)
+	w.order("acme:gym-monthly", 3000)
+	w.order("acme:premium", 1000)
+	w.Run(t, c("for two", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_declined"}`, 400, "*"))
+	w.broken = "pay:prepared"
+	w.Do("yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_visa"}`)
+	w.restart()
+	w.Clock.Advance(48 * time.Hour)
+	w.sweep() // too old: it is not made
+	if got := w.values(`SELECT p.slug || ':' || q.slug FROM card_refusal r JOIN profile p ON p.id = r.customer_id JOIN profile q ON q.id = r.provider_id ORDER BY q.slug`); got != "acme:cowork acme:cowork acme:gym" {
+		t.Errorf("refusals: %s", got)
+	}
+	w.agree("refusals")
 }

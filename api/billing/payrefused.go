@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -85,7 +86,21 @@ func (s *Service) noteRefusal(tx *store.Tx, p *payment, cause error) error {
 			return err
 		}
 	}
-	if refused := s.purposes()[p.Purpose].refused; errors.As(cause, &card) && refused != nil {
+	if !errors.As(cause, &card) {
+		return nil
+	}
+	if card.Code != expired && card.ClientSecret == "" { // else nobody asked the card, or it may pay yet
+		frozen, err := json.Marshal(p.Bills)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO card_refusal (created_at, provider_id, customer_id) SELECT DISTINCT ?, value ->> 'provider', ? FROM json_each(?)`,
+			tx.Now(), p.Customer, string(frozen))
+		if err != nil {
+			return err
+		}
+	}
+	if refused := s.purposes()[p.Purpose].refused; refused != nil {
 		return refused(tx, p, card)
 	}
 	return nil

@@ -34,8 +34,7 @@ func (w *world) crowd(n int) {
 				0, MAX(created_at), MAX(created_at) FROM txn GROUP BY payer_id, event_id`,
 			`INSERT INTO balance (profile_id, account, unit, amount, nb_entries) SELECT 2, 'Receivable', 'usd', -SUM(due - paid), COUNT(*) FROM statement`,
 			`INSERT INTO balance (profile_id, account, unit, amount, nb_entries) SELECT payer_id, 'Payable', 'usd', SUM(due), COUNT(*) FROM statement GROUP BY payer_id`,
-			`INSERT INTO checkout_attempt (idempotency_key, created_at, profile_id, lines, amount, unit, state)
-				SELECT 'k' || payer_id, ordered_at + 1, payer_id, '{}', due - paid, 'usd', 'declined' FROM statement WHERE payer_id % 10 = 0`,
+			`INSERT INTO card_refusal (created_at, provider_id, customer_id) SELECT ordered_at + 1, 2, payer_id FROM statement WHERE payer_id % 10 = 0`,
 			`ANALYZE`,
 		} {
 			if _, err := tx.Exec(statement); err != nil {

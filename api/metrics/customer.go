@@ -65,6 +65,25 @@ func accountsOf(r store.Reader, provider int64, customers []int64) (map[int64][]
 	return all, err
 }
 
+// A roster is a page of a list of customers, with what both lists tell of them.
+type roster struct {
+	rest.Page[int64]
+	profiles map[int64]directory.ProfileShort
+	accounts map[int64][]account
+}
+
+// roster reads a page of customers of a provider.
+func (s *Service) roster(c *rest.Call, r store.Reader, p provider, list *rest.List[int64]) (found roster, err error) {
+	if found.Page, err = list.Page(c, r, p.id); err != nil {
+		return found, err
+	}
+	if found.profiles, err = s.Directory.Profiles(r, found.Results); err != nil {
+		return found, err
+	}
+	found.accounts, err = accountsOf(r, p.id, found.Results)
+	return found, err
+}
+
 // LifetimeValue is what a customer is worth (metrics.md 3.1), as of now. Amounts are in 1/100 of Unit: the main unit of the provider when
 // the customer has it, else the first in alphabetical order.
 type LifetimeValue struct {
@@ -97,7 +116,7 @@ func (s *Service) lifetimeValues(c *rest.Call, r store.Reader) (page rest.Page[L
 	if err != nil {
 		return page, err
 	}
-	found, err := buyers.Page(c, r, p.id)
+	found, err := s.roster(c, r, p, buyers)
 	if err != nil {
 		return page, err
 	}
@@ -105,19 +124,11 @@ func (s *Service) lifetimeValues(c *rest.Call, r store.Reader) (page rest.Page[L
 	if err != nil {
 		return page, err
 	}
-	profiles, err := s.Directory.Profiles(r, found.Results)
-	if err != nil {
-		return page, err
-	}
-	accounts, err := accountsOf(r, p.id, found.Results)
-	if err != nil {
-		return page, err
-	}
 	page = rest.Page[LifetimeValue]{Count: found.Count, Next: found.Next, Previous: found.Previous, Results: make([]LifetimeValue, len(found.Results))}
 	at := make(map[int64]*LifetimeValue, len(found.Results))
 	units := make([][2]any, len(found.Results))
 	for i, id := range found.Results {
-		f, a := profiles[id], mainAccount(accounts[id], unit)
+		f, a := found.profiles[id], mainAccount(found.accounts[id], unit)
 		page.Results[i] = LifetimeValue{Slug: f.Slug, PrintableName: f.PrintableName, Picture: f.Picture, Type: f.Type, Credentials: f.Credentials,
 			ContractValue: a.ordered, CashPayments: a.paid - a.refunded, Unit: a.unit}
 		page.Results[i].DeferredRevenue = max(page.Results[i].CashPayments, 0)
@@ -196,7 +207,7 @@ func (s *Service) balancesDue(c *rest.Call, r store.Reader) (page BalancesDue, e
 	if err != nil {
 		return page, err
 	}
-	found, err := debtors.Page(c, r, p.id)
+	found, err := s.roster(c, r, p, debtors)
 	if err != nil {
 		return page, err
 	}
@@ -205,15 +216,10 @@ func (s *Service) balancesDue(c *rest.Call, r store.Reader) (page BalancesDue, e
 			return page, err
 		}
 	}
-	profiles, err := s.Directory.Profiles(r, found.Results)
-	if err != nil {
-		return page, err
-	}
-	accounts, err := accountsOf(r, p.id, found.Results)
 	page.Page = rest.Page[BalanceDue]{Count: found.Count, Next: found.Next, Previous: found.Previous, Results: make([]BalanceDue, len(found.Results))}
 	for i, id := range found.Results {
-		page.Results[i] = BalanceDue{profiles[id], Debts{}}
-		for _, a := range accounts[id] {
+		page.Results[i] = BalanceDue{found.profiles[id], Debts{}}
+		for _, a := range found.accounts[id] {
 			if due := a.ordered - a.paid - a.writtenOff; due != 0 {
 				page.Results[i].Balances[a.unit] = Debt{a.ordered, a.paid, due}
 			}

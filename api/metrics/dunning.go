@@ -9,13 +9,13 @@ import (
 
 // Dunning: what became of debts that a card was refused for: ours (docs/metrics.md).
 
-// selectDunning finds, for each refusal of a card of a customer of ?2 up to the end of the last span, what the customer owed at that
+// selectDunning finds, for each refusal of a card for what a customer owes ?2 up to the end of the last span, what the customer owed at that
 // time, by event; how often the event had been settled, in part at least; and what was paid and written off after it. Of refusals
 // between two settlements the first counts: the others are retries. What is settled later settles the oldest debt first.
 const selectDunning = `WITH ` + spanTable + `,
 	refusal AS (
-		SELECT profile_id AS customer, created_at AS at FROM checkout_attempt
-		WHERE state = 'declined' AND created_at < (SELECT MAX(until) FROM span)
+		SELECT customer_id AS customer, created_at AS at FROM card_refusal
+		WHERE provider_id = ?2 AND created_at < (SELECT MAX(until) FROM span)
 		UNION
 		SELECT customer_id, created_at FROM charge
 		WHERE provider_id = ?2 AND state = 2 AND disputed_at IS NULL AND created_at < (SELECT MAX(until) FROM span)),
@@ -26,7 +26,7 @@ const selectDunning = `WITH ` + spanTable + `,
 			COUNT(*) FILTER (WHERE t.dest_account <> 'Payable' AND t.created_at < refusal.at) AS settled,
 			coalesce(SUM(t.dest_amount) FILTER (WHERE t.dest_account = 'Receivable' AND t.created_at >= refusal.at), 0) AS paid,
 			coalesce(SUM(t.dest_amount) FILTER (WHERE t.dest_account = 'Canceled' AND t.created_at >= refusal.at), 0) AS written_off
-		FROM refusal CROSS JOIN statement s CROSS JOIN txn t
+		FROM refusal CROSS JOIN statement s INDEXED BY statement_customer CROSS JOIN txn t
 		WHERE s.provider_id = ?2 AND s.payer_id = refusal.customer AND s.due > 0 AND s.unit = ?3
 			AND t.payer_id = s.payer_id AND t.event_id = s.event_id AND t.dest_unit = s.unit
 		GROUP BY refusal.customer, refusal.at, t.event_id),

@@ -7,11 +7,12 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// refuse notes that the card of a customer was refused.
-func (w *world) refuse(who string, at store.Time) {
+// refuse notes that the card of a customer was refused, for what it owes acme.
+func (w *world) refuse(who string, at store.Time) { w.refuseTo("acme", who, at) }
+
+func (w *world) refuseTo(provider, who string, at store.Time) {
 	w.t.Helper()
-	w.insert("", `INSERT INTO checkout_attempt (idempotency_key, created_at, profile_id, lines, amount, unit, state) VALUES (?, ?, ?, '{}', 1, 'usd', 'declined')`,
-		who+at.String(), at, w.ids[who])
+	w.insert("", `INSERT INTO card_refusal (created_at, provider_id, customer_id) VALUES (?, ?, ?)`, at, w.ids[provider], w.ids[who])
 }
 
 // TestDunning follows debts that a card was refused for: bob's is retried and paid in part by card, and the rest written off; ann's is
@@ -46,6 +47,17 @@ func TestDunning(t *testing.T) {
 	w.order("ann:open", 1000, 1, day(8, 5)) // 500 of it were paid in advance
 	w.refuse("ann", day(8, 5))
 	if got := w.rows("zed", "GET /api/metrics/acme/dunning"+window); !strings.Contains(got, "open 0 0 900") {
+		t.Errorf("%s", got)
+	}
+	// A refusal for what is due to another provider is that one's to know.
+	w.subscribe("ann", "basic", day(5, 1), day(9, 1))
+	w.order("ann:basic", 800, 1, day(8, 6))
+	w.refuseTo("beta", "ann", day(8, 6))
+	if got := w.rows("zed", "GET /api/metrics/acme/dunning"+window); !strings.Contains(got, "open 0 0 900") {
+		t.Errorf("%s", got)
+	}
+	w.refuse("ann", day(8, 6))
+	if got := w.rows("zed", "GET /api/metrics/acme/dunning"+window); !strings.Contains(got, "open 0 0 1700") {
 		t.Errorf("%s", got)
 	}
 }

@@ -143,8 +143,14 @@ type Move struct {
 	To   rest.Opt[int64] `json:"newpos" in:"required"`
 }
 
+// mostMoves bounds how long a change of the order keeps other writes waiting.
+const mostMoves = 1000
+
 // Check wants both ranks of each move: PATCH by itself would not.
 func (in *Moves) Check(*rest.Call) error {
+	if len(*in) > mostMoves {
+		return rest.Fail(http.StatusBadRequest, fmt.Sprintf("At most %d moves are made at once.", mostMoves))
+	}
 	problems, bad := make([]rest.Fields, len(*in)), false
 	for i, m := range *in {
 		problems[i] = rest.Fields{}

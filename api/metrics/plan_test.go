@@ -34,7 +34,7 @@ func TestQueryPlans(t *testing.T) {
 		{"sales", selectSales, []any{spans, 2, "usd"}, []string{dest, orig}},
 		{"plans", selectPlans, []any{spans, 2}, []string{"SEARCH s USING COVERING INDEX subscription_customer (provider_id=?)", "SEARCH plan USING INDEX sqlite_autoindex_plan_2 (profile_id=?)"}},
 		{"prices", selectPrices, []any{2, "usd"}, []string{"SEARCH t USING INDEX txn_orig (orig_profile_id=? AND orig_account=?)", "SEARCH s USING INTEGER PRIMARY KEY"}},
-		{"dunning", selectDunning, []any{spans, 2, "usd", 5}, []string{"SEARCH checkout_attempt USING COVERING INDEX checkout_attempt_declined (created_at<?)",
+		{"dunning", selectDunning, []any{spans, 2, "usd", 5}, []string{"SEARCH card_refusal USING COVERING INDEX card_refusal_provider (provider_id=? AND created_at<?)",
 			"SEARCH charge USING INDEX charge_failed (provider_id=? AND created_at<?)", "SEARCH s USING INDEX statement_customer (provider_id=? AND payer_id=?)",
 			"SEARCH t USING INDEX txn_payer (payer_id=? AND event_id=?)"}},
 		{"federation", selectFederation, []any{2, 3, 4, 5}, []string{"SEARCH s USING COVERING INDEX subscription_"}},
@@ -60,7 +60,7 @@ func TestQueryPlans(t *testing.T) {
 				name, scanned := strings.CutPrefix(step, "SCAN ")
 				table, _, _ := strings.Cut(name, " ")
 				switch table {
-				case "txn", "t", "s", "statement", "subscription", "plan", "charge", "checkout_attempt", "profile", "p", "balance_line", "role":
+				case "txn", "t", "s", "statement", "subscription", "plan", "charge", "card_refusal", "profile", "p", "balance_line", "role":
 					if scanned {
 						t.Errorf("plan\n%s\nscans %s", plan, table)
 					}
