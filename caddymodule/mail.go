@@ -76,9 +76,5 @@ func (s *Settings) checkMail() error {
 	if s.SMTP == "" && (s.SMTPUser != "" || s.SMTPPassword != "") {
 		return errors.New("smtp_user and smtp_password need `smtp <host>:<port>`")
 	}
-	// What Caddy keeps of its configuration is shown to who asks its admin endpoint, and saved to disk.
-	if p := s.SMTPPassword; p != "" && !(strings.HasPrefix(p, "{") && strings.HasSuffix(p, "}")) {
-		return errors.New("smtp_password: the configuration must not hold the password: write `smtp_password {env.NAME}` or `smtp_password {file./run/secrets/name}`")
-	}
-	return nil
+	return hidden("smtp_password", s.SMTPPassword)
 }

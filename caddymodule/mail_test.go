@@ -149,7 +149,7 @@ func TestMailWords(t *testing.T) {
 	}
 	for words, want := range map[string]string{
 		"smtp smtp.example.com": "write `from <address>`",
-		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password pass-of-the-site":           "smtp_password {env.NAME}",
+		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password pass-of-the-site":           "smtp_password: a secret is not written here",
 		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password {env.NOT_SET_ANYWHERE}":     "smtp_password",
 		"smtp smtp.example.com\nsmtp_user u":                                               "go together",
 		"smtp_user u":                                                                      "need `smtp <host>:<port>`",

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -85,11 +86,19 @@ type walker struct {
 	server *caddyhttp.Server
 	repl   *caddy.Replacer
 	groups map[string]bool // whose route has been taken
+	depth  int
 	at     passage
 }
 
+// deepest is how far routes are followed into each other: a named one may invoke itself.
+const deepest = 100
+
 // through reports whether the way ends within the routes.
 func (w *walker) through(routes caddyhttp.RouteList) (ends bool, err error) {
+	if w.depth++; w.depth > deepest {
+		return true, errQuestion{errors.New("the routes of the configuration lead round in a circle")}
+	}
+	defer func() { w.depth-- }()
 	for i := range routes {
 		route := &routes[i]
 		if w.groups[route.Group] {

@@ -142,7 +142,7 @@ var settings = []setting{
 	{"mail_templates", "<folder>", "", "the site's own messages, in place of ours file by file (docs/notices.md)", func(s *Settings) any { return &s.MailTemplates }},
 	{"notification_email_disabled", "[on|off]", "off", "no messages about events, but for verification codes", func(s *Settings) any { return &s.NotificationEmailDisabled }},
 	{"webhook", "<url> [<event>...]", "", "URL that events are posted to, those named or all; may be repeated", func(s *Settings) any { return &s.Webhook }},
-	{"webhook_secret", "<url> <secret>...", "", "secrets that sign what is posted to that URL, `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
+	{"webhook_secret", "<url> <secret>...", "", "placeholders for the secrets that sign what is posted to that URL, `{env.NAME}` or `{file./path}`, each `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
 	{"webhook_private", "[on|off]", "off", "webhooks may lead to this machine and private networks", func(s *Settings) any { return &s.WebhookPrivate }},
 }
 
@@ -293,6 +293,11 @@ func (s *Settings) provision() error {
 	for url, secrets := range s.WebhookSecret {
 		if _, ok := s.Webhook[url]; !ok || len(secrets) == 0 {
 			return fmt.Errorf("webhook_secret: it names the URL of a webhook and at least one secret")
+		}
+		for _, secret := range secrets {
+			if err := hidden("webhook_secret", secret); err != nil {
+				return err
+			}
 		}
 	}
 	if err := s.checkMail(); err != nil {

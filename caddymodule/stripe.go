@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -51,16 +50,16 @@ func (s *Stripe) Provision(caddy.Context) error {
 		}
 		return strings.TrimSpace(value)
 	}
-	hidden := func(word, value string) string {
-		if err == nil && value != "" && !placeholder(value) {
-			err = fmt.Errorf("%s: %w", word, errLiteral)
+	secret := func(word, value string) string {
+		if err == nil {
+			err = hidden(word, value)
 		}
 		return read(word, value)
 	}
-	o := stripe.Options{SecretKey: hidden("secret_key", s.SecretKey), PublishableKey: read("publishable_key", s.PublishableKey),
+	o := stripe.Options{SecretKey: secret("secret_key", s.SecretKey), PublishableKey: read("publishable_key", s.PublishableKey),
 		ClientID: read("connect", s.ConnectClient), RedirectURL: read("connect", s.ConnectRedirect)}
 	for _, w := range s.WebhookSecret {
-		o.WebhookSecrets = append(o.WebhookSecrets, hidden("webhook_secret", w))
+		o.WebhookSecrets = append(o.WebhookSecrets, secret("webhook_secret", w))
 	}
 	if err == nil {
 		s.processor, err = stripe.New(o)
@@ -70,16 +69,6 @@ func (s *Stripe) Provision(caddy.Context) error {
 
 // Processor makes the processor.
 func (s *Stripe) Processor() processor.Processor { return s.processor }
-
-// errLiteral refuses a secret that Caddy's configuration would show.
-var errLiteral = errors.New("a secret is not written here, where Caddy shows it to who may read its configuration: " +
-	"write {env.NAME} or {file./run/secrets/name}, and not {$NAME}")
-
-// placeholder reports whether a value is one placeholder, which is replaced when Caddy starts.
-func placeholder(value string) bool {
-	return strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}") && !strings.HasPrefix(value, "{$") && strings.Count(value, "{") == 1 &&
-		strings.Contains(value, ".") // no key has one
-}
 
 // UnmarshalCaddyfile reads the option:
 //
@@ -122,8 +111,8 @@ func (s *Stripe) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		if word == "secret_key" || word == "webhook_secret" {
 			for _, arg := range args {
-				if !placeholder(arg) {
-					return d.Errf("%s: %v", word, errLiteral)
+				if err := hidden(word, arg); err != nil {
+					return d.Err(err.Error())
 				}
 			}
 		}

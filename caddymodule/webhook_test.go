@@ -12,6 +12,7 @@ import (
 // TestWebhookWords reads the words of webhooks; secrets and URLs may be placeholders, which the configuration keeps.
 func TestWebhookWords(t *testing.T) {
 	t.Setenv("HOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	t.Setenv("HOOK_OTHER", "whsec_other")
 	read := func(words string) (*App, error) {
 		a := new(App)
 		err := a.UnmarshalCaddyfile(caddyfile.NewTestDispenser("tollgate {\n" + words + "\n}"))
@@ -22,7 +23,7 @@ func TestWebhookWords(t *testing.T) {
 	}
 	a, err := read(`webhook https://b.example/hook
 		webhook https://a.example/hook order_executed card_updated
-		webhook_secret https://a.example/hook {env.HOOK_SECRET} whsec_other`)
+		webhook_secret https://a.example/hook {env.HOOK_SECRET} {env.HOOK_OTHER}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +43,12 @@ func TestWebhookWords(t *testing.T) {
 	}
 	for words, want := range map[string]string{
 		"webhook": "at least one value",
-		"webhook https://a.example\nwebhook https://a.example":             "written twice",
-		"webhook_secret https://a.example x":                               "URL of a webhook",
-		"webhook https://a.example\nwebhook_secret https://a.example":      "at least one secret",
-		"webhook https://a.example\nwebhook_private maybe":                 "neither on nor off",
-		"webhook https://a.example\nwebhook_private\nwebhook_private\nx y": "written twice",
+		"webhook https://a.example\nwebhook https://a.example":                                               "written twice",
+		"webhook_secret https://a.example x":                                                                 "URL of a webhook",
+		"webhook https://a.example\nwebhook_secret https://a.example":                                        "at least one secret",
+		"webhook https://a.example\nwebhook_secret https://a.example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": "webhook_secret: a secret is not written here",
+		"webhook https://a.example\nwebhook_private maybe":                                                   "neither on nor off",
+		"webhook https://a.example\nwebhook_private\nwebhook_private\nx y":                                   "written twice",
 	} {
 		if _, err := read(words); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", words, err, want)

@@ -5,7 +5,6 @@ package importer
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -190,15 +189,12 @@ func (w *work) survey() error {
 
 // candidates are the profiles that the file's rules belong to, in words: one of them is its broker.
 func (w *work) candidates() string {
-	var slugs []string
-	err := store.Each(w.src.file, func(rows *sql.Rows) error {
-		var slug string
-		err := rows.Scan(&slug)
-		slugs = append(slugs, fmt.Sprintf("%.50q", slug))
-		return err
-	}, `SELECT DISTINCT +o.slug FROM rules_app AS a JOIN saas_organization AS o ON o.id = a.account_id LIMIT 3`)
+	slugs, err := store.Column[string](w.src.file, `SELECT DISTINCT +o.slug FROM rules_app AS a JOIN saas_organization AS o ON o.id = a.account_id LIMIT 3`)
 	if err != nil || len(slugs) == 0 {
 		return ""
+	}
+	for i := range slugs {
+		slugs[i] = fmt.Sprintf("%.50q", slugs[i])
 	}
 	return " (the application of the file belongs to " + strings.Join(slugs, ", ") + ")"
 }
