@@ -1,24 +1,17 @@
 package subscription
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 )
 
-// The lists at size: go test -bench Lists ./api/subscription, with as many subscriptions as TOLLGATE_BENCH_ROWS says (1000 when it is
-// not set; 100000 and 1000000 are worth a look). cowork sells ten plans to all of them, a quarter active, and a small provider
-// sells one to a hundred.
+// BenchmarkLists reads the lists among 1,000, 100,000 and 1,000,000 subscriptions, or as many as TOLLGATE_BENCH_ROWS says, divided by
+// commas.
 func BenchmarkLists(b *testing.B) {
-	rows, err := strconv.Atoi(os.Getenv("TOLLGATE_BENCH_ROWS"))
-	if err != nil {
-		rows = 1000
-	}
-	w := newWorld(b)
-	w.crowd(rows)
-	for _, request := range []string{
+	requests := []string{
 		"/api/profile/cowork/subscribers/subscriptions",
 		"/api/profile/cowork/subscribers/subscriptions/all",
 		"/api/profile/cowork/subscribers/subscriptions/churned",
@@ -41,14 +34,27 @@ func BenchmarkLists(b *testing.B) {
 		"/api/profile/member-7/subscriptions/expired",
 		"/api/profile/cowork/plans",
 		"/api/pricing",
-	} {
-		b.Run(fmt.Sprint(rows, request), func(b *testing.B) {
-			for b.Loop() {
-				if r := w.Do("alice", "GET "+request, ""); r.Code != http.StatusOK && r.Code != http.StatusNotFound {
-					b.Fatal(r.Code, r.Body)
+	}
+	sizes := os.Getenv("TOLLGATE_BENCH_ROWS")
+	if sizes == "" {
+		sizes = "1000,100000,1000000"
+	}
+	for _, size := range strings.Split(sizes, ",") {
+		rows, err := strconv.Atoi(size)
+		if err != nil || rows < 2 {
+			b.Fatalf("TOLLGATE_BENCH_ROWS: %q is no number", size)
+		}
+		w := newWorld(b)
+		w.crowd(rows)
+		for _, request := range requests {
+			b.Run(size+request, func(b *testing.B) {
+				for b.Loop() {
+					if r := w.Do("alice", "GET "+request, ""); r.Code != http.StatusOK && r.Code != http.StatusNotFound {
+						b.Fatal(r.Code, r.Body)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
