@@ -87,12 +87,17 @@ func (s *Store) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(s.path); err != nil || info.Size() != 0 {
+	if info, err := os.Stat(s.path); err != nil || info.Size() != 0 && !exists(s.path+"-journal") {
 		return err
 	}
-	// Without the write-ahead log, so that the mark is in the file before anything else is.
+	// Without the write-ahead log, so that the mark is in the file before anything else is. Reading first undoes what a
+	// creation that was interrupted has written, and tells it from a file that was more than created.
 	db := openDB(s.openConn, s.path, writerParams, creatorPragmas)
 	defer db.Close()
+	var pages int64
+	if err := db.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil || pages > 0 {
+		return err
+	}
 	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
 	return err
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -156,15 +157,47 @@ func TestOptionsAreRequired(t *testing.T) {
 	}
 }
 
-// A creation may be interrupted before the file is marked as ours.
+// A creation may be interrupted before the file is marked as ours, at any write of it.
 func TestInterruptedCreation(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tollgate.db")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
+	marked := filepath.Join(t.TempDir(), "tollgate.db")
+	db := store.NaiveDB(marked)
+	if _, err := db.Exec("PRAGMA application_id = 0x546f6c6c"); err != nil {
 		t.Fatal(err)
 	}
-	s := storetest.Open(t, path, storetest.NewClock())
-	if err := audit(s, "x"); err != nil {
-		t.Error(err)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(marked)
+	if err != nil || len(page) != 4096 {
+		t.Fatal(len(page), err)
+	}
+	// The journal of the first transaction on an empty file has nothing to put back but the file's size.
+	journal := make([]byte, 512)
+	copy(journal, "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+	binary.BigEndian.PutUint32(journal[20:], 512)  // bytes of a sector
+	binary.BigEndian.PutUint32(journal[24:], 4096) // bytes of a page
+	for name, parts := range map[string]struct{ file, journal []byte }{
+		"nothing":          {[]byte{}, nil},
+		"a journal":        {[]byte{}, journal},
+		"the mark":         {page, journal},
+		"half of the mark": {page[:512], journal},
+		"an empty journal": {page, []byte{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tollgate.db")
+			if err := os.WriteFile(path, parts.file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if parts.journal != nil {
+				if err := os.WriteFile(path+"-journal", parts.journal, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := storetest.Open(t, path, storetest.NewClock())
+			if err := audit(s, "x"); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
