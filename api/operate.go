@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,19 +72,10 @@ type AuditRow struct {
 // Audit is the last n rows of the audit, the latest last.
 func (s *Service) Audit(ctx context.Context, n int) (list []AuditRow, err error) {
 	err = s.site.Store.Read(ctx, func(r store.Reader) error {
-		rows, err := r.Query(`SELECT created_at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?`, n)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var a AuditRow
-			if err := rows.Scan(&a.At, &a.Actor, &a.Action, &a.Subject, &a.Detail); err != nil {
-				return err
-			}
-			list = append(list, a)
-		}
-		return rows.Err()
+		list, err = store.List(r, func(rows *sql.Rows, a *AuditRow) error {
+			return rows.Scan(&a.At, &a.Actor, &a.Action, &a.Subject, &a.Detail)
+		}, `SELECT created_at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?`, n)
+		return err
 	})
 	slices.Reverse(list)
 	return list, err

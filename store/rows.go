@@ -31,6 +31,18 @@ func Column[T any](r Reader, query string, args ...any) (values []T, err error) 
 	return values, err
 }
 
+// List reads a query whose rows scan reads. Without a row it is empty, not nil.
+func List[T any](r Reader, scan func(rows *sql.Rows, v *T) error, query string, args ...any) ([]T, error) {
+	list := []T{}
+	err := Each(r, func(rows *sql.Rows) error {
+		var v T
+		err := scan(rows, &v)
+		list = append(list, v)
+		return err
+	}, query, args...)
+	return list, err
+}
+
 // Exists reports whether a query has a row.
 func Exists(r Reader, query string, args ...any) (bool, error) {
 	var found bool

@@ -87,33 +87,24 @@ func (s *Service) fill(r store.Reader, list []activity) error {
 
 // shortContacts returns contacts by ID in the shape of users in lists: their users where they have one.
 func (s *Service) shortContacts(r store.Reader, ids []int64) (map[int64]directory.UserShort, error) {
-	text, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := r.Query(selectContact+`WHERE id IN (SELECT value FROM json_each(?))`, string(text))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	short := map[int64]directory.UserShort{}
 	owners := map[int64]int64{}
 	var users []int64
-	for rows.Next() {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		c, err := scanContact(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		short[c.ID] = c.short()
 		if c.User != 0 {
 			owners[c.ID] = c.User
 			users = append(users, c.User)
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	}, selectContact+`WHERE id IN (SELECT value FROM json_each(?))`, store.IDs(ids))
+	if err != nil {
 		return nil, err
 	}
-	rows.Close()
 	people, err := s.dir.Users(r, users)
 	for contact, user := range owners {
 		if u, ok := people[user]; ok {
@@ -179,23 +170,11 @@ var profileContacts = rest.List[directory.UserShort]{
 
 // ActivitiesOf lists the latest activities about a profile, for whoever shows it (profiles.md 5.5).
 func (s *Service) ActivitiesOf(r store.Reader, profile int64) (any, error) {
-	rows, err := r.Query(`SELECT `+activityColumns+` FROM activity a WHERE a.profile_id = ? ORDER BY a.created_at DESC, a.id DESC LIMIT 25`, profile)
+	list, err := store.List(r, scanActivity, `SELECT `+activityColumns+` FROM activity a
+		WHERE a.profile_id = ? ORDER BY a.created_at DESC, a.id DESC LIMIT 25`, profile)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	list := []activity{}
-	for rows.Next() {
-		var a activity
-		if err := scanActivity(rows, &a); err != nil {
-			return nil, err
-		}
-		list = append(list, a)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	rows.Close()
 	return list, s.fill(r, list)
 }
 

@@ -67,20 +67,13 @@ func contactByPhone(r store.Reader, phone string) (*contact, error) {
 
 // contactsOf lists the contacts of a user, the oldest first.
 func contactsOf(r store.Reader, user int64) ([]*contact, error) {
-	rows, err := r.Query(selectContact+`WHERE user_id = ? ORDER BY created_at, id`, user)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var all []*contact
-	for rows.Next() {
+	err := store.Each(r, func(rows *sql.Rows) error {
 		c, err := scanContact(rows)
-		if err != nil {
-			return nil, err
-		}
 		all = append(all, c)
-	}
-	return all, rows.Err()
+		return err
+	}, selectContact+`WHERE user_id = ? ORDER BY created_at, id`, user)
+	return all, err
 }
 
 // A person is what somebody tells about themselves: fields of a contact.

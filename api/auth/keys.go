@@ -59,14 +59,7 @@ func (s *Service) createKey(c *rest.Call, in *newKeyInput) (out newKeyOutput, er
 	if err != nil {
 		return out, err
 	}
-	err = c.Write(func(tx *store.Tx) error {
-		if err := s.spend(tx, done); err != nil {
-			return err
-		}
-		u, err := pathUser(c, tx)
-		if err != nil {
-			return err
-		}
+	err = s.change(c, done, func(tx *store.Tx, u *user) error {
 		out.Secret = directory.NewAPIKey()
 		public, secret := out.Secret[:32], out.Secret[32:]
 		hash := sha256.Sum256([]byte(secret))
@@ -92,14 +85,7 @@ func (s *Service) deleteKey(c *rest.Call, in *secretsInput) (out detailOutput, e
 	if err != nil {
 		return out, err
 	}
-	err = c.Write(func(tx *store.Tx) error {
-		if err := s.spend(tx, done); err != nil {
-			return err
-		}
-		u, err := pathUser(c, tx)
-		if err != nil {
-			return err
-		}
+	err = s.change(c, done, func(tx *store.Tx, u *user) error {
 		n, err := tx.Exec(`DELETE FROM api_key WHERE api_pub_key = ? AND user_id = ?`, c.Param("key"), u.ID)
 		if err == nil && n == 0 {
 			err = rest.NotFound("Credentials")
@@ -158,14 +144,7 @@ func (s *Service) setSSHKey(c *rest.Call, in *sshInput) (out detailOutput, err e
 	if err != nil {
 		return out, err
 	}
-	err = c.Write(func(tx *store.Tx) error {
-		if err := s.spend(tx, done); err != nil {
-			return err
-		}
-		u, err := pathUser(c, tx)
-		if err != nil {
-			return err
-		}
+	err = s.change(c, done, func(tx *store.Tx, u *user) error {
 		if _, err := tx.Exec(`UPDATE user SET ssh_key = ? WHERE id = ?`, in.PublicKey, u.ID); err != nil {
 			return err
 		}

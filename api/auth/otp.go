@@ -196,14 +196,7 @@ func (s *Service) setOTP(c *rest.Call, in *otpInput) (answer any, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = c.Write(func(tx *store.Tx) error {
-		if err := s.spend(tx, done); err != nil {
-			return err
-		}
-		u, err := pathUser(c, tx)
-		if err != nil {
-			return err
-		}
+	err = s.change(c, done, func(tx *store.Tx, u *user) error {
 		if err := s.requireProofs(tx, u, in); err != nil {
 			return err
 		}

@@ -150,14 +150,7 @@ func (s *Service) changePassword(c *rest.Call, in *passwordInput) (out detailOut
 	if err != nil {
 		return out, err
 	}
-	err = c.Write(func(tx *store.Tx) error {
-		if err := s.spend(tx, done); err != nil {
-			return err
-		}
-		u, err := pathUser(c, tx)
-		if err != nil {
-			return err
-		}
+	err = s.change(c, done, func(tx *store.Tx, u *user) error {
 		if err := s.setPassword(tx, u, encoded); err != nil {
 			return err
 		}
@@ -176,6 +169,21 @@ func (s *Service) removePassword(c *rest.Call, tx *store.Tx, _ *rest.None) (out 
 		return out, errFrozen
 	}
 	return out, s.setPassword(tx, u, unusable)
+}
+
+// change runs fn on the user that {user} names, in the transaction that uses up what was proven. Errors: 401 when it is no longer
+// so, 404, fn's.
+func (s *Service) change(c *rest.Call, done *confirmation, fn func(tx *store.Tx, u *user) error) error {
+	return c.Write(func(tx *store.Tx) error {
+		if err := s.spend(tx, done); err != nil {
+			return err
+		}
+		u, err := pathUser(c, tx)
+		if err != nil {
+			return err
+		}
+		return fn(tx, u)
+	})
 }
 
 var errFrozen = unauthorized("detail", "Credentials cannot be changed on this site.")

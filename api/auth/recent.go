@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"database/sql"
 	"errors"
 	"net/http"
 	"slices"
@@ -42,27 +43,25 @@ func (s *Service) recent(c *rest.Call, r store.Reader) (page rest.Page[recentEnt
 	for _, u := range users {
 		entries[u.Slug] = recentEntry{u.Slug, u.PrintableName, "recently logged in", u.LastLogin, "user"}
 	}
-	rows, err := r.Query(`SELECT p.slug, CASE p.full_name WHEN '' THEN p.slug ELSE p.full_name END, ch.state, ch.created_at
-		FROM charge ch JOIN profile p ON p.id = ch.customer_id WHERE ch.created_at >= ? AND ch.state IN (?, ?)
-		ORDER BY ch.created_at DESC, ch.id DESC LIMIT 5`, since, chargeDone, chargeFailed)
-	if err != nil {
-		return page, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = store.Each(r, func(rows *sql.Rows) error {
 		var e recentEntry
 		var state int
 		if err := rows.Scan(&e.Slug, &e.PrintableName, &state, &e.CreatedAt); err != nil {
-			return page, err
+			return err
 		}
 		e.Descr = "charge paid"
 		if state == chargeFailed {
 			e.Descr = "charge failed"
 		}
-		if before, ok := entries[e.Slug]; ok && before.Type == "" {
-			continue // a later charge of the same profile
+		if before, ok := entries[e.Slug]; !ok || before.Type != "" { // not a later charge of the same profile
+			entries[e.Slug] = e
 		}
-		entries[e.Slug] = e
+		return nil
+	}, `SELECT p.slug, CASE p.full_name WHEN '' THEN p.slug ELSE p.full_name END, ch.state, ch.created_at
+		FROM charge ch JOIN profile p ON p.id = ch.customer_id WHERE ch.created_at >= ? AND ch.state IN (?, ?)
+		ORDER BY ch.created_at DESC, ch.id DESC LIMIT 5`, since, chargeDone, chargeFailed)
+	if err != nil {
+		return page, err
 	}
 	page.Results = make([]recentEntry, 0, len(entries))
 	for _, e := range entries {
@@ -72,7 +71,7 @@ func (s *Service) recent(c *rest.Call, r store.Reader) (page rest.Page[recentEnt
 		return strings.Compare(a.PrintableName+"\x00"+a.Slug, b.PrintableName+"\x00"+b.Slug)
 	})
 	page.Count = int64(len(page.Results))
-	return page, rows.Err()
+	return page, nil
 }
 
 // generateError is POST /api/proxy/generate-error, by which an operator tests the monitoring.

@@ -167,16 +167,8 @@ func (s *Service) agreed(r store.Reader, e *entry) (signed []string, err error) 
 	if len(e.agreements) == 0 {
 		return nil, nil
 	}
-	rows, err := r.Query(`SELECT slug FROM agreement ORDER BY id`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var slug string
-		if err := rows.Scan(&slug); err != nil {
-			return nil, err
-		}
+	slugs, err := store.Column[string](r, `SELECT slug FROM agreement ORDER BY id`)
+	for _, slug := range slugs {
 		yes, there := e.agreements[slug]
 		switch {
 		case there && !yes:
@@ -185,7 +177,7 @@ func (s *Service) agreed(r store.Reader, e *entry) (signed []string, err error) 
 			signed = append(signed, slug)
 		}
 	}
-	return signed, rows.Err()
+	return signed, err
 }
 
 // recover gives a user what the entry tells: password, name, and another username while there was no password. Sessions end when

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"database/sql"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -115,33 +116,20 @@ func (s *Service) dueGrants(r store.Reader, user int64, email string) ([]implici
 	if err != nil || len(candidates) == 0 || len(candidates) >= maxCandidates {
 		return nil, err
 	}
-	var ids [maxCandidates - 1]any
-	for i := range ids {
-		ids[i] = int64(0)
-		if i < len(candidates) {
-			ids[i] = candidates[i]
-		}
-	}
 	// Several descriptions at a level, or none: the level is skipped. min = max: there is exactly one.
-	rows, err := r.Query(`SELECT p.id, coalesce(
-			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id = p.id AND implicit_create_on_none = 1),
-			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id IS NULL AND implicit_create_on_none = 1), 0)
-		FROM profile p WHERE p.id IN (?, ?, ?, ?) AND p.no_implicit_role = 0
-			AND NOT EXISTS (SELECT 1 FROM role r WHERE r.profile_id = p.id AND r.user_id = ?)
-		ORDER BY p.id`, ids[0], ids[1], ids[2], ids[3], user)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var grants []implicitRole
-	for rows.Next() {
+	err = store.Each(r, func(rows *sql.Rows) error {
 		var g implicitRole
-		if err := rows.Scan(&g.profile, &g.role); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&g.profile, &g.role)
 		if g.role != 0 {
 			grants = append(grants, g)
 		}
-	}
-	return grants, rows.Err()
+		return err
+	}, `SELECT p.id, coalesce(
+			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id = p.id AND implicit_create_on_none = 1),
+			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id IS NULL AND implicit_create_on_none = 1), 0)
+		FROM profile p WHERE p.id IN (SELECT value FROM json_each(?)) AND p.no_implicit_role = 0
+			AND NOT EXISTS (SELECT 1 FROM role r WHERE r.profile_id = p.id AND r.user_id = ?)
+		ORDER BY p.id`, store.IDs(candidates), user)
+	return grants, err
 }

@@ -8,21 +8,9 @@ import (
 // Memberships lists the roles of a user that are in force, but for that on the personal profile, by role description: what
 // GET /api/auth/tokens tells (auth.md 14).
 func (s *Service) Memberships(c *rest.Call, r store.Reader, user int64) ([]Accessible, error) {
-	rows, err := r.Query(`SELECT `+accessibleColumns+` FROM `+accessibleTables+` WHERE `+ofUser+`
+	list, err := store.List(r, scanAccessible, `SELECT `+accessibleColumns+` FROM `+accessibleTables+` WHERE `+ofUser+`
 		AND r.grant_key IS NULL AND r.request_key IS NULL ORDER BY d.slug, r.created_at, r.id`, user, r.Now(), false)
 	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	list := []Accessible{}
-	for rows.Next() {
-		var a Accessible
-		if err := scanAccessible(rows, &a); err != nil {
-			return nil, err
-		}
-		list = append(list, a)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	return list, s.fillAccessibles(c, r, list)

@@ -162,26 +162,14 @@ func (s *Service) fillRoles(c *rest.Call, r store.Reader, p *row, roles []Role) 
 
 // RolesByID returns roles, of any profiles, as seen from their profiles.
 func (s *Service) RolesByID(c *rest.Call, r store.Reader, ids []int64) (map[int64]Role, error) {
-	list, err := json.Marshal(ids)
+	roles, err := store.List(r, scanRoles,
+		`SELECT `+roleColumns+` FROM `+roleTables+` WHERE r.id IN (SELECT value FROM json_each(?))`, store.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := r.Query(`SELECT `+roleColumns+` FROM `+roleTables+` WHERE r.id IN (SELECT value FROM json_each(?))`, string(list))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var roles []Role
-	var owners []int64
-	for rows.Next() {
-		var role Role
-		if err := scanRoles(rows, &role); err != nil {
-			return nil, err
-		}
-		roles, owners = append(roles, role), append(owners, role.profile)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
+	owners := make([]int64, len(roles))
+	for i := range roles {
+		owners[i] = roles[i].profile
 	}
 	profiles, err := s.dir.Profiles(r, owners)
 	if err != nil {

@@ -194,19 +194,9 @@ func (w *world) events() []string {
 	w.t.Helper()
 	var names []string
 	err := w.Store.Read(context.Background(), func(r store.Reader) error {
-		rows, err := r.Query(`SELECT event FROM outbox ORDER BY id`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				return err
-			}
-			names = append(names, name)
-		}
-		return rows.Err()
+		var err error
+		names, err = store.Column[string](r, `SELECT event FROM outbox ORDER BY id`)
+		return err
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"database/sql"
 	"encoding/json"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -98,19 +99,8 @@ func (s *Service) EndAll(tx *store.Tx, profileID int64) error {
 
 // Active lists the valid subscriptions of a profile that end after now, by end date.
 func (s *Service) Active(r store.Reader, profileID int64) ([]profile.Subscription, error) {
-	subs := []profile.Subscription{}
-	rows, err := r.Query(`SELECT s.created_at, s.ends_at, s.auto_renew, plan.slug, plan.title FROM subscription s JOIN plan ON plan.id = s.plan_id
+	return store.List(r, func(rows *sql.Rows, sub *profile.Subscription) error {
+		return rows.Scan(&sub.CreatedAt, &sub.EndsAt, &sub.AutoRenew, &sub.Plan.Slug, &sub.Plan.Title)
+	}, `SELECT s.created_at, s.ends_at, s.auto_renew, plan.slug, plan.title FROM subscription s JOIN plan ON plan.id = s.plan_id
 		WHERE s.profile_id = ? AND s.ends_at > ? AND s.grant_key IS NULL AND s.request_key IS NULL ORDER BY s.ends_at, s.id`, profileID, r.Now())
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var sub profile.Subscription
-		if err := rows.Scan(&sub.CreatedAt, &sub.EndsAt, &sub.AutoRenew, &sub.Plan.Slug, &sub.Plan.Title); err != nil {
-			return nil, err
-		}
-		subs = append(subs, sub)
-	}
-	return subs, rows.Err()
 }
