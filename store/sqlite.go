@@ -38,10 +38,12 @@ var (
 	}
 )
 
-// conn is a connection whose statements of transaction control are prepared, since they are run for every Write and Read.
+// conn is a connection whose statements of transaction control are prepared, since they are run for every Write and Read. The
+// driver keeps the others.
 type conn struct {
 	*sql.Conn
 	prepared map[string]*sql.Stmt
+	texts    map[string]string // of statements, as SQLite is given them: see planned
 }
 
 func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
@@ -49,7 +51,7 @@ func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
 	if err != nil {
 		return nil, classify(err)
 	}
-	return &conn{c, map[string]*sql.Stmt{}}, nil
+	return &conn{c, map[string]*sql.Stmt{}, map[string]string{}}, nil
 }
 
 // control runs BEGIN, COMMIT and the like. What it cannot run is unavailable, but for constraints that a commit checks.
