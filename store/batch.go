@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	maxBatch  = 256                  // requests that share a transaction
-	maxHold   = 5 * time.Millisecond // none joins a transaction that is as old
-	maxYields = 8                    // looks at an empty queue before the commit
+	maxBatch  = 256                   // requests that share a transaction
+	maxHold   = 10 * time.Millisecond // none joins a transaction that is as old
+	maxYields = 8                     // looks at an empty queue before the commit
 )
 
 // commit runs first and those that wait behind it in one transaction, commits it and answers them.
