@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -53,25 +54,18 @@ func (b *Batch) insert(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	for i := range b.Entries {
-		e := &b.Entries[i]
-		_, err := tx.Exec(`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit,
-				orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, reverts_id, batch_id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			e.ID, e.CreatedAt, e.Descr, null(e.Event), e.Dest.Account, e.Dest.Profile, e.Dest.Amount, e.Dest.Unit,
+	err = insertRows(tx, insertTxn, "", b.Entries, func(args []any, e *Entry) []any {
+		return append(args, e.ID, e.CreatedAt, e.Descr, null(e.Event), e.Dest.Account, e.Dest.Profile, e.Dest.Amount, e.Dest.Unit,
 			e.Orig.Account, e.Orig.Profile, e.Orig.Amount, e.Orig.Unit, null(e.Payer), e.Periods, e.Kind, null(e.Reverts), e.Batch)
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
-	for _, a := range accountChanges(b.Entries) {
-		_, err := tx.Exec(`INSERT INTO balance (profile_id, account, unit, amount, nb_entries) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (profile_id, account, unit) DO UPDATE
-			SET amount = balance.amount + excluded.amount, nb_entries = balance.nb_entries + excluded.nb_entries`,
-			a.profile, a.account, a.unit, a.amount, a.entries)
-		if err != nil {
-			return err
-		}
+	err = insertRows(tx, insertBalance, addBalance, accountChanges(b.Entries), func(args []any, a *accountChange) []any {
+		return append(args, a.profile, a.account, a.unit, a.amount, a.entries)
+	})
+	if err != nil {
+		return err
 	}
 	for _, s := range statementChanges(b.Entries) {
 		_, err := tx.Exec(`INSERT INTO statement (payer_id, event_id, unit, subscription_id, provider_id, due, paid, payable, ordered_at, last_at)
@@ -88,6 +82,35 @@ func (b *Batch) insert(tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+const (
+	insertTxn = `INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit,
+		orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, reverts_id, batch_id) VALUES `
+	insertBalance = `INSERT INTO balance (profile_id, account, unit, amount, nb_entries) VALUES `
+	addBalance    = ` ON CONFLICT (profile_id, account, unit) DO UPDATE
+		SET amount = balance.amount + excluded.amount, nb_entries = balance.nb_entries + excluded.nb_entries`
+)
+
+// maxRows is how many rows one statement inserts: there are as many texts of it, each of which the store keeps prepared.
+const maxRows = 16
+
+// insertRows inserts rows by as few statements as may be: head ends in VALUES, tail follows the values, and bind appends those of
+// one row.
+func insertRows[T any](tx *store.Tx, head, tail string, rows []T, bind func(args []any, row *T) []any) error {
+	for len(rows) > 0 {
+		n := min(len(rows), maxRows)
+		var args []any
+		for i := range rows[:n] {
+			args = bind(args, &rows[i])
+		}
+		row := "(" + strings.Repeat(", ?", len(args)/n)[2:] + ")"
+		if _, err := tx.Exec(head+row+strings.Repeat(", "+row, n-1)+tail, args...); err != nil {
+			return err
+		}
+		rows = rows[n:]
 	}
 	return nil
 }

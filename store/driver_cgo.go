@@ -12,8 +12,8 @@ import (
 // Settings that only this driver has: both keep prepared statements by their text, and database/sql uses a connection from
 // one goroutine at a time.
 const (
-	writerParams = "_txlock=immediate&_mutex=no&_stmt_cache_size=128"
-	readerParams = "mode=ro&_mutex=no&_stmt_cache_size=64"
+	writerParams = "_txlock=immediate&_mutex=no&_stmt_cache_size=256"
+	readerParams = "mode=ro&_mutex=no&_stmt_cache_size=128"
 )
 
 func openConn(uri string) (driver.Conn, error) { return new(sqlite3.SQLiteDriver).Open(uri) }

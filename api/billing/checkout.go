@@ -211,14 +211,17 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 
 // fillAddress gives a customer what it lacks of an address.
 func fillAddress(tx *store.Tx, customer int64, in *OrderInput) error {
+	if in.StreetAddress+in.Locality+in.PostalCode+in.Region+in.Country == "" {
+		return nil
+	}
 	_, err := tx.Exec(`UPDATE profile SET
 		street_address = CASE WHEN street_address = '' THEN ? ELSE street_address END,
 		locality = CASE WHEN locality = '' THEN ? ELSE locality END,
 		postal_code = CASE WHEN postal_code = '' THEN ? ELSE postal_code END,
 		region = CASE WHEN region = '' AND country = '' THEN ? ELSE region END,
 		country = CASE WHEN region = '' AND country = '' THEN ? ELSE country END
-		WHERE id = ? AND '' IN (street_address, locality, postal_code, region || country) AND ? <> ''`,
-		in.StreetAddress, in.Locality, in.PostalCode, in.Region, in.Country, customer, in.StreetAddress+in.Locality+in.PostalCode+in.Region+in.Country)
+		WHERE id = ? AND '' IN (street_address, locality, postal_code, region || country)`,
+		in.StreetAddress, in.Locality, in.PostalCode, in.Region, in.Country, customer)
 	return err
 }
 

@@ -2,8 +2,11 @@ package billing
 
 import (
 	"database/sql"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -86,6 +89,52 @@ func (s *Service) events(r store.Reader, ids []string) (map[string]subject, erro
 		}
 	}
 	return found, nil
+}
+
+// plansOf names the plans that event ids are about, which is all that texts need, in a query or two whatever their number. Events of no
+// plan are not in the map.
+func (s *Service) plansOf(r store.Reader, ids []string) (map[string]profile.Plan, error) {
+	named := make(map[string]profile.Plan, len(ids))
+	subscriptions, codes := map[int64]profile.Plan{}, []string{}
+	for _, id := range ids {
+		switch e := ledger.ParseEvent(id); e.Kind {
+		case ledger.SubscriptionEvent, ledger.UseChargeEvent:
+			subscriptions[e.Subscription] = profile.Plan{}
+		case ledger.CouponEvent:
+			codes = append(codes, e.Coupon)
+		}
+	}
+	if len(subscriptions) > 0 {
+		err := store.Each(r, func(rows *sql.Rows) error {
+			var id int64
+			var p profile.Plan
+			err := rows.Scan(&id, &p.Slug, &p.Title)
+			subscriptions[id] = p
+			return err
+		}, `SELECT s.id, plan.slug, plan.title FROM subscription s JOIN plan ON plan.id = s.plan_id WHERE s.id IN (SELECT value FROM json_each(?))`,
+			store.IDs(slices.Collect(maps.Keys(subscriptions))))
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(codes) > 0 {
+		err := store.Each(r, func(rows *sql.Rows) error {
+			var code string
+			var p profile.Plan
+			err := rows.Scan(&code, &p.Slug, &p.Title)
+			named[code] = p
+			return err
+		}, `SELECT code, plan.slug, plan.title FROM coupon JOIN plan ON plan.id = coupon.plan_id WHERE code IN (SELECT value FROM json_each(?))`, store.IDs(codes))
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range ids {
+		if p := subscriptions[ledger.ParseEvent(id).Subscription]; p.Slug != "" {
+			named[id] = p
+		}
+	}
+	return named, nil
 }
 
 // titled is the text of an entry with the plan's title in place of its slug (decision 14).

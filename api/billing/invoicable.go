@@ -179,16 +179,21 @@ type pricing struct {
 	coupons map[int64]*subscription.Coupon
 	people  map[string]beneficiary
 	current map[[2]int64]*subscription.Subscription
-	ordered map[[2]int64]bool // no setup fee is due
+	ordered map[[2]int64]bool // of plans with a setup fee: it is not due
 }
 
 func (s *Service) pricing(r store.Reader, customer int64, list []item) (p pricing, err error) {
-	var plans []int64
+	var plans, withFee []int64
 	for i := range list {
 		plans = append(plans, list[i].PlanID)
 	}
 	if p.plans, err = s.subs.Plans(r, plans); err != nil {
 		return p, err
+	}
+	for id, plan := range p.plans {
+		if plan.SetupAmount > 0 {
+			withFee = append(withFee, id)
+		}
 	}
 	if p.coupons, err = s.coupons(r, list); err != nil {
 		return p, err
@@ -200,10 +205,10 @@ func (s *Service) pricing(r store.Reader, customer int64, list []item) (p pricin
 	for _, b := range p.people {
 		ids = append(ids, b.profile)
 	}
-	if p.current, err = s.subs.Currents(r, ids); err != nil {
+	if p.current, err = s.subs.Currents(r, ids); err != nil || len(withFee) == 0 {
 		return p, err
 	}
-	p.ordered, err = s.subs.OrderedBefore(r, ids, plans)
+	p.ordered, err = s.subs.OrderedBefore(r, ids, withFee)
 	return p, err
 }
 

@@ -84,18 +84,27 @@ func (s *Service) invoice(tx *store.Tx, customer, user int64, bills []bill) ([]i
 
 // pollCustomer asks what became of the charges of a customer that are in flight. Errors: 409 while one still is.
 func (s *Service) pollCustomer(ctx context.Context, customer int64) error {
-	const flying = `SELECT id FROM charge WHERE customer_id = ? AND state = 0 AND processor_key IS NOT NULL`
-	ids, err := s.identifiers(ctx, flying, customer)
-	for _, id := range ids {
-		if err := s.poll(ctx, id); err != nil {
+	const flying = ` WHERE h.customer_id = ? AND h.state = 0 AND h.processor_key IS NOT NULL`
+	var charges []charge
+	err := s.store.Read(ctx, func(r store.Reader) error {
+		charges = nil
+		return store.Each(r, func(rows *sql.Rows) error {
+			var c charge
+			err := scanCharge(rows, &c)
+			charges = append(charges, c)
+			return err
+		}, selectCharge+flying, customer)
+	})
+	if err != nil || len(charges) == 0 {
+		return err
+	}
+	for i := range charges {
+		if err := s.follow(ctx, &charges[i], nil); err != nil {
 			return failure(err)
 		}
 	}
-	if err != nil || len(ids) == 0 {
-		return err
-	}
 	return s.store.Read(ctx, func(r store.Reader) error {
-		busy, err := store.Exists(r, flying, customer)
+		busy, err := store.Exists(r, `SELECT 1 FROM charge h`+flying, customer)
 		if err == nil && busy {
 			err = errInProgress
 		}

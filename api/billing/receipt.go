@@ -10,9 +10,15 @@ import (
 
 // Receipts: the event charge_updated (notifications.md 2.4).
 
-// itemsOf are the lines of a charge in their order.
-func itemsOf(r store.Reader, charge int64) ([]int64, error) {
-	return store.Column[int64](r, `SELECT id FROM charge_item WHERE charge_id = ? ORDER BY id`, charge)
+// invoicedBy are the entries of the lines of a charge, and the lines, in their order.
+func invoicedBy(r store.Reader, charge int64) (entries []ledger.Entry, items []int64, err error) {
+	err = store.Each(r, func(rows *sql.Rows) error {
+		var item int64
+		e, err := ledger.ScanEntry(rows.Scan, &item)
+		entries, items = append(entries, e), append(items, item)
+		return err
+	}, `SELECT `+ledger.Columns+`, i.id FROM charge_item i JOIN txn t ON t.id = i.invoiced_id WHERE i.charge_id = ? ORDER BY i.id`, charge)
+	return entries, items, err
 }
 
 // tellCharge sends the receipt of a charge that is paid, by a user who is not the one who paid, 0 for nobody.
@@ -20,11 +26,7 @@ func (s *Service) tellCharge(tx *store.Tx, c *charge, by int64) error {
 	if c.State != done {
 		return nil
 	}
-	invoiced, err := ledgerEntries(tx, `JOIN charge_item i ON i.invoiced_id = t.id WHERE i.charge_id = ? ORDER BY i.id`, c.ID)
-	if err != nil {
-		return err
-	}
-	items, err := itemsOf(tx, c.ID)
+	invoiced, items, err := invoicedBy(tx, c.ID)
 	if err != nil {
 		return err
 	}

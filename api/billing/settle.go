@@ -35,7 +35,7 @@ func (s *Service) ask(ctx context.Context, c *charge) (o outcome, err error) {
 	}
 	var fee int64
 	err = s.store.Read(ctx, func(r store.Reader) error {
-		paid, err := s.paidLines(r, c)
+		paid, _, err := s.paidLines(r, c)
 		if err == nil {
 			fee, err = ledger.AskedBrokerFee(paid)
 		}
@@ -52,11 +52,11 @@ func (s *Service) ask(ctx context.Context, c *charge) (o outcome, err error) {
 	return o, err
 }
 
-// paidLines are the lines of a charge as its settlement needs them.
-func (s *Service) paidLines(r store.Reader, c *charge) ([]ledger.PaidLine, error) {
+// paidLines are the lines of a charge as its settlement needs them, and their identifiers.
+func (s *Service) paidLines(r store.Reader, c *charge) (paid []ledger.PaidLine, items []int64, err error) {
 	lines, err := ledger.ChargeLines(r, c.ID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	names := make([]string, len(lines))
 	for i := range lines {
@@ -64,19 +64,20 @@ func (s *Service) paidLines(r store.Reader, c *charge) ([]ledger.PaidLine, error
 	}
 	events, err := s.events(r, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dues, err := ledger.DuesOn(r, c.Customer, c.Unit, names...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	paid := make([]ledger.PaidLine, len(lines))
+	paid, items = make([]ledger.PaidLine, len(lines)), make([]int64, len(lines))
 	for i, l := range lines {
 		about := events[l.Event]
+		items[i] = l.Item
 		paid[i] = ledger.PaidLine{Event: l.Event, Provider: l.Provider, Amount: l.Amount.Value, FeePercent: about.feePercent(),
 			Payable: dues[l.Event].Payable, Label: about.label}
 	}
-	return paid, nil
+	return paid, items, nil
 }
 
 // poll asks the processor what became of a charge, and writes it down. A charge that the processor does not have is left alone.
@@ -194,7 +195,7 @@ func (s *Service) settle(tx *store.Tx, c *charge, d processor.Distribution) erro
 	if err := s.move(tx, c, done, ""); err != nil {
 		return err
 	}
-	lines, err := s.paidLines(tx, c)
+	lines, items, err := s.paidLines(tx, c)
 	if err != nil {
 		return err
 	}
@@ -214,10 +215,6 @@ func (s *Service) settle(tx *store.Tx, c *charge, d processor.Distribution) erro
 		return fmt.Errorf("charge %d: %w", c.ID, err)
 	}
 	batch, err := ledger.Post(tx, paid.Kind(), entries...)
-	if err != nil {
-		return err
-	}
-	items, err := itemsOf(tx, c.ID)
 	if err != nil {
 		return err
 	}

@@ -189,15 +189,14 @@ func (s *Service) complete(r store.Reader, list []Transaction) error {
 	if err != nil {
 		return err
 	}
-	about, err := s.events(r, events)
+	plans, err := s.plansOf(r, events)
 	if err != nil {
 		return err
 	}
 	for i := range list {
 		list[i].OrigProfile, list[i].DestProfile = profiles[list[i].origID], profiles[list[i].destID]
-		if p := about[list[i].event].plan; p != nil {
-			list[i].Description = titled(list[i].Description, p.Slug, p.Title)
-		}
+		p := plans[list[i].event]
+		list[i].Description = titled(list[i].Description, p.Slug, p.Title)
 	}
 	return nil
 }

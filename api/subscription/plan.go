@@ -19,6 +19,8 @@ type Plan struct {
 	Personal         bool  `json:"-"` // its buyer must be a personal profile
 	BrokerFeePercent int64 `json:"-"` // of a sale, in 1/100 of a percent
 
+	discounted, metered bool // it has advance discounts, and uses, as stored: complete reads them
+
 	Slug                   string                 `json:"slug"`
 	Title                  string                 `json:"title"`
 	Description            string                 `json:"description"`
@@ -84,7 +86,8 @@ func (p *Plan) Short() profile.Plan { return profile.Plan{Slug: p.Slug, Title: p
 const (
 	planColumns = `plan.id, plan.profile_id, plan.is_personal, plan.broker_fee_percent, plan.slug, plan.title, plan.description, plan.is_active,
 		plan.setup_amount, plan.period_amount, plan.period_type, plan.period_length, plan.renewal_type, plan.unit, plan.is_not_priced,
-		plan.unlock_event, plan.extra, plan.created_at, plan.skip_optin_on_grant, plan.optin_on_request`
+		plan.unlock_event, plan.extra, plan.created_at, plan.skip_optin_on_grant, plan.optin_on_request,
+		EXISTS (SELECT 1 FROM advance_discount WHERE plan_id = plan.id), EXISTS (SELECT 1 FROM use_charge WHERE plan_id = plan.id)`
 	planTables = `plan JOIN profile p ON p.id = plan.profile_id`
 	selectPlan = `SELECT ` + planColumns + ` FROM ` + planTables
 )
@@ -93,7 +96,7 @@ func scanPlan(row scanner, p *Plan) error {
 	var extra *string
 	err := row.Scan(&p.ID, &p.ProfileID, &p.Personal, &p.BrokerFeePercent, &p.Slug, &p.Title, &p.Description, &p.Active,
 		&p.SetupAmount, &p.PeriodAmount, &p.PeriodType, &p.PeriodLength, &p.RenewalType, &p.Unit, &p.NotPriced,
-		&p.UnlockEvent, &extra, &p.CreatedAt, &p.SkipOptinOnGrant, &p.OptinOnRequest)
+		&p.UnlockEvent, &extra, &p.CreatedAt, &p.SkipOptinOnGrant, &p.OptinOnRequest, &p.discounted, &p.metered)
 	p.Extra, p.DiscountedPeriodAmount = directory.Extra(extra), p.PeriodAmount
 	return err
 }
@@ -165,14 +168,22 @@ func (s *Service) onePlan(r store.Reader, query string, args ...any) (*Plan, err
 	return &plans[0], s.complete(r, plans)
 }
 
-// complete reads what hangs on plans: their providers, advance discounts and use charges, each in one query.
+// complete reads what hangs on plans: their providers, and the advance discounts and use charges of those that have any, each in one
+// query.
 func (s *Service) complete(r store.Reader, plans []Plan) error {
 	at := make(map[int64]*Plan, len(plans))
-	ids, owners := make([]int64, len(plans)), make([]int64, len(plans))
+	owners := make([]int64, len(plans))
+	var discounted, metered []int64
 	for i := range plans {
 		p := &plans[i]
 		p.AdvanceDiscounts, p.UseCharges = []AdvanceDiscount{}, []UseCharge{}
-		at[p.ID], ids[i], owners[i] = p, p.ID, p.ProfileID
+		at[p.ID], owners[i] = p, p.ProfileID
+		if p.discounted {
+			discounted = append(discounted, p.ID)
+		}
+		if p.metered {
+			metered = append(metered, p.ID)
+		}
 	}
 	profiles, err := s.dir.Profiles(r, owners)
 	if err != nil {
@@ -181,22 +192,28 @@ func (s *Service) complete(r store.Reader, plans []Plan) error {
 	for i := range plans {
 		plans[i].Provider = profiles[plans[i].ProfileID]
 	}
-	err = store.Each(r, func(rows *sql.Rows) error {
-		var plan int64
-		var d AdvanceDiscount
-		err := rows.Scan(&plan, &d.Type, &d.Value, &d.Length)
-		at[plan].AdvanceDiscounts = append(at[plan].AdvanceDiscounts, d)
-		return err
-	}, `SELECT plan_id, discount_type, discount_value, length FROM advance_discount WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, length, id`, store.IDs(ids))
-	if err != nil {
-		return err
+	if len(discounted) > 0 {
+		err := store.Each(r, func(rows *sql.Rows) error {
+			var plan int64
+			var d AdvanceDiscount
+			err := rows.Scan(&plan, &d.Type, &d.Value, &d.Length)
+			at[plan].AdvanceDiscounts = append(at[plan].AdvanceDiscounts, d)
+			return err
+		}, `SELECT plan_id, discount_type, discount_value, length FROM advance_discount WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, length, id`,
+			store.IDs(discounted))
+		if err != nil {
+			return err
+		}
+	}
+	if len(metered) == 0 {
+		return nil
 	}
 	return store.Each(r, func(rows *sql.Rows) error {
 		var u UseCharge
 		err := scanUse(rows, &u)
 		at[u.PlanID].UseCharges = append(at[u.PlanID].UseCharges, u)
 		return err
-	}, selectUse+` WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, id`, store.IDs(ids))
+	}, selectUse+` WHERE plan_id IN (SELECT value FROM json_each(?)) ORDER BY plan_id, id`, store.IDs(metered))
 }
 
 const selectUse = `SELECT id, plan_id, slug, nullif(title, ''), description, created_at, use_amount, quota, maximum_limit, extra FROM use_charge`
