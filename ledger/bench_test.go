@@ -5,6 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/metrics"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -15,33 +18,86 @@ import (
 	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
 
-// BenchmarkOrders compares orders through the ledger with the same rows written by hand, both in the store's group commits.
+// BenchmarkOrders compares orders through the ledger with the same rows written by hand, both in the store's group commits, in turns:
+// the median of what the rounds' rates are to each other, and how long an order takes. A lone caller is compared with the disk too.
 func BenchmarkOrders(b *testing.B) {
+	const rounds, slice = 9, 200 * time.Millisecond
 	for _, callers := range []int{1, 16, 64} {
-		for _, how := range []struct {
-			name string
-			post func(tx *store.Tx, n int64) error
-		}{{"ledger", postOrder}, {"by-hand", insertOrder}} {
-			b.Run(fmt.Sprintf("callers=%d/%s", callers, how.name), func(b *testing.B) {
-				s := storetest.New(b)
-				manyProfiles(b, s, 10_000)
-				var next atomic.Int64
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			var next atomic.Int64
+			// round is how many orders a second came through, and how long each took.
+			round := func(order func(n int64) error) (rate float64, took []time.Duration) {
 				var wg sync.WaitGroup
-				b.ResetTimer()
+				var mu sync.Mutex
+				start := time.Now()
 				for range callers {
 					wg.Go(func() {
-						for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-							if err := s.Write(b.Context(), func(tx *store.Tx) error { return how.post(tx, n) }); err != nil {
+						var mine []time.Duration
+						for at := start; at.Sub(start) < slice; {
+							if err := order(next.Add(1)); err != nil {
 								b.Error(err)
 								return
 							}
+							now := time.Now()
+							mine, at = append(mine, now.Sub(at)), now
 						}
+						mu.Lock()
+						defer mu.Unlock()
+						took = append(took, mine...)
 					})
 				}
 				wg.Wait()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
-			})
+				return float64(len(took)) / time.Since(start).Seconds(), took
+			}
+			posted, inserted, disk := storetest.New(b), storetest.New(b), newDisk(b)
+			manyProfiles(b, posted, 10_000)
+			manyProfiles(b, inserted, 10_000)
+			var rates, ofHand, ofDisk []float64
+			var took []time.Duration
+			b.ResetTimer()
+			for range rounds {
+				rate, all := round(func(n int64) error {
+					return posted.Write(b.Context(), func(tx *store.Tx) error { return postOrder(tx, n) })
+				})
+				hand, _ := round(func(n int64) error {
+					return inserted.Write(b.Context(), func(tx *store.Tx) error { return insertOrder(tx, n) })
+				})
+				rates, took, ofHand = append(rates, rate), append(took, all...), append(ofHand, rate/hand)
+				if callers == 1 {
+					flushes, _ := round(disk)
+					ofDisk = append(ofDisk, rate/flushes)
+				}
+			}
+			slices.Sort(took)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(median(rates), "orders/s")
+			b.ReportMetric(median(ofHand), "of-by-hand")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+			if callers == 1 {
+				b.ReportMetric(median(ofDisk), "of-fsync")
+			}
+		})
+	}
+}
+
+func median(all []float64) float64 {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// newDisk returns a function that appends a page to a file and waits for the disk.
+func newDisk(b *testing.B) func(int64) error {
+	f, err := os.Create(filepath.Join(b.TempDir(), "disk"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { f.Close() })
+	page := make([]byte, 4096)
+	return func(int64) error {
+		if _, err := f.Write(page); err != nil {
+			return err
 		}
+		return f.Sync()
 	}
 }
 
@@ -145,7 +201,8 @@ func large(b *testing.B, n int64) *store.Store {
 	return s
 }
 
-// BenchmarkReads shows that balances and statements cost the same in small books and in large ones.
+// BenchmarkReads shows that balances and statements cost the same in small books and in large ones. Profile 1 has a fifth of the
+// entries.
 func BenchmarkReads(b *testing.B) {
 	for _, n := range []int64{10_000, 1_000_000} {
 		s := large(b, n)
@@ -172,27 +229,56 @@ func BenchmarkReads(b *testing.B) {
 	}
 }
 
-// BenchmarkWhole verifies and exports books of a million entries.
+// BenchmarkWhole verifies and exports books of a hundred thousand and of a million entries. It takes the same memory for both.
 func BenchmarkWhole(b *testing.B) {
-	const n = 1_000_000
-	s := large(b, n)
-	b.Run("verify", func(b *testing.B) {
-		for b.Loop() {
+	for _, n := range []int64{100_000, 1_000_000} {
+		s := large(b, n)
+		whole := func(name string, fn func() error) {
+			b.Run(fmt.Sprintf("entries=%d/%s", n, name), func(b *testing.B) {
+				peak := heapPeak()
+				for b.Loop() {
+					if err := fn(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(peak(), "MB-heap")
+				b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			})
+		}
+		whole("verify", func() error {
 			report, err := Verify(b.Context(), s, nil)
-			if err != nil || !report.OK() {
-				b.Fatal(report.Problems, err)
+			if err == nil && !report.OK() {
+				err = fmt.Errorf("problems: %v", report.Problems)
+			}
+			return err
+		})
+		for _, f := range []Format{HLedger, LedgerCLI, Beancount} {
+			whole("export-"+string(f), func() error { return Export(b.Context(), s, io.Discard, f) })
+		}
+	}
+}
+
+// heapPeak watches the heap until the function returned is called, which tells its greatest size in MB.
+func heapPeak() func() float64 {
+	runtime.GC()
+	done, peak := make(chan struct{}), make(chan float64)
+	go func() {
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		var most uint64
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			metrics.Read(sample)
+			most = max(most, sample[0].Value.Uint64())
+			select {
+			case <-tick.C:
+			case <-done:
+				tick.Stop()
+				peak <- float64(most) / 1e6
+				return
 			}
 		}
-		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
-	})
-	for _, f := range []Format{HLedger, LedgerCLI, Beancount} {
-		b.Run("export-"+string(f), func(b *testing.B) {
-			for b.Loop() {
-				if err := Export(b.Context(), s, io.Discard, f); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
-		})
+	}()
+	return func() float64 {
+		close(done)
+		return <-peak
 	}
 }
