@@ -46,6 +46,7 @@ var transactions = &rest.List[Transaction]{
 		t.dest_account, t.dest_profile_id, t.dest_amount, t.dest_unit, coalesce(t.event_id, '')`,
 	From:    `txn t JOIN profile dest ON dest.id = t.dest_profile_id JOIN profile orig ON orig.id = t.orig_profile_id`,
 	Counted: "txn t",
+	Total:   "SELECT coalesce(MAX(id), 0) FROM txn", // they are numbered 1, 2, 3 … without gaps, and none goes
 	Key:     "t.id",
 	Search: rest.Names{
 		"description": {"t.descr"}, "dest_profile": {"dest.slug"}, "dest_profile__full_name": {"dest.full_name"},

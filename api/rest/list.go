@@ -18,6 +18,8 @@ type List[T any] struct {
 	// Counted is From without the joins that leave out no row, "" for From itself: what is counted when q is not given. Where, Dates
 	// and Filters have to do with it.
 	Counted string
+	// Total is a query for how many rows there are, of a list without Where that somebody keeps the number of; "" to count them.
+	Total string
 	// Key is the integer primary key of the listed row: the last tie-breaker, ascending, or descending with "-" in front. The
 	// joins of From repeat no row.
 	Key string
@@ -241,8 +243,8 @@ func (l *List[T]) scan(rows *sql.Rows, limit int64) ([]T, error) {
 	return items, rows.Err()
 }
 
-// count counts the rows that match. Of a whole table the engine knows how many there are without looking at each, and rows that
-// are dated in the future are few.
+// count counts the rows that match. Of a whole table the engine, or Total, knows how many there are without looking at each, and rows
+// that are dated in the future are few.
 func (l *List[T]) count(r store.Reader, q query) (n int64, err error) {
 	from := q.from
 	if l.Counted != "" && q.terms == 0 {
@@ -252,7 +254,11 @@ func (l *List[T]) count(r store.Reader, q query) (n int64, err error) {
 		err = r.QueryRow("SELECT COUNT(*)"+from+q.where, q.args...).Scan(&n)
 		return n, err
 	}
-	if err = r.QueryRow("SELECT COUNT(*)" + from).Scan(&n); err != nil {
+	total := l.Total
+	if total == "" {
+		total = "SELECT COUNT(*)" + from
+	}
+	if err = r.QueryRow(total).Scan(&n); err != nil {
 		return 0, err
 	}
 	var future int64

@@ -97,8 +97,10 @@ func (s *Service) Currents(r store.Reader, profiles []int64) (map[[2]int64]*Subs
 // Current is the subscription of a profile to a plan that ends after now, whatever its opt-in, nil when there is none: what
 // buying again extends. There is at most one; of several made elsewhere it is the one that ends first (subscriptions.md 6.3).
 func (s *Service) Current(r store.Reader, profileID, planID int64) (*Subscription, error) {
-	return one(r, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, planID, r.Now())
+	return one(r, current, profileID, planID, r.Now())
 }
+
+const current = selectSubscription + ` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`
 
 const currentBySlugs = selectSubscription + ` WHERE p.slug = ? AND plan.slug = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`
 
