@@ -23,7 +23,6 @@ var (
 		{"foreign_keys", "1"},
 		{"recursive_triggers", "1"}, // without, REPLACE deletes past the triggers of append-only tables
 		{"cache_size", "-65536"},    // KiB
-		{"temp_store", "2"},         // MEMORY: what a savepoint may have to undo would go through a file beyond 16 pages
 		{"wal_autocheckpoint", "4000"},
 		{"journal_size_limit", "67108864"},
 	}
