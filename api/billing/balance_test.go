@@ -111,7 +111,7 @@ func TestHistory(t *testing.T) {
 		c("unpaid", "yan", "GET /api/billing/acme/balance", "", 200, `~"balance_amount":3000~"count":1~"description":"Subscription to Gym Monthly until`),
 		c("sales", "donny", "GET /api/billing/cowork/receivables", "", 200, `~"balance_amount":20000~"count":1`),
 		c("sales of the future", "donny", "GET /api/billing/cowork/receivables?start_at=2026-04-01", "", 200, `~"balance_amount":0~"count":0`),
-		c("cash", "donny", "GET /api/billing/cowork/transfers", "", 200, `~{"count":2,"next":null~"amount":"$183.90","is_debit":false~"amount":"($45.97)","is_debit":true`),
+		c("cash", "donny", "GET /api/billing/cowork/transfers", "", 200, `~{"count":2,"next":null~"amount":"$183.90","is_debit":false~"amount":"($45.97)","is_debit":true~"description":"Charge `+key+` refund for Subscription to Premium until 2026/09/01 (1 month)"`),
 		c("cash, a page", "donny", "GET /api/billing/cowork/transfers?page_size=1&force=", "", 200, `~"count":2~page=2`),
 		c("CSV", "donny", "GET /api/billing/cowork/transfers?format=csv", "", 200, "~created_at,description~18390"),
 	)

@@ -38,6 +38,7 @@ func (a subject) planSlug() string {
 }
 
 // events resolves event ids, in a few queries whatever their number. Ids of charges, payouts and offline payments are about nothing.
+// Those of refunds are too: see refunded.
 func (s *Service) events(r store.Reader, ids []string) (map[string]subject, error) {
 	subscriptions, codes := []int64{}, []string{}
 	for _, id := range ids {
@@ -136,6 +137,31 @@ func (s *Service) plansOf(r store.Reader, ids []string) (map[string]profile.Plan
 	}
 	return named, nil
 }
+
+// refunded are the events of the lines that events of refunds and chargebacks ("cha_12/31/") gave back, by these.
+func refunded(r store.Reader, ids []string) (map[string]string, error) {
+	lines := []int64{}
+	for _, id := range ids {
+		if e := ledger.ParseEvent(id); e.Item != 0 {
+			lines = append(lines, e.Item)
+		}
+	}
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	of := make(map[string]string, len(lines))
+	return of, store.Each(r, func(rows *sql.Rows) error {
+		var charge, item int64
+		var event string
+		err := rows.Scan(&charge, &item, &event)
+		of[ledger.RefundEvent(charge, item)] = event
+		return err
+	}, selectRefunded, store.IDs(lines))
+}
+
+// selectRefunded are lines of charges with the events that they paid for.
+const selectRefunded = `SELECT i.charge_id, i.id, coalesce(t.event_id, '') FROM charge_item i JOIN txn t ON t.id = i.invoiced_id
+	WHERE i.id IN (SELECT value FROM json_each(?))`
 
 // titled is the text of an entry with the plan's title in place of its slug (decision 14).
 func titled(text, slug, title string) string {

@@ -46,7 +46,6 @@ var transactions = &rest.List[Transaction]{
 		t.dest_account, t.dest_profile_id, t.dest_amount, t.dest_unit, coalesce(t.event_id, '')`,
 	From:    `txn t JOIN profile dest ON dest.id = t.dest_profile_id JOIN profile orig ON orig.id = t.orig_profile_id`,
 	Counted: "txn t",
-	Total:   "SELECT coalesce(MAX(id), 0) FROM txn", // they are numbered 1, 2, 3 … without gaps, and none goes
 	Key:     "t.id",
 	Search: rest.Names{
 		"description": {"t.descr"}, "dest_profile": {"dest.slug"}, "dest_profile__full_name": {"dest.full_name"},
@@ -190,13 +189,22 @@ func (s *Service) complete(r store.Reader, list []Transaction) error {
 	if err != nil {
 		return err
 	}
+	lines, err := refunded(r, events)
+	if err != nil {
+		return err
+	}
+	for i, id := range events {
+		if line, ok := lines[id]; ok {
+			events[i] = line
+		}
+	}
 	plans, err := s.plansOf(r, events)
 	if err != nil {
 		return err
 	}
 	for i := range list {
 		list[i].OrigProfile, list[i].DestProfile = profiles[list[i].origID], profiles[list[i].destID]
-		p := plans[list[i].event]
+		p := plans[events[i]]
 		list[i].Description = titled(list[i].Description, p.Slug, p.Title)
 	}
 	return nil

@@ -72,6 +72,29 @@ func (s *Service) provider(c *rest.Call) (id int64, provider, broker processor.P
 	return id, provider, broker, err
 }
 
+// selectPaidOut are the providers whose cash the books hold or held, and the broker.
+const selectPaidOut = `SELECT id FROM profile WHERE (id IN (SELECT profile_id FROM plan) OR slug = ?)
+	AND EXISTS (SELECT 1 FROM balance b WHERE b.profile_id = profile.id AND b.account = 'Funds') ORDER BY id`
+
+// reconcileAll takes the payouts of all providers into the books (ledger.md 10): they are right though nobody looks at the transfers.
+func (s *Service) reconcileAll(ctx context.Context) error {
+	if _, ok := s.processor.(processor.Banker); !ok || !s.processor.Configured() {
+		return nil
+	}
+	return s.eachAlone(ctx, "payouts", func(id int64) error {
+		var provider processor.Profile
+		err := s.store.Read(ctx, func(r store.Reader) error {
+			people, err := s.processorProfiles(r, id)
+			provider = people[id]
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return s.reconcile(ctx, id, provider, nil)
+	}, selectPaidOut, s.dir.Broker())
+}
+
 // reconcile takes the payouts of a provider since the last one into the books, each once (ledger.md 5.15). by are the users who asked
 // for payouts, by their keys.
 func (s *Service) reconcile(ctx context.Context, id int64, provider processor.Profile, by map[string]string) error {

@@ -1,0 +1,93 @@
+package billing
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/api/processor"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// crowded is a processor that answers what became of a charge only when as many are asked for as may be at once.
+type crowded struct {
+	*processor.Sandbox
+	mu             sync.Mutex
+	waiting, most  int
+	arrived, leave chan struct{}
+}
+
+func (p *crowded) RetrieveCharge(ctx context.Context, key string) (processor.Status, error) {
+	p.mu.Lock()
+	p.waiting++
+	p.most = max(p.most, p.waiting)
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.waiting--
+		p.mu.Unlock()
+	}()
+	p.arrived <- struct{}{}
+	select {
+	case <-p.leave:
+		return p.Sandbox.RetrieveCharge(ctx, key)
+	case <-ctx.Done():
+		return processor.Status{}, ctx.Err()
+	}
+}
+
+// TestAskedAbreast asks for the charges in flight several at a time, no more than eight, and for all of them.
+func TestAskedAbreast(t *testing.T) {
+	const charges = 2 * abreast
+	w := newWorld(t)
+	for range charges {
+		code := w.invoiced("acme:premium", 20000)
+		if answer := w.Do("", "POST /api/billing/payments/"+code, `{"processor_token":"tok_pending"}`); answer.Code != 201 {
+			t.Fatalf("%d %s", answer.Code, answer.Body)
+		}
+		w.exec(`UPDATE sandbox_charge SET token = 'tok_visa'`)
+		w.exec(`UPDATE charge SET state = 2`) // else the next one has to wait for it
+	}
+	w.exec(`UPDATE charge SET state = 0`)
+	p := &crowded{Sandbox: w.sandbox.(*processor.Sandbox), arrived: make(chan struct{}, charges), leave: make(chan struct{})}
+	w.sandbox = p
+	w.restart()
+	go func() {
+		for n := 1; n <= charges; n++ {
+			<-p.arrived
+			if n%abreast == 0 { // all that may be asked for at once are
+				for range abreast {
+					p.leave <- struct{}{}
+				}
+			}
+		}
+	}()
+	if err := w.pollAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.most != abreast {
+		t.Errorf("%d at once, want %d", p.most, abreast)
+	}
+	w.agree("all asked for")
+}
+
+// TestPayoutsReconciled takes payouts into the books in a run, though nobody looks at the transfers, and each once.
+func TestPayoutsReconciled(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`UPDATE subscription SET auto_renew = 0`)
+	w.paid("tok_visa", "acme:premium", 20000)
+	w.exec(`INSERT INTO sandbox_payout (key, created_at, provider, amount, unit) VALUES ('po_1', ?, 'cowork', 10000, 'usd'), ('po_2', ?, 'hub', 300, 'usd'),
+		('po_3', ?, 'gym', 1, 'usd')`, w.Clock.Now().UnixMicro(), w.Clock.Now().UnixMicro(), w.Clock.Now().UnixMicro())
+	for range 2 {
+		w.renew(w.Clock.Now())
+	}
+	if got := w.values(`SELECT event_id || '=' || dest_amount FROM txn WHERE kind = 'paid_out' ORDER BY id`); got != "po_1=10000 po_2=300" && got != "po_2=300 po_1=10000" {
+		t.Errorf("paid out: %s; gym had nothing that could be", got)
+	}
+	w.verify()
+	if plan := storetest.Plan(t, w.Site.Store, selectPaidOut, "hub"); strings.Contains(plan, "SCAN profile") || strings.Contains(plan, "SCAN b") ||
+		!strings.Contains(plan, "SEARCH profile USING INTEGER PRIMARY KEY") {
+		t.Errorf("plan\n%s", plan)
+	}
+}
