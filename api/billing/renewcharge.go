@@ -38,38 +38,54 @@ func (s *Service) billAll(ctx context.Context, t store.Time) error {
 	}, selectBillers+` ORDER BY billing_start, id`, t.Add(day).UTC().Format(time.DateOnly), s.set.MaxRenewalAttempts)
 }
 
-// bill charges what a profile owes to its card, when that is due at t, and reports whether a charge was made. A payment that is under
-// way, in this process or another one, is left to end first; a card that is refused is tried again on the next day.
+// bill charges what a profile owes to its card, when that is due at t, and reports whether a charge was made: one for each provider and
+// unit, each a payment of its own. One that is refused gives nothing of the others back, and on a later day it alone is tried again. A
+// payment that is under way, in this process or another one, is left to end first.
 func (s *Service) bill(ctx context.Context, profile int64, t store.Time) (charged bool, err error) {
-	if err := s.pollCustomer(ctx, profile); err != nil {
-		if errors.Is(err, errInProgress) {
-			err = nil
-		}
-		return false, err
-	}
 	write := s.job(ctx)
-	var p *payment
-	err = write(func(tx *store.Tx) (err error) {
-		p, err = s.cycle(tx, profile, t)
-		if err != nil || p == nil {
-			return err
+	tried := map[creditor]bool{}
+	for {
+		if err := s.pollCustomer(ctx, profile); err != nil {
+			if errors.Is(err, errInProgress) {
+				err = nil
+			}
+			return charged, err
 		}
-		return s.prepare(tx, p, "")
-	})
-	if errors.Is(err, errInProgress) {
-		return false, nil
+		var p *payment
+		err = write(func(tx *store.Tx) (err error) {
+			p, err = s.cycle(tx, profile, t, tried)
+			if err != nil || p == nil {
+				return err
+			}
+			return s.prepare(tx, p, "")
+		})
+		if errors.Is(err, errInProgress) {
+			return charged, nil
+		}
+		if err != nil || p == nil {
+			return charged, err
+		}
+		tried[p.Bills[0].creditor()] = true
+		ids, err := s.pay(ctx, write, p)
+		charged = charged || len(ids) > 0
+		var answer *rest.Error
+		if errors.As(err, &answer) && answer.Status < 500 {
+			s.log.Info("an automatic charge was not made", zap.Int64("profile", profile), zap.Error(err))
+			err = nil // it is written down, or left for the sweeper
+		}
+		if err != nil {
+			return charged, err
+		}
 	}
-	if err != nil || p == nil {
-		return false, err
-	}
-	ids, err := s.pay(ctx, write, p)
-	var answer *rest.Error
-	if errors.As(err, &answer) && answer.Status < 500 {
-		s.log.Info("an automatic charge was not made", zap.Int64("profile", profile), zap.Error(err))
-		return false, nil // it is written down, or left for the sweeper
-	}
-	return len(ids) > 0, err
 }
+
+// A creditor is whom a bill is owed to, in which unit.
+type creditor struct {
+	provider int64
+	unit     string
+}
+
+func (b *bill) creditor() creditor { return creditor{b.Provider, b.Unit} }
 
 // A biller is a profile as automatic charging sees it.
 type biller struct {
@@ -103,7 +119,12 @@ func (s *Service) biller(r store.Reader, id int64) (b *biller, err error) {
 // due reports whether the profile is to be charged at t. A card that was refused is not asked again on the same day, whichever day it is
 // renewed for: now is the present.
 func (b *biller) due(t, now store.Time, most int64) bool {
-	return !t.Before(b.start.Add(-day)) && b.attempts < most && !b.refusedAt.UTC().Truncate(day).Equal(now.UTC().Truncate(day))
+	return !t.Before(b.start.Add(-day)) && b.attempts < most && !b.refusedOn(now)
+}
+
+// refusedOn reports whether the card was last refused on the day of t.
+func (b *biller) refusedOn(t store.Time) bool {
+	return b.refusedAt.UTC().Truncate(day).Equal(t.UTC().Truncate(day))
 }
 
 // next is the first date of the cycle after from and after t.
@@ -123,12 +144,36 @@ func (b *biller) advance(tx *store.Tx, t store.Time) error {
 	return err
 }
 
-// cycle is the payment of what a profile owes, nil when nothing is to be charged at t. A profile with nothing to pay goes on to its
-// next date; so does one that nothing renews for, whose debts are left to people (a charge of what nobody buys any more).
-func (s *Service) cycle(tx *store.Tx, profile int64, t store.Time) (*payment, error) {
+// chargeable are the bills of what a profile owes that are worth a charge, but for those of some creditors.
+func (s *Service) chargeable(r store.Reader, profile int64, without map[creditor]bool) ([]bill, error) {
+	bills, err := s.balanceBills(r, profile, store.Time{})
+	return slices.DeleteFunc(bills, func(b bill) bool { return b.amount() <= smallest || without[b.creditor()] }), err
+}
+
+// cycle is the next payment of what a profile owes, to a creditor that was not tried in this run, nil when nothing is to be charged at t.
+// A profile with nothing to pay goes on to its next date; so does one that nothing renews for, whose debts are left to people (a charge of
+// what nobody buys any more).
+func (s *Service) cycle(tx *store.Tx, profile int64, t store.Time, tried map[creditor]bool) (*payment, error) {
+	bills, err := s.chargeable(tx, profile, tried)
+	if err != nil {
+		return nil, err
+	}
+	if len(tried) == 0 {
+		if due, err := s.begins(tx, profile, t, bills); err != nil || !due {
+			return nil, err
+		}
+	}
+	if len(bills) == 0 {
+		return nil, nil
+	}
+	return &payment{Purpose: "renewal", Customer: profile, Bills: bills[:1]}, nil
+}
+
+// begins reports whether these bills of a profile are to be charged at t, and moves the date of its next charge when they are not to be.
+func (s *Service) begins(tx *store.Tx, profile int64, t store.Time, bills []bill) (due bool, err error) {
 	b, err := s.biller(tx, profile)
 	if err != nil || b == nil || !b.due(t, tx.Now(), s.set.MaxRenewalAttempts) {
-		return nil, err
+		return false, err
 	}
 	early := t.Before(b.start)
 	if early {
@@ -136,39 +181,33 @@ func (s *Service) cycle(tx *store.Tx, profile int64, t store.Time) (*payment, er
 		waits, err := store.Exists(tx, `SELECT 1 FROM subscription WHERE profile_id = ? AND ends_at > ? AND ends_at <= ? AND auto_renew = 1
 			AND grant_key IS NULL AND request_key IS NULL`, profile, t, store.At(b.start))
 		if err != nil || waits {
-			return nil, err
+			return false, err
 		}
 	}
-	bills, err := s.balanceBills(tx, profile, store.Time{})
-	if err != nil {
-		return nil, err
-	}
-	bills = slices.DeleteFunc(bills, func(b bill) bool { return b.amount() <= smallest })
-	if len(bills) == 0 {
-		if early {
-			return nil, nil
+	if len(bills) > 0 {
+		renews, err := store.Exists(tx, `SELECT 1 FROM subscription WHERE profile_id = ? AND ends_at >= ? AND auto_renew = 1
+			AND grant_key IS NULL AND request_key IS NULL`, profile, store.At(b.start))
+		if err != nil || renews {
+			return renews, err
 		}
-		return nil, b.advance(tx, t)
-	}
-	renews, err := store.Exists(tx, `SELECT 1 FROM subscription WHERE profile_id = ? AND ends_at >= ? AND auto_renew = 1
-		AND grant_key IS NULL AND request_key IS NULL`, profile, store.At(b.start))
-	if err != nil {
-		return nil, err
-	}
-	if !renews {
-		if early {
-			return nil, nil
+		if !early {
+			s.log.Info("a balance requires a manual charge", zap.Int64("profile", profile), zap.Int64("amount", bills[0].amount()), zap.String("unit", bills[0].Unit))
 		}
-		s.log.Info("a balance requires a manual charge", zap.Int64("profile", profile), zap.Int64("amount", bills[0].amount()), zap.String("unit", bills[0].Unit))
-		return nil, b.advance(tx, t)
 	}
-	return &payment{Purpose: "renewal", Customer: profile, Bills: bills}, nil
+	if early {
+		return false, nil
+	}
+	return false, b.advance(tx, t)
 }
 
-// renewalPaid begins the next cycle of a profile whose balance was charged.
+// renewalPaid begins the next cycle of a profile whose balance was charged, once nothing is left to be charged to anybody.
 func (s *Service) renewalPaid(tx *store.Tx, p *payment, _ []int64) error {
 	b, err := s.biller(tx, p.Customer)
 	if err != nil || b == nil {
+		return err
+	}
+	left, err := s.chargeable(tx, p.Customer, map[creditor]bool{p.Bills[0].creditor(): true})
+	if err != nil || len(left) > 0 {
 		return err
 	}
 	if _, err := tx.Exec(`UPDATE profile SET nb_renewal_attempts = 0, renewal_refused_at = NULL WHERE id = ?`, p.Customer); err != nil {
@@ -177,7 +216,8 @@ func (s *Service) renewalPaid(tx *store.Tx, p *payment, _ []int64) error {
 	return b.advance(tx, p.createdAt)
 }
 
-// renewalRefused counts the refusal of a card on file. After the last one everything ends that would renew by itself.
+// renewalRefused counts the refusal of a card on file, one a day whatever the number of creditors. After the last one everything ends that
+// would renew by itself.
 func (s *Service) renewalRefused(tx *store.Tx, p *payment, cause *processor.CardError) error {
 	if cause.Code == expired {
 		return nil
@@ -186,7 +226,9 @@ func (s *Service) renewalRefused(tx *store.Tx, p *payment, cause *processor.Card
 	if err != nil || b == nil {
 		return err
 	}
-	b.attempts++
+	if !b.refusedOn(tx.Now()) {
+		b.attempts++
+	}
 	if _, err := tx.Exec(`UPDATE profile SET nb_renewal_attempts = ?, renewal_refused_at = ? WHERE id = ?`, b.attempts, tx.Now(), b.id); err != nil {
 		return err
 	}
@@ -205,11 +247,6 @@ func (s *Service) renewalRefused(tx *store.Tx, p *payment, cause *processor.Card
 		return err
 	}
 	total := notice.Price{Amount: p.Bills[0].amount(), Unit: p.Bills[0].Unit}
-	for _, other := range p.Bills[1:] {
-		if other.Unit == total.Unit {
-			total.Amount += other.amount()
-		}
-	}
 	return s.notices.Emit(tx, &notice.RenewalChargeFailed{Profile: notice.Profile{ID: p.Customer}, Provider: notice.Profile{ID: broker}, InvoicedItems: items,
 		ChargeTotal: total, NbRenewalAttempts: b.attempts, MaxRenewalAttempts: s.set.MaxRenewalAttempts, FinalNotice: final})
 }

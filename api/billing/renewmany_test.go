@@ -91,3 +91,67 @@ func TestPayoutsReconciled(t *testing.T) {
 		t.Errorf("plan\n%s", plan)
 	}
 }
+
+// picky is a processor that declines what goes to some providers.
+type picky struct {
+	*processor.Sandbox
+	declines string // slugs
+}
+
+func (p *picky) CreatePayment(ctx context.Context, pay processor.Payment) (processor.Receipt, error) {
+	if strings.Contains(p.declines, pay.Provider.Slug) {
+		return processor.Receipt{}, &processor.CardError{Code: "insufficient_funds", Detail: "no"}
+	}
+	return p.Sandbox.CreatePayment(ctx, pay)
+}
+
+// TestRenewalOfSeveral charges a profile for each of its providers apart: what one gets is not given back when the card does not pay
+// another, who alone is tried again, once a day; a day counts as one attempt; and the next cycle begins when all are paid.
+func TestRenewalOfSeveral(t *testing.T) {
+	for name, c := range map[string]struct {
+		declines, then string // by whom the card is declined, and on later days
+		want           string // charges
+		told           string // attempt, amount and whether it is final
+		billing        string
+		ends           string
+	}{
+		"none":              {"", "", "20000@04-01 3000@04-01", "", "2026-05-01 0", "2026-09-01 00:00 1"},
+		"the first, once":   {"cowork", "", "3000@04-01 20000@04-02", "1:20000:0", "2026-05-01 0", "2026-09-01 00:00 1"},
+		"the second, once":  {"gym", "", "20000@04-01 3000@04-02", "1:3000:0", "2026-05-01 0", "2026-09-01 00:00 1"},
+		"the second always": {"gym", "gym", "20000@04-01", "1:3000:0 2:3000:0 3:3000:1", "2026-04-01 3", "2026-04-03 12:00 0"},
+		"both, always": {"cowork gym", "cowork gym", "", "1:20000:0 1:3000:0 2:20000:0 2:3000:0 3:20000:1 3:3000:1",
+			"2026-04-01 3", "2026-04-03 12:00 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.t = t
+			p := &picky{Sandbox: w.sandbox.(*processor.Sandbox), declines: c.declines}
+			w.sandbox = p
+			w.restart()
+			w.saveCard("acme", "yan")
+			w.order("acme:premium", 20000)
+			w.order("acme:gym-monthly", 3000)
+			w.renew(utc(t, "2026-04-01 12:00"))
+			w.renew(utc(t, "2026-04-01 13:00"))
+			p.declines = c.then
+			w.daily(utc(t, "2026-04-02 12:00"), utc(t, "2026-04-06 12:00"))
+			if got := w.values(charged); got != c.want {
+				t.Errorf("charged %q, want %q", got, c.want)
+			}
+			if got := w.values(`SELECT json_extract(payload, '$.nb_renewal_attempts') || ':' || json_extract(payload, '$.charge_total.amount') || ':' ||
+				json_extract(payload, '$.final_notice') FROM outbox WHERE event = 'renewal_charge_failed' ORDER BY id`); got != c.told {
+				t.Errorf("told %q, want %q", got, c.told)
+			}
+			if got := w.values(billing, "acme"); got != c.billing {
+				t.Errorf("billing %s, want %s", got, c.billing)
+			}
+			if got := w.values(ends, w.ids["sub acme:premium"]); got != c.ends {
+				t.Errorf("ends %s, want %s", got, c.ends)
+			}
+			if got := w.values(`SELECT coalesce(sum(refunded), 0) FROM sandbox_charge`); got != "0" {
+				t.Errorf("%s was given back", got)
+			}
+			w.agree(name)
+		})
+	}
+}
