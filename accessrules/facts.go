@@ -56,6 +56,7 @@ type Profile struct {
 	Personal      bool   // a user of the same slug holds a role on it
 	Credentials   bool   // that user has a usable password
 	CreatedAt     time.Time
+	Ahead         time.Duration // how far its own clock, of the sandbox, is ahead; the times here are the site's
 	Active        bool
 	Provider      bool // is_provider
 	BulkBuyer     bool // is_bulk_buyer

@@ -68,6 +68,18 @@ func TestBooksCommands(t *testing.T) {
 	expect(`in order; anchor `+anchor, "verify", "--anchor", anchor) // the plan changed nothing
 	expect(``, "renew")
 	expect(`^$`, "renew", "--parked")
+	fails("is no profile", "clock", "nobody")
+	fails("neither a step", "clock", "xia", "+1fortnight")
+	fails("forward only", "clock", "xia", "2020-01-01T00:00:00Z")
+	fails("has no clock of its own", "clock", "xia", "reset")
+	expect(`^\S+Z\txia\n$`, "clock", "xia")
+	year := expect(`(?s)order\t\$\d+\.\d\d\tSubscription to premium until .*charge\t\$\d+\.\d\d\tCharge .*\txia\t36[56] days ahead\n$`, "clock", "xia", "+1year")
+	if n, m := strings.Count(year, "\torder\t"), strings.Count(year, "\tcharge\t"); n != 12 || m != 12 {
+		t.Errorf("%d orders and %d charges in a year:\n%s", n, m, year)
+	}
+	s.must(200, "GET", "/app/xia/", nil, xia) // it goes on, by its own clock
+	expect(`^$`, "clock", "xia", "reset")
+	expect(`in order; anchor`, "verify")
 	fails("is not parked", "renew", "--unpark", "xia")
 	fails("is no time", "renew", "--dry-run", "--at", "soon")
 	fails("--dry-run", "renew", "--at", at.Format(time.RFC3339))

@@ -17,7 +17,7 @@ import (
 // entry that breaks a rule, a *store.ConstraintError when a profile does not exist, an entry is taken back twice or a payout
 // is recorded twice, or a balance overflows.
 func Post(tx *store.Tx, kind string, entries ...Entry) (Batch, error) {
-	b := Batch{CreatedAt: tx.Now(), Kind: kind, Actor: tx.Actor, Entries: make([]Entry, 0, len(entries))}
+	b := Batch{CreatedAt: tx.Wall(), Kind: kind, Actor: tx.Actor, Entries: make([]Entry, 0, len(entries))}
 	for i := range entries {
 		if reason := entries[i].check(); reason != "" {
 			return Batch{}, &InvalidError{Index: i, Reason: reason}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 )
 
 // session runs the statements of one Write or one Read on its connection, and ends with it.
@@ -12,7 +13,8 @@ type session struct {
 	db   *sql.DB
 	conn *conn
 	now  Time
-	err  error // why no further statement may run
+	more time.Duration // that Now is later than now
+	err  error         // why no further statement may run
 
 	// What the function opened, so that nothing outlives it: an open cursor keeps its snapshot.
 	rows []*sql.Rows
@@ -21,7 +23,24 @@ type session struct {
 
 // Now is the time of this operation, drawn once before it starts. From one operation to the next it does not run backwards
 // when the clock is corrected by a minute or less.
-func (s *session) Now() Time { return s.now }
+func (s *session) Now() Time {
+	if s.more == 0 {
+		return s.now
+	}
+	return At(s.now.Add(s.more))
+}
+
+// Wall is Now without what Shift added: when the operation really takes place.
+func (s *session) Wall() Time { return s.now }
+
+func (s *session) shift(d time.Duration) { s.more += d }
+
+// Shift makes the time of an operation later by d: it is about somebody whose clock is ahead.
+func Shift(r Reader, d time.Duration) {
+	if s, ok := r.(interface{ shift(time.Duration) }); ok && d != 0 {
+		s.shift(d)
+	}
+}
 
 // Query runs a query. The caller closes the rows.
 func (s *session) Query(query string, args ...any) (*sql.Rows, error) {

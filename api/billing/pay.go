@@ -40,9 +40,9 @@ type payment struct {
 	Bills    []bill          `json:"bills"`              // none: the card is saved, and what is free is ordered
 
 	id        int64
-	key       string // idempotency key
-	createdAt store.Time
-	again     bool // it was carried out before, and nobody knows how far
+	key       string     // idempotency key
+	createdAt store.Time // by the site's clock
+	again     bool       // it was carried out before, and nobody knows how far
 }
 
 // A bill is the lines of one provider in one unit: what becomes one charge (decision 18).
@@ -59,6 +59,11 @@ type billLine struct {
 	Amount     int64  `json:"amount"`          // in 1/100 of the bill's unit
 	FeePercent int64  `json:"fee_percent,omitempty"`
 	Descr      string `json:"descr"`
+}
+
+// at is when the payment was made, by the clock of a transaction.
+func (p *payment) at(tx *store.Tx) store.Time {
+	return store.At(p.createdAt.Add(tx.Now().Sub(tx.Wall().Time)))
 }
 
 func (b *bill) amount() (sum int64) {
@@ -140,7 +145,7 @@ func (s *Service) prepare(tx *store.Tx, p *payment, name string) error {
 	if err != nil {
 		return err
 	}
-	p.createdAt = tx.Now()
+	p.createdAt = tx.Wall()
 	var amount int64
 	unit := s.set.Unit
 	if len(p.Bills) > 0 {

@@ -188,7 +188,7 @@ func (s *Service) resume(ctx context.Context, id int64) error {
 	if err != nil {
 		return fmt.Errorf("payment %d: %w", id, err)
 	}
-	charges, err := s.pay(ctx, s.job(ctx), &p)
+	charges, err := s.pay(ctx, s.jobFor(ctx, p.Customer), &p)
 	for _, charge := range charges {
 		if err := s.poll(ctx, charge); err != nil {
 			s.log.Warn("a charge could not be looked up", zap.Int64("charge", charge), zap.Error(err))

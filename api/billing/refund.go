@@ -143,7 +143,7 @@ func (s *Service) prepareRefund(tx *store.Tx, c *rest.Call, id int64, asked []Re
 		return nil, 0, err
 	}
 	r.id, err = tx.Insert(`INSERT INTO refund (idempotency_key, created_at, charge_id, user_id, lines, state) VALUES (?, ?, ?, nullif(?, 0), ?, 'pending')`,
-		r.key, tx.Now(), ch.ID, r.user, string(frozen))
+		r.key, tx.Wall(), ch.ID, r.user, string(frozen))
 	return r, total, err
 }
 
@@ -373,7 +373,7 @@ func (s *Service) resumeRefund(ctx context.Context, id int64) error {
 	if err != nil {
 		return fmt.Errorf("refund %d: %w", id, err)
 	}
-	err = s.giveBack(ctx, s.job(ctx), &r)
+	err = s.giveBack(ctx, s.jobFor(ctx, r.charge.Customer), &r)
 	if errors.As(err, new(*rest.Error)) {
 		s.log.Info("a refund that stayed behind was not made", zap.Int64("refund", id), zap.Error(err))
 		return nil

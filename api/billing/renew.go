@@ -28,7 +28,8 @@ const (
 
 // Renew runs the engine at the present: subscriptions are extended and income recognised, day by day since the last run, each at its
 // own time (decision 62); then what profiles owe is charged to their cards, once; charges in flight are looked up; people are told of
-// subscriptions that end; and what was paid out to providers is taken into the books. What fails is logged and does not stop the rest; the first errors are returned.
+// subscriptions that end; and what was paid out to providers is taken into the books. Profiles with a clock of their own live at its time.
+// What fails is logged and does not stop the rest; the first errors are returned.
 func (s *Service) Renew(ctx context.Context) error {
 	times, err := s.missed(ctx)
 	if err != nil {
@@ -37,7 +38,7 @@ func (s *Service) Renew(ctx context.Context) error {
 	var errs failures
 	for _, t := range times {
 		errs.add(s.extendAll(ctx, 0, t))
-		errs.add(s.recogniseAll(ctx, t))
+		errs.add(s.recogniseAll(ctx, 0, t))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -50,8 +51,9 @@ func (s *Service) Renew(ctx context.Context) error {
 	}
 	now := times[len(times)-1]
 	errs.add(s.billAll(ctx, now))
+	errs.add(s.renewClocked(ctx, times))
 	errs.add(s.pollAll(ctx))
-	errs.add(s.tellExpiry(ctx, now))
+	errs.add(s.tellExpiry(ctx, 0, now))
 	errs.add(s.reconcileAll(ctx))
 	return errs.join()
 }

@@ -559,14 +559,16 @@ func TestRenewOne(t *testing.T) {
 func TestRenewalPlans(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct{ query, index string }{
-		"renewable":   {selectRenewable + ` ORDER BY ends_at, id`, "subscription_ends_at"},
-		"of one":      {selectRenewable + ` AND profile_id = ? ORDER BY ends_at, id`, "subscription_"},
+		"renewable":   {selectRenewable + onSite + ` ORDER BY ends_at, id`, "subscription_ends_at"},
+		"of one":      {selectRenewable + ofProfile + ` ORDER BY ends_at, id`, "subscription_"},
 		"billers":     {selectBillers + ` ORDER BY billing_start, id`, "profile_billing_start"},
-		"ending":      {selectEnding, "subscription_ends_at"},
-		"recognition": {selectRecognition, "recognition_next"},
+		"ending":      {selectEnding + onSite + ` ORDER BY s.ends_at, s.id`, "subscription_ends_at"},
+		"recognition": {selectRecognition + ` ORDER BY next_at, id`, "recognition_next"},
+		"earned by":   {selectRecognition + ofSubscriber + ` ORDER BY next_at, id`, "subscription_"},
+		"clocks":      {selectClocks, "profile_clock"},
 		"parked":      {`SELECT slug FROM profile WHERE parked_at IS NOT NULL ORDER BY parked_at, id`, "profile_parked"},
 	} {
-		if plan := storetest.Plan(t, w.Site.Store, c.query, make([]any, countMarks(c.query))...); !strings.Contains(plan, c.index) || strings.Contains(plan, "SCAN subscription\n") {
+		if plan := storetest.Plan(t, w.Site.Store, c.query, make([]any, countMarks(c.query))...); !strings.Contains(plan, c.index) || strings.Contains(plan, "SCAN s") {
 			t.Errorf("%s: %s", name, plan)
 		}
 	}

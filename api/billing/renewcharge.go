@@ -25,7 +25,8 @@ const (
 )
 
 // selectBillers are the profiles whose automatic charge is due.
-const selectBillers = `SELECT id FROM profile WHERE billing_start <= ? AND billing_start IS NOT NULL AND nb_renewal_attempts < ? AND parked_at IS NULL`
+const selectBillers = `SELECT id FROM profile WHERE billing_start <= ? AND billing_start IS NOT NULL AND nb_renewal_attempts < ? AND parked_at IS NULL
+	AND clock_ahead = 0`
 
 // billAll charges at t the profiles that are due: from the day before their date on.
 func (s *Service) billAll(ctx context.Context, t store.Time) error {
@@ -42,7 +43,7 @@ func (s *Service) billAll(ctx context.Context, t store.Time) error {
 // unit, each a payment of its own. One that is refused gives nothing of the others back, and on a later day it alone is tried again. A
 // payment that is under way, in this process or another one, is left to end first.
 func (s *Service) bill(ctx context.Context, profile int64, t store.Time) (charged bool, err error) {
-	write := s.job(ctx)
+	write := s.jobFor(ctx, profile)
 	tried := map[creditor]bool{}
 	for {
 		if err := s.pollCustomer(ctx, profile); err != nil {
@@ -213,7 +214,7 @@ func (s *Service) renewalPaid(tx *store.Tx, p *payment, _ []int64) error {
 	if _, err := tx.Exec(`UPDATE profile SET nb_renewal_attempts = 0, renewal_refused_at = NULL WHERE id = ?`, p.Customer); err != nil {
 		return err
 	}
-	return b.advance(tx, p.createdAt)
+	return b.advance(tx, p.at(tx))
 }
 
 // renewalRefused counts the refusal of a card on file, one a day whatever the number of creditors. After the last one everything ends that
@@ -252,7 +253,7 @@ func (s *Service) renewalRefused(tx *store.Tx, p *payment, cause *processor.Card
 }
 
 // billed are the lines of a payment in a payload; those that are not in the ledger are shown as they would be.
-func (s *Service) billed(r store.Reader, p *payment) (notice.List[notice.Transaction], error) {
+func (s *Service) billed(tx *store.Tx, p *payment) (notice.List[notice.Transaction], error) {
 	var ids []int64
 	var unstored []ledger.Entry
 	for _, b := range p.Bills {
@@ -261,7 +262,7 @@ func (s *Service) billed(r store.Reader, p *payment) (notice.List[notice.Transac
 				ids = append(ids, l.Entry)
 				continue
 			}
-			made, err := ledger.SettledLine{At: p.createdAt, Event: l.Event, Payer: p.Customer, Provider: b.Provider,
+			made, err := ledger.SettledLine{At: p.at(tx), Event: l.Event, Payer: p.Customer, Provider: b.Provider,
 				Amount: ledger.Amount{Value: l.Amount, Unit: b.Unit}}.Entries()
 			if err != nil {
 				return nil, err
@@ -270,9 +271,9 @@ func (s *Service) billed(r store.Reader, p *payment) (notice.List[notice.Transac
 			unstored = append(unstored, made[0])
 		}
 	}
-	entries, err := ledgerEntries(r, `WHERE t.id IN (SELECT value FROM json_each(?)) ORDER BY t.created_at, t.id`, store.IDs(ids))
+	entries, err := ledgerEntries(tx, `WHERE t.id IN (SELECT value FROM json_each(?)) ORDER BY t.created_at, t.id`, store.IDs(ids))
 	if err != nil {
 		return nil, err
 	}
-	return s.noticeEntries(r, append(entries, unstored...))
+	return s.noticeEntries(tx, append(entries, unstored...))
 }

@@ -15,18 +15,24 @@ import (
 const overdue = 3 * day
 
 // selectRenewable are the subscriptions that may be renewed at an instant.
-const selectRenewable = `SELECT id FROM subscription WHERE ends_at > ? AND ends_at < ? AND auto_renew = 1 AND created_at <= ?
+const selectRenewable = `SELECT s.id FROM subscription s WHERE ends_at > ? AND ends_at < ? AND auto_renew = 1 AND created_at <= ?
 	AND grant_key IS NULL AND request_key IS NULL`
+
+const (
+	ofProfile = ` AND s.profile_id = ?`                                                   // of one profile
+	onSite    = ` AND s.profile_id NOT IN (SELECT id FROM profile WHERE clock_ahead > 0)` // of all that live in the site's time
+)
 
 func renewableArgs(t store.Time) []any {
 	return []any{store.At(t.Add(-overdue)), store.At(t.Add(day)), t}
 }
 
-// extendAll renews at t what is in the last day of its last period, or ended in the days before: of one profile, or with 0 of all.
+// extendAll renews at t what is in the last day of its last period, or ended in the days before: of one profile, or with 0 of all that
+// have no clock of their own.
 func (s *Service) extendAll(ctx context.Context, profile int64, t store.Time) error {
-	query, args := selectRenewable, renewableArgs(t)
+	query, args := selectRenewable+onSite, renewableArgs(t)
 	if profile != 0 {
-		query, args = query+` AND profile_id = ?`, append(args, profile)
+		query, args = selectRenewable+ofProfile, append(args, profile)
 	}
 	return s.each(ctx, step{
 		name: "extension",

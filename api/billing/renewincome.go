@@ -13,10 +13,18 @@ import (
 // Recognition of income (ledger.md 5.10). The table recognition says what to look at, and when.
 
 // selectRecognition is what there may be something to recognise on, up to an instant.
-const selectRecognition = `SELECT id FROM recognition WHERE next_at <= ? ORDER BY next_at, id`
+const selectRecognition = `SELECT id FROM recognition WHERE next_at <= ?`
 
-// recogniseAll recognises what is earned by t.
-func (s *Service) recogniseAll(ctx context.Context, t store.Time) error {
+// ofSubscriber are those of the subscriptions of a profile.
+const ofSubscriber = ` AND event IN (SELECT 'sub_' || id || '/' FROM subscription WHERE profile_id = ?)`
+
+// recogniseAll recognises what is earned by t: on the subscriptions of one profile, or with 0 on all. Nothing is earned twice: what a profile
+// whose clock is ahead has earned by its own time is more than what it has by the site's.
+func (s *Service) recogniseAll(ctx context.Context, profile int64, t store.Time) error {
+	query, args := selectRecognition, []any{t}
+	if profile != 0 {
+		query, args = query+ofSubscriber, append(args, profile)
+	}
 	return s.each(ctx, step{
 		name: "recognition",
 		do:   func(tx *store.Tx, id int64) error { return s.recognise(tx, id, t) },
@@ -31,7 +39,7 @@ func (s *Service) recogniseAll(ctx context.Context, t store.Time) error {
 			return cause
 		},
 		done: "renew:recognised",
-	}, selectRecognition, t)
+	}, query+` ORDER BY next_at, id`, args...)
 }
 
 // recognise writes what is earned by t on an event, and when to look at it again.

@@ -29,11 +29,15 @@ type ending struct {
 const selectEnding = `SELECT s.id, s.profile_id, s.plan_id, s.provider_id, plan.slug, plan.title, plan.renewal_type, s.auto_renew, s.ends_at
 	FROM subscription s JOIN plan ON plan.id = s.plan_id
 	WHERE s.ends_at >= ? AND s.ends_at < ? AND s.grant_key IS NULL AND s.request_key IS NULL
-	AND NOT EXISTS (SELECT 1 FROM expiry_notice n WHERE n.subscription_id = s.id AND n.days = ? AND n.ends_at = s.ends_at)
-	ORDER BY s.ends_at, s.id`
+	AND NOT EXISTS (SELECT 1 FROM expiry_notice n WHERE n.subscription_id = s.id AND n.days = ? AND n.ends_at = s.ends_at)`
 
-// tellExpiry tells at t of the subscriptions that end in so many days: each once, however often it runs.
-func (s *Service) tellExpiry(ctx context.Context, t store.Time) error {
+// tellExpiry tells at t of the subscriptions that end in so many days, each once, however often it runs: of one profile, or with 0 of all
+// that have no clock of their own.
+func (s *Service) tellExpiry(ctx context.Context, profile int64, t store.Time) error {
+	query, of := selectEnding+onSite, []any{}
+	if profile != 0 {
+		query, of = selectEnding+ofProfile, []any{profile}
+	}
 	var errs failures
 	carded := map[int64]bool{} // profiles that were told of their card in this run
 	for _, days := range s.set.ExpireNoticeDays {
@@ -46,7 +50,7 @@ func (s *Service) tellExpiry(ctx context.Context, t store.Time) error {
 				err := rows.Scan(&e.id, &e.profile, &e.plan, &e.provider, &e.slug, &e.title, &e.renewal, &e.autoRenew, &e.endsAt)
 				list = append(list, e)
 				return err
-			}, selectEnding, from, store.At(from.Add(day)), days)
+			}, query+` ORDER BY s.ends_at, s.id`, append([]any{from, store.At(from.Add(day)), days}, of...)...)
 		})
 		errs.add(err)
 		for i := range list {

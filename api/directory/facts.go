@@ -343,7 +343,7 @@ func (d *Directory) readProfiles(r store.Reader, epoch uint64, ids []int64) (map
 // A manager counts (decision 31) who can log in or has done so.
 func readProfileRows(r store.Reader, epoch uint64, ids []int64) (map[int64]*profile, error) {
 	rows, err := r.Query(`SELECT profile.id, slug, full_name, profile.email, picture, profile.created_at, profile.is_active, is_provider,
-		is_bulk_buyer, default_timezone, owner.id, substr(owner.password, 1, 1) NOT IN ('', '!'), manager.user_id, manager.ends_at
+		is_bulk_buyer, default_timezone, owner.id, substr(owner.password, 1, 1) NOT IN ('', '!'), manager.user_id, manager.ends_at, profile.clock_ahead
 		FROM profile
 		LEFT JOIN user owner ON owner.username = profile.slug
 			AND EXISTS (SELECT 1 FROM role WHERE role.profile_id = profile.id AND role.user_id = owner.id)
@@ -365,16 +365,17 @@ func readProfileRows(r store.Reader, epoch uint64, ids []int64) (map[int64]*prof
 			owner, manager *int64
 			credentials    *bool
 			created, until store.Time
+			ahead          int64
 		)
 		if err := rows.Scan(&p.ID, &p.Slug, &p.PrintableName, &p.Email, &picture, &created, &p.Active, &p.Provider, &p.BulkBuyer,
-			&p.Timezone, &owner, &credentials, &manager, &until); err != nil {
+			&p.Timezone, &owner, &credentials, &manager, &until, &ahead); err != nil {
 			return nil, err
 		}
 		p.on(profileRow, p.ID)
 		if p.PrintableName == "" {
 			p.PrintableName = p.Slug
 		}
-		p.Picture, p.CreatedAt = value(picture), created.Time
+		p.Picture, p.CreatedAt, p.Ahead = value(picture), created.Time, time.Duration(ahead)*time.Microsecond
 		if owner != nil {
 			p.Personal, p.Credentials = true, *credentials
 			p.on(userRow, *owner)
@@ -420,7 +421,7 @@ func readManagers(r store.Reader, profiles map[int64]*profile) error {
 }
 
 // readSubscriptions reads what profiles are subscribed to, opted in on both sides. A subscription is locked while anything that
-// was ordered on it is not paid, whoever pays (decision 35).
+// was ordered on it is not paid, whoever pays (decision 35). It ends when the profile's own clock says so.
 func readSubscriptions(r store.Reader, profiles map[int64]*profile, ids []int64) error {
 	rows, err := r.Query(`SELECT subscription.profile_id, subscription.id, plan.id, plan.slug, owner.id, owner.slug, ends_at,
 		EXISTS (SELECT 1 FROM statement WHERE subscription_id = subscription.id AND due > paid)
@@ -440,8 +441,8 @@ func readSubscriptions(r store.Reader, profiles map[int64]*profile, ids []int64)
 		if err := rows.Scan(&profile, &id, &plan, &s.Plan, &owner, &s.Provider, &ends, &s.Locked); err != nil {
 			return err
 		}
-		s.EndsAt = ends.Time
 		p := profiles[profile]
+		s.EndsAt = ends.Add(-p.Ahead)
 		p.Subscriptions = append(p.Subscriptions, s)
 		p.on(subscriptionRow, id)
 		p.on(planRow, plan)

@@ -208,7 +208,7 @@ func (n *Notices) write(tx *store.Tx, e Event, sink string, letter envelope, pay
 		return err
 	}
 	_, err = tx.Insert(`INSERT INTO outbox (created_at, event, subject, sink, recipients, payload, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		tx.Now(), e.Name(), e.Subject(), sink, string(recipients), string(payload), tx.Now())
+		tx.Wall(), e.Name(), e.Subject(), sink, string(recipients), string(payload), tx.Wall())
 	tx.AfterCommit(n.lanes[sink].wake)
 	return err
 }

@@ -65,6 +65,9 @@ type Banker interface {
 	TransferFee(amount int64) int64
 }
 
+// A Playground is a Processor that moves no money: time may be played with.
+type Playground interface{ Plays() }
+
 // A Connector is a Banker at which providers have accounts of their own, which they connect to the broker's.
 type Connector interface {
 	// Connect takes what came back from AuthorizeURL, and returns the account that the provider connected.

@@ -33,6 +33,9 @@ type Sandbox struct{ store *store.Store }
 // NewSandbox makes a sandbox. Keep completes it.
 func NewSandbox() *Sandbox { return &Sandbox{} }
 
+// Plays implements Playground.
+func (*Sandbox) Plays() {}
+
 // Keep says where the sandbox remembers. It is called before any payment.
 func (s *Sandbox) Keep(db *store.Store) { s.store = db }
 

@@ -48,6 +48,7 @@ func (s *Sandbox) PaidPayouts(ctx context.Context, provider Profile, since time.
 func (*Sandbox) TransferFee(int64) int64 { return 0 }
 
 var (
-	_ Processor = (*Sandbox)(nil)
-	_ Banker    = (*Sandbox)(nil)
+	_ Processor  = (*Sandbox)(nil)
+	_ Banker     = (*Sandbox)(nil)
+	_ Playground = (*Sandbox)(nil)
 )

@@ -30,6 +30,7 @@ type Call struct {
 
 	values values // of the query, once parsed
 	local  *time.Location
+	ahead  time.Duration // of the clock of whom the path is about; see accessrules.Profile
 	accept accepted
 	body   requestBody
 
@@ -129,8 +130,15 @@ func (c *Call) Zone(profileTimezone string) *time.Location {
 func (c *Call) Read(fn func(r store.Reader) error) error {
 	c.zone() // asks the directory, which reads by itself
 	return c.service.Store.Read(c.r.Context(), func(r store.Reader) error {
-		c.Now = r.Now()
-		c.Query.Now = c.Now.Time
+		c.at(r)
 		return fn(r)
 	})
+}
+
+// at takes the time of a snapshot or a transaction over. Who may call is a matter of the site's time; all else is one of the profile that
+// the path is about.
+func (c *Call) at(r store.Reader) {
+	c.Query.Now = r.Now().Time
+	store.Shift(r, c.ahead)
+	c.Now = r.Now()
 }

@@ -95,7 +95,7 @@ func (k *requestKey) find(tx *store.Tx) (*answer, error) {
 		a := &answer{status: int(status.Int64), body: body, replayed: true}
 		a.contentType, a.location, _ = strings.Cut(headers.String, "\n")
 		return a, nil
-	case tx.Now().Sub(createdAt.Time) < keyLease:
+	case tx.Wall().Sub(createdAt.Time) < keyLease:
 		return nil, errKeyFlying
 	}
 	return nil, nil
@@ -105,7 +105,7 @@ func (k *requestKey) find(tx *store.Tx) (*answer, error) {
 func (k *requestKey) keep(tx *store.Tx, a answer) error {
 	_, err := tx.Exec(`INSERT INTO idempotency_key (key, created_at, request, status, headers, body) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at, status = excluded.status, headers = excluded.headers, body = excluded.body`,
-		k.name, tx.Now(), k.digest, a.status, a.contentType+"\n"+a.location, a.body)
+		k.name, tx.Wall(), k.digest, a.status, a.contentType+"\n"+a.location, a.body)
 	return err
 }
 
@@ -116,7 +116,7 @@ func (k *requestKey) reserve(tx *store.Tx) (*answer, error) {
 		return kept, err
 	}
 	_, err = tx.Exec(`INSERT INTO idempotency_key (key, created_at, request) VALUES (?, ?, ?)
-		ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at`, k.name, tx.Now(), k.digest)
+		ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at`, k.name, tx.Wall(), k.digest)
 	return nil, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -70,19 +71,26 @@ func printTime(t time.Time) *string {
 // zone is the zone of this request: the parameter timezone, else that of the profile in the path, else UTC.
 func (c *Call) zone() *time.Location {
 	if c.local == nil {
-		c.local = c.Zone(c.profileTimezone())
+		p := c.pathProfile("profile")
+		c.local, c.ahead = c.Zone(p.Timezone), p.Ahead
+		if c.Param("subscriber") != "" {
+			c.ahead = c.pathProfile("subscriber").Ahead
+		}
 	}
 	return c.local
 }
 
-func (c *Call) profileTimezone() string {
-	slug := c.Param("profile")
-	if slug == "" || c.QueryString("timezone") != "" {
-		return ""
+var noProfile accessrules.Profile
+
+// pathProfile is the profile that a parameter of the path names, an empty one when there is none.
+func (c *Call) pathProfile(param string) *accessrules.Profile {
+	slug := c.Param(param)
+	if slug == "" {
+		return &noProfile
 	}
 	p, err := c.service.Directory.Profile(slug)
 	if err != nil || p == nil {
-		return ""
+		return &noProfile
 	}
-	return p.Timezone
+	return p
 }

@@ -36,8 +36,7 @@ func (c *Call) Write(fn func(tx *store.Tx) error) error {
 	c.zone() // asks the directory, which may not be asked in a transaction
 	err := c.service.Store.Write(ctx, func(tx *store.Tx) error {
 		c.outcome, c.cookies = before, c.cookies[:cookies]
-		c.Now = tx.Now()
-		c.Query.Now = c.Now.Time
+		c.at(tx)
 		tx.Actor = c.actor()
 		if err := fn(tx); err != nil {
 			return err
