@@ -32,11 +32,12 @@ lint:
 test: lint
 	$(GO) test -race -timeout 10m $(PACKAGES)
 
-# The longer shares: more kills, more histories, every fuzz target for a while, the build without cgo.
+# The longer shares: more kills, more histories, requests to Stripe held against its published OpenAPI description, every fuzz target for a while, the build without cgo.
 check:
 	CGO_ENABLED=0 $(GO) test ./store/...
 	TOLLGATE_KILLS=150 TOLLGATE_TORN=1500 $(GO) test -count=1 -run 'Kill|Torn' -timeout 20m ./store
 	TOLLGATE_HISTORIES=3000 $(GO) test -count=1 -timeout 15m ./ledger/... ./api/billing
+	TOLLGATE_OPENAPI=1 $(GO) test -count=1 ./api/processor/stripe
 	TOLLGATE_PATHS=60000 $(GO) test -count=1 -run PathsAtRandom -timeout 10m ./caddymodule
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=30s FUZZED="./accessrules ./api/rest ./api/directory ./api/notice"
 

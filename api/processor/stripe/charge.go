@@ -14,8 +14,12 @@ import (
 // Charges: what became of them, how they were split, and what is given back (ledger.md 8.2).
 
 func (s *Stripe) charge(ctx context.Context, key string, expand ...string) (ch *stripe.Charge, err error) {
+	var expansions []*string // an empty list would be sent, as one that is none
+	for i := range expand {
+		expansions = append(expansions, &expand[i])
+	}
 	err = s.ask(ctx, false, func() (err error) {
-		ch, err = s.charges.Get(key, &stripe.ChargeParams{Params: params(ctx, ""), Expand: stripe.StringSlice(expand)})
+		ch, err = s.charges.Get(key, &stripe.ChargeParams{Params: params(ctx, ""), Expand: expansions})
 		return err
 	})
 	return ch, err

@@ -129,6 +129,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.t.Error(err)
 	}
 	f.seen = append(f.seen, r)
+	f.publish(r)
 	if r.Header.Get("Stripe-Version") != "2023-10-16" || r.Header.Get("Authorization") != "Bearer "+testKey {
 		f.t.Errorf("version %q, authorization %q", r.Header.Get("Stripe-Version"), r.Header.Get("Authorization"))
 	}
