@@ -37,6 +37,7 @@ check:
 	CGO_ENABLED=0 $(GO) test ./store/...
 	TOLLGATE_KILLS=150 TOLLGATE_TORN=1500 $(GO) test -count=1 -run 'Kill|Torn' -timeout 20m ./store
 	TOLLGATE_HISTORIES=3000 $(GO) test -count=1 -timeout 15m ./ledger/... ./api/billing
+	TOLLGATE_OPERATIONS=10000 $(GO) test -count=1 -run Linearizable -timeout 15m ./api/billing
 	TOLLGATE_OPENAPI=1 $(GO) test -count=1 ./api/processor/stripe
 	TOLLGATE_PATHS=60000 $(GO) test -count=1 -run PathsAtRandom -timeout 10m ./caddymodule
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=30s FUZZED="./accessrules ./api/rest ./api/directory ./api/notice"
@@ -58,6 +59,7 @@ bench:
 soak:
 	TOLLGATE_KILLS=2000 TOLLGATE_TORN=20000 $(GO) test -count=1 -run 'Kill|Torn' -timeout 4h ./store
 	TOLLGATE_HISTORIES=100000 $(GO) test -count=1 -timeout 8h ./ledger/... ./api/billing
+	TOLLGATE_OPERATIONS=200000 $(GO) test -count=1 -run Linearizable -timeout 4h ./api/billing
 	TOLLGATE_PATHS=2000000 $(GO) test -count=1 -run PathsAtRandom -timeout 2h ./caddymodule
 	TOLLGATE_USERS=1000000 $(GO) test -count=1 -run Crowd -timeout 1h ./caddymodule
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=10m
