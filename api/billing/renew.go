@@ -22,8 +22,8 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// catchUp is how many missed days are replayed at most; none of them matters after so long.
-	catchUp = 1000
+	// catchUp is how many missed days are replayed at most, four years of them; none of them matters after so long.
+	catchUp = 4 * 366
 )
 
 // Renew runs the engine at the present: subscriptions are extended and income recognised, day by day since the last run, each at its

@@ -3,6 +3,7 @@ package billing
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -208,6 +209,56 @@ func TestCatchUp(t *testing.T) {
 		if books[0] != books[1] || subs[0] != subs[1] {
 			t.Fatalf("%+v until %s: each day:\n%s\n%s\nat once:\n%s\n%s", plans, until, books[0], subs[0], books[1], subs[1])
 		}
+	}
+}
+
+// TestCatchUpForYears comes to the same books by a run each day, by one run at the end, and by daily runs of which one a month dies at some
+// step: 36 months of them when many histories are asked for.
+func TestCatchUpForYears(t *testing.T) {
+	months := 3
+	if histories(t, 0) >= 1000 {
+		months = 36
+	}
+	seed := seedOf(t)
+	r := rand.New(rand.NewPCG(uint64(seed), 0))
+	start := utc(t, "2026-03-15 12:00")
+	until := start.AddDate(0, months, 0)
+	var want string
+	for _, how := range []string{"daily", "once", "crashing"} {
+		w := newWorld(t)
+		for slug, terms := range map[string][2]int64{"basic": {int64(ledger.Weekly), 1}, "premium": {int64(ledger.Monthly), 1}, "gym-monthly": {int64(ledger.Monthly), 3}} {
+			w.exec(`UPDATE plan SET period_type = ?, period_length = ? WHERE slug = ?`, terms[0], terms[1], slug)
+		}
+		w.exec(`UPDATE subscription SET created_at = ?, ends_at = ?`, store.At(utc(t, "2026-02-28 11:20")), store.At(utc(t, "2026-03-28 11:20")))
+		w.exec(`UPDATE profile SET billing_start = NULL`) // cards are charged at the present
+		w.renew(start)
+		for n, at := 1, start.Add(day); !at.After(until); n, at = n+1, at.Add(day) {
+			switch {
+			case how == "once" && at.Add(day).After(until):
+				at = until
+				w.renew(at)
+			case how == "crashing" && n%30 == 0:
+				w.Clock.Set(at)
+				w.broken = []string{"renew:extended", "renew:recognised", "renew:ran"}[r.IntN(3)]
+				_ = w.Renew(t.Context()) // dies, unless there is nothing to do at that step
+				w.restart()
+			case how != "once":
+				w.renew(at)
+			}
+		}
+		w.renew(until)
+		w.verify()
+		got := w.values(`SELECT created_at || event_id || descr || dest_profile_id || dest_account || orig_account || dest_amount AS e FROM txn ORDER BY e`) +
+			w.values(`SELECT id || ' ' || ends_at FROM subscription ORDER BY id`)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Errorf("seed %d: %s:\n%s\nwant, as each day:\n%s", seed, how, got, want)
+		}
+	}
+	if n := strings.Count(want, "Payable"); n < 5*months {
+		t.Errorf("%d orders in %d months", n, months)
 	}
 }
 
