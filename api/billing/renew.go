@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -137,38 +136,43 @@ func (s *Service) each(ctx context.Context, do step, query string, args ...any) 
 	return errs.join()
 }
 
-// abreast is how many rows wait for the processor at once. Each takes the time of a call or two; more would come near the rates that
-// processors allow, for no gain: their effects are written one after the other.
+// eachAlone does something for every row of a query that is more than a transaction. One that fails does not stop the others.
+func (s *Service) eachAlone(ctx context.Context, name string, do func(id int64) error, query string, args ...any) error {
+	return s.eachAsked(ctx, name, 1, func(id int64) (func() error, error) { return func() error { return do(id) }, nil }, query, args...)
+}
+
+// abreast is how many rows are asked about at once. A question takes the time of a call or two; more of them would come near the rates that
+// processors allow.
 const abreast = 8
 
-// eachAlone does something for every row of a query that is more than a transaction: it asks the processor. Rows have nothing to do with
-// each other, and are done several at a time. One that fails does not stop the others.
-func (s *Service) eachAlone(ctx context.Context, name string, do func(id int64) error, query string, args ...any) error {
+// eachAsked asks the processor about every row of a query, several at a time, and then writes what it said, in the order of the rows, so that
+// the books do not depend on who answered first. ask returns what is to be written, nil for nothing. A row that fails does not stop the others.
+func (s *Service) eachAsked(ctx context.Context, name string, abreast int, ask func(id int64) (write func() error, err error), query string, args ...any) error {
 	ids, err := s.identifiers(ctx, query, args...)
-	var mu sync.Mutex
 	var errs failures
 	errs.add(err)
-	all, running := errgroup.WithContext(ctx)
-	all.SetLimit(abreast)
-	for _, id := range ids {
-		all.Go(func() error {
-			if running.Err() != nil {
-				return running.Err()
+	for part := range slices.Chunk(ids, abreast) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		writes, problems := make([]func() error, len(part)), make([]error, len(part))
+		var all sync.WaitGroup
+		for i, id := range part {
+			all.Go(func() { writes[i], problems[i] = ask(id) })
+		}
+		all.Wait()
+		for i, id := range part {
+			err := problems[i]
+			if err == nil && writes[i] != nil {
+				err = writes[i]()
 			}
-			err := do(id)
 			if errors.As(err, new(ended)) {
 				return err
 			}
 			if err != nil {
-				mu.Lock()
 				errs.add(s.failed(name, strconv.FormatInt(id, 10), err))
-				mu.Unlock()
 			}
-			return nil
-		})
-	}
-	if err := all.Wait(); err != nil {
-		return err
+		}
 	}
 	return errs.join()
 }
@@ -204,7 +208,14 @@ func (s *Service) pollAll(ctx context.Context) error {
 	if s.processor == nil {
 		return nil
 	}
-	return s.eachAlone(ctx, "charge", func(id int64) error { return s.poll(ctx, id) },
+	return s.eachAsked(ctx, "charge", abreast, func(id int64) (func() error, error) {
+		c, err := s.flying(ctx, id)
+		if err != nil || c == nil {
+			return nil, err
+		}
+		o, err := s.ask(ctx, c)
+		return func() error { return s.learned(ctx, c, o, nil) }, err
+	},
 		`SELECT id FROM charge WHERE state = 0 AND processor_key IS NOT NULL ORDER BY created_at`)
 }
 

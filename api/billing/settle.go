@@ -82,15 +82,23 @@ func (s *Service) paidLines(r store.Reader, c *charge) (paid []ledger.PaidLine, 
 
 // poll asks the processor what became of a charge, and writes it down. A charge that the processor does not have is left alone.
 func (s *Service) poll(ctx context.Context, id int64) error {
-	var c *charge
-	err := s.store.Read(ctx, func(r store.Reader) (err error) {
-		c, err = chargeByID(r, id)
-		return err
-	})
-	if err != nil || c.Key == nil {
+	c, err := s.flying(ctx, id)
+	if err != nil || c == nil {
 		return err
 	}
 	return s.follow(ctx, c, nil)
+}
+
+// flying is a charge that the processor can be asked about, nil when it has none.
+func (s *Service) flying(ctx context.Context, id int64) (c *charge, err error) {
+	err = s.store.Read(ctx, func(r store.Reader) (err error) {
+		c, err = chargeByID(r, id)
+		return err
+	})
+	if err == nil && c.Key == nil {
+		c = nil
+	}
+	return c, err
 }
 
 // follow asks about a charge and writes down what became of it. with is done in the same transaction, nil for nothing.
@@ -99,13 +107,18 @@ func (s *Service) follow(ctx context.Context, c *charge, with func(tx *store.Tx)
 	if err != nil {
 		return err
 	}
+	return s.learned(ctx, c, o, with)
+}
+
+// learned writes down what became of a charge, as the processor said.
+func (s *Service) learned(ctx context.Context, c *charge, o outcome, with func(tx *store.Tx) error) error {
 	if err := s.at("settle:asked"); err != nil {
 		return err
 	}
 	if with == nil && !o.changes(c) {
 		return nil
 	}
-	err = s.job(ctx)(func(tx *store.Tx) error {
+	err := s.job(ctx)(func(tx *store.Tx) error {
 		if err := s.apply(tx, c.ID, o); err != nil || with == nil {
 			return err
 		}

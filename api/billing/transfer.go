@@ -81,7 +81,7 @@ func (s *Service) reconcileAll(ctx context.Context) error {
 	if _, ok := s.processor.(processor.Banker); !ok || !s.processor.Configured() {
 		return nil
 	}
-	return s.eachAlone(ctx, "payouts", func(id int64) error {
+	return s.eachAsked(ctx, "payouts", abreast, func(id int64) (func() error, error) {
 		var provider processor.Profile
 		err := s.store.Read(ctx, func(r store.Reader) error {
 			people, err := s.processorProfiles(r, id)
@@ -89,21 +89,31 @@ func (s *Service) reconcileAll(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return s.reconcile(ctx, id, provider, nil)
+		payouts, err := s.payouts(ctx, id, provider)
+		return func() error { return s.paidOut(ctx, id, provider, payouts, nil) }, err
 	}, selectPaidOut, s.dir.Broker())
 }
 
 // reconcile takes the payouts of a provider since the last one into the books, each once (ledger.md 5.15). by are the users who asked
 // for payouts, by their keys.
 func (s *Service) reconcile(ctx context.Context, id int64, provider processor.Profile, by map[string]string) error {
+	payouts, err := s.payouts(ctx, id, provider)
+	if err != nil {
+		return err
+	}
+	return s.paidOut(ctx, id, provider, payouts, by)
+}
+
+// payouts are those of a provider since the last one that the books have, some of which they may have.
+func (s *Service) payouts(ctx context.Context, id int64, provider processor.Profile) (payouts []processor.Payout, err error) {
 	banker, ok := s.processor.(processor.Banker)
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	var since store.Time
-	err := s.store.Read(ctx, func(r store.Reader) (err error) {
+	err = s.store.Read(ctx, func(r store.Reader) (err error) {
 		since = store.At(r.Now().AddDate(0, -1, 0))
 		last, err := ledger.LastWithdrawal(r, id)
 		if last.After(since.Time) {
@@ -112,15 +122,20 @@ func (s *Service) reconcile(ctx context.Context, id int64, provider processor.Pr
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var payouts []processor.Payout
 	err = outside(ctx, func(ctx context.Context) (err error) {
 		payouts, err = banker.PaidPayouts(ctx, provider, since.Time)
 		return err
 	})
-	if err != nil || len(payouts) == 0 {
-		return err
+	return payouts, err
+}
+
+// paidOut writes the payouts that the books do not have.
+func (s *Service) paidOut(ctx context.Context, id int64, provider processor.Profile, payouts []processor.Payout, by map[string]string) error {
+	banker, ok := s.processor.(processor.Banker)
+	if !ok || len(payouts) == 0 {
+		return nil
 	}
 	return s.job(ctx)(func(tx *store.Tx) error {
 		for _, p := range payouts {
