@@ -148,6 +148,12 @@ func TestStatement(t *testing.T) {
 			return err
 		}
 
+		several, err := DuesOn(r, ana, "usd", "sub_7/", "sub_71/", "cpn_none")
+		diff(t, "on several events", several["sub_7/"], now[0])
+		if _, known := several["cpn_none"]; known || err != nil {
+			t.Errorf("nothing was ordered on cpn_none: %v, %v", several, err)
+		}
+
 		locked, err := SubscriptionBalances(r, 7, 9, 70, 71, 8, 7)
 		diff(t, "locked", locked, map[int64]int64{7: 13700, 9: 300}) // all payers; the credit of the use does not pay an order
 		if err != nil {
@@ -248,6 +254,7 @@ func TestQueryPlans(t *testing.T) {
 		"StatementOf":          {func(r store.Reader) error { return ignore(StatementOf(r, ana, store.Time{})) }, "statement USING PRIMARY KEY"},
 		"StatementOf by dates": {func(r store.Reader) error { return ignore(StatementOf(r, ana, may)) }, "txn USING INDEX txn_payer"},
 		"DueOn":                {func(r store.Reader) error { return ignore(DueOn(r, ana, "sub_7/", "usd")) }, "statement USING PRIMARY KEY"},
+		"DuesOn":               {func(r store.Reader) error { return ignore(DuesOn(r, ana, "usd", "sub_7/")) }, "statement USING PRIMARY KEY"},
 		"SubscriptionBalances": {func(r store.Reader) error { return ignore(SubscriptionBalances(r, 7, 8)) }, "statement_subscription"},
 		"OwedTo":               {func(r store.Reader) error { return ignore(OwedTo(r, gym)) }, "statement_open"},
 		"UnpaidOrders":         {func(r store.Reader) error { return ignore(UnpaidOrders(r, ana)) }, "txn_payer"},

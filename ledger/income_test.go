@@ -56,6 +56,21 @@ func (h *history) facts(until store.Time) IncomeRecognised {
 	return i
 }
 
+// runWhenAsked recognises when something is ordered and when Next said that there may be something, and at no other time.
+func (h *history) runWhenAsked(t testing.TB, until store.Time) {
+	t.Helper()
+	for at := h.calendar.Anchor; !at.IsZero() && !at.After(until.Time); {
+		facts := h.facts(at)
+		next := facts.Next(h.run(t, at))
+		for _, o := range h.orders {
+			if o.At.After(at.Time) && (next.IsZero() || o.At.Before(next.Time)) {
+				next = o.At
+			}
+		}
+		at = next
+	}
+}
+
 // steps prints what was recognised and when, "-" before what was not paid.
 func steps(entries []Entry) []string {
 	var lines []string
@@ -279,6 +294,12 @@ func TestGroupIncome(t *testing.T) {
 	diff(t, "steps", steps(entries), []string{
 		"2026-06-09T23:59:59Z 1666", "2026-06-19T23:59:59Z 1666", "2026-07-09T23:59:59Z 1667", "2026-07-19T23:59:59Z 1667",
 	})
+	var asked []string // when it is looked at, if Next is followed
+	for g.Until = may; !g.Until.IsZero(); g.Until = g.Next() {
+		asked = append(asked, g.Until.Format(time.DateOnly))
+	}
+	g.Until = farAway
+	diff(t, "looked at", asked, []string{"2026-05-01", "2026-06-10", "2026-06-20", "2026-07-10", "2026-07-20"})
 	g.Claims = append(g.Claims, claim("2027-01-01"))
 	all, err := g.Entries()
 	if err != nil || income(all) != 10000 {
@@ -332,14 +353,15 @@ func TestIncomeCatchesUp(t *testing.T) {
 		slices.SortStableFunc(h.canceled, func(a, b Moved) int { return a.At.Compare(b.At.Time) })
 		until := Monthly.Add(later(end, now), 3)
 
-		daily, once := h, h
+		daily, once, asked := h, h, h
 		every := rapid.Int64Range(1, 30).Draw(rt, "days between runs")
 		for day := anchor; day.Before(until.Time); day = Daily.Add(day, every) {
 			daily.run(t, day)
 		}
 		daily.run(t, until)
 		once.run(t, until)
-		for name, ran := range map[string]history{"daily": daily, "once": once} {
+		asked.runWhenAsked(t, until)
+		for name, ran := range map[string]history{"daily": daily, "once": once, "when asked": asked} {
 			total := income(ran.recognised)
 			if total > ordered || len(h.canceled) == 0 && total != ordered {
 				rt.Fatalf("%s: %d recognised of %d", name, total, ordered)
@@ -363,6 +385,9 @@ func TestIncomeCatchesUp(t *testing.T) {
 		if inTime(h) {
 			if d := cmp.Diff(steps(daily.recognised), steps(once.recognised)); d != "" {
 				rt.Fatalf("day by day and at once differ (-daily +once):\n%s", d)
+			}
+			if d := cmp.Diff(steps(asked.recognised), steps(once.recognised)); d != "" {
+				rt.Fatalf("when asked and at once differ (-asked +once):\n%s", d)
 			}
 		}
 	})
@@ -438,6 +463,27 @@ func TestLoadIncome(t *testing.T) {
 			t.Fatalf("%+v, %v", facts, err)
 		}
 		same(t, facts[0], []string{"gym:Backlog 4500 <- gym:Income 4500 cpn_x"}, "Recognize gym-cpn_x from 2026-01-01 to 2026-01-31")
+		return nil
+	})
+}
+
+// A claim is the free order that its beneficiary got, with the time that it covers.
+func TestLoadClaim(t *testing.T) {
+	s, _ := books(t)
+	c := Calendar{instant(t, "2026-01-31"), Monthly}
+	batch := record(t, s,
+		OrderPlaced{At: c.Anchor, Event: "sub_9/", Payer: bob, Provider: gym, Amount: usd(2000), Periods: 1},
+		OrderPlaced{At: on(2026, 2, 10), Event: "sub_9/", Payer: bob, Provider: gym, Amount: usd(0), Periods: 2},
+	)
+	read(t, s, func(r store.Reader) error {
+		claim, err := LoadClaim(r, 9, c, batch.Entries[len(batch.Entries)-1].ID)
+		if err != nil {
+			return err
+		}
+		diff(t, "claim", claim, Claim{Calendar: c, Cover: Span{c.Boundary(1), c.Boundary(3)}, Periods: 2})
+		if _, err := LoadClaim(r, 8, c, batch.Entries[0].ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("of another subscription: %v", err)
+		}
 		return nil
 	})
 }

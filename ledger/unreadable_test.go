@@ -24,6 +24,7 @@ func TestUnreadableBooks(t *testing.T) {
 		"statement": {
 			"StatementOf":          func(r store.Reader) error { _, err := StatementOf(r, ana, may); return err },
 			"DueOn":                func(r store.Reader) error { _, err := DueOn(r, ana, "sub_7/", "usd"); return err },
+			"DuesOn":               func(r store.Reader) error { _, err := DuesOn(r, ana, "usd", "sub_7/"); return err },
 			"SubscriptionBalances": func(r store.Reader) error { _, err := SubscriptionBalances(r, 7); return err },
 			"SubscriptionBalance":  func(r store.Reader) error { _, err := SubscriptionBalance(r, 7); return err },
 		},
@@ -33,6 +34,7 @@ func TestUnreadableBooks(t *testing.T) {
 			"UnpaidOrders":    func(r store.Reader) error { _, err := UnpaidOrders(r, ana); return err },
 			"LastPayment":     func(r store.Reader) error { _, err := LastPayment(r, ana); return err },
 			"LoadIncome":      func(r store.Reader) error { _, err := LoadIncome(r, 7, c, may, nil); return err },
+			"LoadClaim":       func(r store.Reader) error { _, err := LoadClaim(r, 7, c, 1); return err },
 			"LoadGroupIncome": func(r store.Reader) error { _, err := LoadGroupIncome(r, "cpn_x", 1, nil, may, ""); return err },
 			"DisputedEntries": func(r store.Reader) error { _, err := DisputedEntries(r, charge); return err },
 			"PayoutRecorded":  func(r store.Reader) error { _, err := PayoutRecorded(r, "po_1", gym); return err },

@@ -215,7 +215,7 @@ func TestCatchUp(t *testing.T) {
 // TestCatchUpForYears comes to the same books by a run each day, by one run at the end, and by daily runs of which one a month dies at some
 // step: 36 months of them when many histories are asked for.
 func TestCatchUpForYears(t *testing.T) {
-	months := 3
+	months := 2
 	if histories(t, 0) >= 1000 {
 		months = 36
 	}
