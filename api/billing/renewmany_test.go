@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -154,4 +155,31 @@ func TestRenewalOfSeveral(t *testing.T) {
 			w.agree(name)
 		})
 	}
+}
+
+// TestRenewalOfOneFails renews what it can: a subscription that cannot be renewed does not stop the others of its transaction, and the error
+// says which it is.
+func TestRenewalOfOneFails(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`UPDATE profile SET billing_start = NULL`)
+	end := utc(t, "2026-04-01 12:00").UnixMicro()
+	w.exec(`UPDATE subscription SET created_at = ?, ends_at = ?`, utc(t, "2026-03-01 12:00").UnixMicro(), end)
+	w.exec(fmt.Sprintf(`CREATE TRIGGER broken BEFORE UPDATE OF ends_at ON subscription WHEN OLD.id = %d BEGIN SELECT RAISE(ABORT, 'broken'); END`, w.ids["sub acme:premium"]))
+	w.Clock.Set(utc(t, "2026-04-01 00:00"))
+	err := w.Renew(t.Context())
+	if want := fmt.Sprintf("extension of %d: ", w.ids["sub acme:premium"]); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s…", err, want)
+	}
+	if got := w.values(`SELECT id FROM subscription WHERE ends_at = ?`, end); got != fmt.Sprint(w.ids["sub acme:premium"]) {
+		t.Errorf("not renewed: %s", got)
+	}
+	if got := w.values(`SELECT count(*) FROM txn WHERE kind = 'order_placed'`); got != "4" {
+		t.Errorf("%s orders", got)
+	}
+	w.exec(`DROP TRIGGER broken`)
+	w.renew(utc(t, "2026-04-01 01:00"))
+	if got := w.values(`SELECT count(*) FROM subscription WHERE ends_at = ?`, end); got != "0" {
+		t.Errorf("%s are not renewed still", got)
+	}
+	w.verify()
 }
