@@ -8,16 +8,17 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
+const soldAccounts = `('Income', 'Backlog', 'Receivable')`
+
 // selectBalances moves the balances of the three accounts that what is sold goes through, by span: Σ dest − Σ orig. A write-off
-// (customer:Canceled ← provider:Receivable) counts with the opposite sign (decision 26): what is given up is no longer due. Each entry
-// is read once, and none is sorted.
-const selectBalances = `WITH ` + spanTable + `, account AS (SELECT 'Income' AS name UNION ALL SELECT 'Backlog' UNION ALL SELECT 'Receivable')
-	SELECT account.name, span.i,
-		(SELECT coalesce(SUM(t.dest_amount), 0) FROM txn t
-			WHERE t.dest_profile_id = ?2 AND t.dest_account = account.name AND t.created_at >= span.since AND t.created_at < span.until AND t.dest_unit = ?3)
-		- (SELECT coalesce(SUM(CASE t.dest_account WHEN 'Canceled' THEN -t.orig_amount ELSE t.orig_amount END), 0) FROM txn t
-			WHERE t.orig_profile_id = ?2 AND t.orig_account = account.name AND t.created_at >= span.since AND t.created_at < span.until AND t.orig_unit = ?3)
-	FROM account CROSS JOIN span`
+// (customer:Canceled ← provider:Receivable) counts with the opposite sign (decision 26): what is given up is no longer due.
+var selectBalances = `WITH ` + spanTables + `
+	SELECT account, i, SUM(amount) FROM (` +
+	posted(`i, t.dest_account AS account, t.dest_amount AS amount`, `t.dest_profile_id = ?3 AND t.dest_account IN `+soldAccounts+` AND t.dest_profile_id <> 0 AND t.dest_unit = ?4`) + `
+		UNION ALL ` +
+	posted(`i, t.orig_account, CASE t.dest_account WHEN 'Canceled' THEN t.orig_amount ELSE -t.orig_amount END`,
+		`t.orig_profile_id = ?3 AND t.orig_account IN `+soldAccounts+` AND t.orig_profile_id <> 0 AND t.orig_unit = ?4`) + `)
+	GROUP BY account, i`
 
 // balances is the deferred revenue of a provider (metrics.md 2.1): what was earned, what was paid and not earned yet, and what was
 // ordered and not paid yet, just before each boundary; without sign.
@@ -28,10 +29,12 @@ func (s *Service) balances(c *rest.Call, r store.Reader) (Table, error) {
 		return table, err
 	}
 	table.Unit = unit
+	accounts := []string{ledger.AccountIncome, ledger.AccountBacklog, ledger.AccountReceivable}
 	moved := map[string][]int64{}
-	for _, account := range []string{ledger.AccountIncome, ledger.AccountBacklog, ledger.AccountReceivable} {
+	for _, account := range accounts {
 		moved[account] = make([]int64, len(periods.bounds))
 	}
+	slots, rest := bindPosted(periods.upTo())
 	err = store.Each(r, func(rows *sql.Rows) error {
 		var account string
 		var i int
@@ -39,8 +42,8 @@ func (s *Service) balances(c *rest.Call, r store.Reader) (Table, error) {
 		err := rows.Scan(&account, &i, &amount)
 		moved[account][i] = amount
 		return err
-	}, selectBalances, bindSpans(periods.upTo()), p.id, unit)
-	for _, account := range []string{ledger.AccountIncome, ledger.AccountBacklog, ledger.AccountReceivable} {
+	}, selectBalances, slots, rest, p.id, unit)
+	for _, account := range accounts {
 		values := moved[account]
 		var balance int64
 		for i, amount := range values {

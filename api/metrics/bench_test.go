@@ -9,35 +9,43 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// crowd adds n entries to the books of acme: every customer has a subscription with ten orders, a month after the other up to now, of
-// which nine are paid; a tenth of the customers left after half of them, and a tenth have had a card refused.
+// crowd adds n entries to the books of acme, of n / 5 customers who came over the last two years: each has a subscription with three
+// orders, of four months each, two of which are paid. A tenth of them left after two of these, a tenth pays more for the third and a tenth
+// less, and a tenth have had a card refused for it.
 func (w *world) crowd(n int) {
 	w.t.Helper()
-	customers := strconv.Itoa(n / 20)
-	const month = "2629800000000" // µs
-	numbers := `WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < ` + customers + ` - 1), m(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM m WHERE k < 9) `
-	const since = "(1438862400000000 - 11 * " + month + " + i % 30 * 86400000000)" // of a customer's first order
+	customers := strconv.Itoa(n / 5)
+	orders := strconv.Itoa(3 * n / 5)
+	const term = "10519200000000" // µs
 	w.write(func(tx *store.Tx) error {
 		for _, statement := range []string{
-			`INSERT INTO profile (id, slug, full_name, created_at) ` + numbers + `SELECT 1000 + i, 'c' || i, 'Customer ' || i, 1400000000000000 + i FROM c`,
-			`INSERT INTO subscription (id, profile_id, plan_id, created_at, ends_at) ` + numbers + `SELECT 1000 + i, 1000 + i, 1 + i % 2, ` + since + `,
-				` + since + ` + ` + month + ` * (CASE i % 10 WHEN 0 THEN 5 ELSE 12 END) FROM c`,
+			`CREATE TEMP TABLE comer AS WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < ` + customers + ` - 1)
+				SELECT i, 1438862400000000 - 729 * 86400000000 + i * 7919 % 480 * 86400000000 + i * 31 % 1440 * 60000000 + i AS since FROM c`,
+			`CREATE TEMP TABLE nth AS SELECT value AS k FROM json_each('[0,1,2]')`,
+			`INSERT INTO profile (id, slug, full_name, created_at) SELECT 1000 + i, 'c' || i, 'Customer ' || i, 1400000000000000 + i FROM comer`,
+			`INSERT INTO subscription (id, profile_id, plan_id, created_at, ends_at)
+				SELECT 1000 + i, 1000 + i, 1 + i % 2, since, since + ` + term + ` * (CASE i % 10 WHEN 0 THEN 2 ELSE 6 END) FROM comer`,
 			`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 0, 'order_placed', '', 1, ` + strconv.Itoa(n) + `, zeroblob(32))`,
 			`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
-				` + numbers + `SELECT 1 + k * ` + customers + ` + i, ` + since + ` + k * ` + month + `, 'Subscription to open', 'sub_' || (1000 + i) || '/', 'Payable', 1000 + i,
-				2000 + 100 * (i % 7) + 10 * (i * k % 3), 'usd', 'Receivable', 2, 2000 + 100 * (i % 7) + 10 * (i * k % 3), 'usd', 1000 + i, 1, 'order_placed', 1 FROM m, c`,
+				SELECT 1 + k * ` + customers + ` + i, since + k * ` + term + `, 'Subscription to open', 'sub_' || (1000 + i) || '/', 'Payable', 1000 + i, amount, 'usd', 'Receivable', 2, amount, 'usd',
+				1000 + i, 4, 'order_placed', 1
+				FROM (SELECT k, i, since, 4 * (2000 + 100 * (i % 7) + CASE WHEN k = 2 AND i % 10 = 1 THEN 50 WHEN k = 2 AND i % 10 = 2 THEN -50 ELSE 0 END) AS amount
+					FROM nth CROSS JOIN comer) ORDER BY k, since`,
 			`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, kind, batch_id)
-				SELECT id + ` + strconv.Itoa(n/2) + `, created_at, 'Paid', event_id, 'Receivable', 2, dest_amount, 'usd', 'Backlog', 2, dest_amount, 'usd', payer_id, 'paid_by_card', 1
-				FROM txn WHERE id <= ` + strconv.Itoa(n/2) + ` - ` + customers,
+				SELECT id + ` + orders + `, created_at, 'Paid', event_id, 'Receivable', 2, dest_amount, 'usd', 'Backlog', 2, dest_amount, 'usd', payer_id, 'paid_by_card', 1
+				FROM txn WHERE id <= ` + orders + ` - ` + customers,
 			`INSERT INTO statement (payer_id, event_id, unit, subscription_id, provider_id, due, paid, payable, ordered_at, last_at)
 				SELECT payer_id, event_id, 'usd', payer_id, 2, SUM(CASE dest_account WHEN 'Payable' THEN dest_amount ELSE 0 END), SUM(CASE dest_account WHEN 'Payable' THEN 0 ELSE dest_amount END),
 				0, MAX(created_at), MAX(created_at) FROM txn GROUP BY payer_id, event_id`,
-			`INSERT INTO balance (profile_id, account, unit, amount, nb_entries) SELECT 2, 'Receivable', 'usd', -SUM(due - paid), COUNT(*) FROM statement`,
-			`INSERT INTO balance (profile_id, account, unit, amount, nb_entries) SELECT payer_id, 'Payable', 'usd', SUM(due), COUNT(*) FROM statement GROUP BY payer_id`,
-			`INSERT INTO card_refusal (created_at, provider_id, customer_id) SELECT ordered_at + 1, 2, payer_id FROM statement WHERE payer_id % 10 = 0`,
+			`INSERT INTO balance (profile_id, account, unit, amount, nb_entries) SELECT profile, account, 'usd', SUM(amount), COUNT(*) FROM (
+				SELECT dest_profile_id AS profile, dest_account AS account, dest_amount AS amount FROM txn
+				UNION ALL SELECT orig_profile_id, orig_account, -orig_amount FROM txn) GROUP BY profile, account`,
+			`INSERT INTO card_refusal (created_at, provider_id, customer_id) SELECT ordered_at + 1, 2, payer_id FROM statement WHERE payer_id % 10 = 3`,
+			`DROP TABLE comer`, `DROP TABLE nth`,
 			`ANALYZE`,
 		} {
 			if _, err := tx.Exec(statement); err != nil {
+				w.t.Log(statement)
 				return err
 			}
 		}
@@ -78,7 +86,8 @@ func TestCrowd(t *testing.T) {
 	w := newWorld(t)
 	w.crowd(1000)
 	for path, want := range map[string]string{
-		"balances": "Receivable 0 ", "funds": "total-transactions 105500 ", "plans": "open 0 23 ", "mrr": "mrr 105500 ", "cohorts": " 46 46 46 46 41 ", "dunning": "lost 0 0 0 0 0 0 0 0 0 11600 ",
+		"balances": "Receivable 498400 ", "funds": "churned-transactions 284600 359000 ", "customers": "net-new-customers 7 8 0 -31 ", "plans": "open 54 69 ", "mrr": "churn 0 0 0 0 2100 7300 ",
+		"cohorts": " 15 15 15 15 12 ", "dunning": "open 28400 26000 38400 ",
 	} {
 		if got := w.rows("zed", "GET /api/metrics/acme/"+path); !strings.Contains(got, want) {
 			t.Errorf("%s:\n%s\nwant it to have %q", path, got, want)

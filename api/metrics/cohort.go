@@ -22,8 +22,9 @@ func (s *Service) cohorts(c *rest.Call, r store.Reader) (Table, error) {
 	for i := range counts {
 		counts[i] = make([]int64, n)
 	}
+	bounds := t.micros()
 	err = eachPayer(r, p, t, unit, func(c *payer) {
-		cohort := t.after(c.since) // the end of the period in which the customer came
+		cohort := after(bounds, c.since) // the end of the period in which the customer came
 		if cohort > n {
 			return
 		}

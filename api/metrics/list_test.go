@@ -67,7 +67,7 @@ func TestCustomerLists(t *testing.T) {
 // TestBatches: CSV comes in batches, of which nobody is left out or named twice, and the headings are there once.
 func TestBatches(t *testing.T) {
 	w := newWorld(t)
-	w.crowd(60_000)
+	w.crowd(15_000)
 	w.exec(`UPDATE statement SET paid = paid - 1 WHERE provider_id = 2`)
 	for _, request := range []string{"GET /api/metrics/acme/lifetimevalue", "GET /api/metrics/acme/balances-due"} {
 		answer := w.Do("zed", request+"?format=csv", "")

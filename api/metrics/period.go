@@ -100,6 +100,15 @@ func at(wall time.Time, zone *time.Location) store.Time {
 	return store.At(first)
 }
 
+// micros are the boundaries as the database has them.
+func (p periods) micros() []int64 {
+	all := make([]int64, len(p.bounds))
+	for i, b := range p.bounds {
+		all[i] = b.UnixMicro()
+	}
+	return all
+}
+
 // A span is a period, from included to excluded, and the one that it is compared with.
 type span struct{ from, to, fromBefore, toBefore int64 }
 

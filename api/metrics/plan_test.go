@@ -22,24 +22,26 @@ func statement[T any](l *rest.List[T], order string) string {
 func TestQueryPlans(t *testing.T) {
 	w := newWorld(t)
 	w.crowd(10_000)
-	const spans = `[[0,1,0,1],[1,2,0,1]]`
+	const spans, slots, rest = `[[0,1,0,1],[1,2,0,1]]`, `[[0,1,2],[1,2,3]]`, `[[0,1,2],[1,2,3]]`
 	const dest, orig = "SEARCH t USING INDEX txn_dest (dest_profile_id=? AND dest_account=? AND created_at>? AND created_at<?)", "SEARCH t USING INDEX txn_orig (orig_profile_id=? AND orig_account=? AND created_at>? AND created_at<?)"
+	const destSlots, origSlots = "SEARCH t USING INDEX movement_dest (dest_profile_id=? AND dest_account=? AND slot>? AND slot<?)", "SEARCH t USING INDEX movement_orig (orig_profile_id=? AND orig_account=? AND slot>? AND slot<?)"
 	for _, test := range []struct {
 		name, query string
 		args        []any
 		want        []string // steps that must be there
 	}{
 		{"main unit", selectMainUnit, []any{2, "usd"}, []string{"SEARCH balance USING PRIMARY KEY (profile_id=? AND account=?)"}},
-		{"balances", selectBalances, []any{spans, 2, "usd"}, []string{dest, orig}},
-		{"sales", selectSales, []any{spans, 2, "usd"}, []string{dest, orig}},
-		{"plans", selectPlans, []any{spans, 2}, []string{"SEARCH s USING COVERING INDEX subscription_customer (provider_id=?)", "SEARCH plan USING INDEX sqlite_autoindex_plan_2 (profile_id=?)"}},
-		{"prices", selectPrices, []any{2, "usd"}, []string{"SEARCH t USING INDEX txn_orig (orig_profile_id=? AND orig_account=?)", "SEARCH s USING INTEGER PRIMARY KEY"}},
+		{"balances", selectBalances, []any{slots, rest, 2, "usd"}, []string{dest, orig, destSlots, origSlots}},
+		{"orders", selectOrders, []any{slots, 2, "usd"}, []string{"SEARCH t USING COVERING INDEX txn_sold (orig_profile_id=? AND dest_unit=? AND created_at>? AND created_at<?)"}},
+		{"settled", selectSettled, []any{slots, rest, 2, "usd"}, []string{dest, destSlots}},
+		{"plans", selectPlans, []any{2, 3}, []string{"SEARCH plan USING INDEX sqlite_autoindex_plan_2 (profile_id=?)", "SEARCH s USING COVERING INDEX subscription_plan (plan_id=? AND ends_at>?)"}},
+		{"prices", selectPrices, []any{2, "usd"}, []string{"SEARCH plan USING INDEX sqlite_autoindex_plan_2 (profile_id=?)", "SEARCH p USING PRIMARY KEY (plan_id=?)"}},
 		{"dunning", selectDunning, []any{spans, 2, "usd", 5}, []string{"SEARCH card_refusal USING COVERING INDEX card_refusal_provider (provider_id=? AND created_at<?)",
 			"SEARCH charge USING INDEX charge_failed (provider_id=? AND created_at<?)", "SEARCH s USING INDEX statement_customer (provider_id=? AND payer_id=?)",
 			"SEARCH t USING INDEX txn_payer (payer_id=? AND event_id=?)"}},
 		{"federation", selectFederation, []any{2, 3, 4, 5}, []string{"SEARCH s USING COVERING INDEX subscription_"}},
 		{"shared", selectShared, []any{2, 3}, []string{"SEARCH s USING INDEX subscription_provider (provider_id=? AND ends_at>?)"}},
-		{"report", selectAllAccounts, []any{spans, "usd"}, []string{"SEARCH t USING INDEX txn_created_at (created_at>? AND created_at<?)"}},
+		{"report", selectAllAccounts, []any{slots, rest, "usd"}, []string{"SEARCH t USING INDEX txn_created_at (created_at>? AND created_at<?)", "SEARCH t USING PRIMARY KEY (slot>? AND slot<?)"}},
 		{"lines", selectLines, []any{"x"}, []string{"SEARCH balance_line USING INDEX sqlite_autoindex_balance_line_1 (report=?)"}},
 		{"buyers", statement(buyers, "p.created_at DESC, p.id"), []any{2}, []string{"SEARCH statement USING INDEX statement_customer (provider_id=?)"}},
 		{"debtors", statement(debtors, "p.created_at DESC, p.id"), []any{2}, []string{"SEARCH statement USING INDEX statement_open (provider_id=?)"}},
@@ -60,7 +62,7 @@ func TestQueryPlans(t *testing.T) {
 				name, scanned := strings.CutPrefix(step, "SCAN ")
 				table, _, _ := strings.Cut(name, " ")
 				switch table {
-				case "txn", "t", "s", "statement", "subscription", "plan", "charge", "card_refusal", "profile", "p", "balance_line", "role":
+				case "txn", "t", "s", "movement", "price", "statement", "subscription", "plan", "charge", "card_refusal", "profile", "p", "balance_line", "role":
 					if scanned {
 						t.Errorf("plan\n%s\nscans %s", plan, table)
 					}

@@ -9,15 +9,15 @@ import (
 )
 
 // selectAllAccounts moves the balance of each account name, over all profiles, by span: Σ dest − Σ orig. The rows without a span are the
-// balances with everything posted, which are kept: so no more of the ledger is read than what was written since the first boundary.
-const selectAllAccounts = `WITH ` + spanTable + `
-	SELECT account, NULL AS i, SUM(amount) FROM balance WHERE unit = ?2 GROUP BY account
+// balances with everything posted, which are kept: so no more of the books is read than what was written since the first boundary.
+var selectAllAccounts = `WITH ` + spanTables + `
+	SELECT account, NULL AS i, SUM(amount) FROM balance WHERE unit = ?3 GROUP BY account
 	UNION ALL
-	SELECT t.dest_account, span.i, SUM(t.dest_amount) FROM span CROSS JOIN txn t
-	WHERE t.created_at >= span.since AND t.created_at < span.until AND t.dest_unit = ?2 GROUP BY t.dest_account, span.i
-	UNION ALL
-	SELECT t.orig_account, span.i, -SUM(t.orig_amount) FROM span CROSS JOIN txn t
-	WHERE t.created_at >= span.since AND t.created_at < span.until AND t.orig_unit = ?2 GROUP BY t.orig_account, span.i`
+	SELECT account, i, SUM(amount) FROM (` +
+	posted(`i, t.dest_account AS account, t.dest_amount AS amount`, `t.dest_unit = ?3`) + `
+		UNION ALL ` +
+	posted(`i, t.orig_account, -t.orig_amount`, `t.orig_unit = ?3`) + `)
+	GROUP BY account, i`
 
 // showReport shows a balance sheet of the broker (metrics.md 4.1): for each line the balance, over all profiles, of the accounts whose
 // names contain its selector, just before each boundary, in the default unit. A report that has no lines is empty.
@@ -41,6 +41,7 @@ func (s *Service) showReport(c *rest.Call, r store.Reader) (Table, error) {
 	for i := range balances {
 		balances[i] = make([]int64, n)
 	}
+	slots, rest := bindPosted(t.since())
 	err = store.Each(r, func(rows *sql.Rows) error {
 		var account string
 		var span sql.Null[int]
@@ -60,7 +61,7 @@ func (s *Service) showReport(c *rest.Call, r store.Reader) (Table, error) {
 			}
 		}
 		return nil
-	}, selectAllAccounts, bindSpans(t.since()), s.Unit)
+	}, selectAllAccounts, slots, rest, s.Unit)
 	for i, l := range lines {
 		if l.isPositive {
 			for b, v := range balances[i] {

@@ -1,9 +1,10 @@
 package metrics
 
 import (
+	"cmp"
 	"database/sql"
 	"math"
-	"sort"
+	"slices"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/ledger"
@@ -18,62 +19,71 @@ import (
 // the customer pays for. Setup fees and uses do not recur, and group buys are no subscriptions: they do not count. What was ordered and
 // is not paid counts, as it does for sales.
 
-// selectPrices are the prices per month of the orders of subscriptions to ?1 in the unit ?2, with the time they hold, by customer. A
-// month is 1/12 of a year of 365.25 days: 1461/2 hours, 487/16 days or 487/112 weeks. Prices are rounded down, in integers that cannot
-// overflow.
-const selectPrices = `SELECT customer, price, since, until FROM (
-		SELECT customer, whole * per_month + part * per_month / parts AS price, MAX(since, created_at) AS since, MIN(until, ends_at) AS until FROM (
-			SELECT t.payer_id AS customer, t.dest_amount / (length.parts * t.nb_periods) AS whole, t.dest_amount % (length.parts * t.nb_periods) AS part,
-				length.parts * t.nb_periods AS parts, length.per_month, t.created_at AS since, s.created_at, s.ends_at,
-				LEAD(t.created_at, 1, 9223372036854775807) OVER (PARTITION BY s.id ORDER BY t.created_at, t.id) AS until
-			FROM txn t JOIN subscription s ON s.id = CAST(rtrim(substr(t.event_id, 5), '/') AS INTEGER)
-			JOIN plan ON plan.id = s.plan_id
-			JOIN (SELECT 1 AS period_type, 1461 AS per_month, 2 AS parts UNION ALL SELECT 2, 487, 16 UNION ALL SELECT 3, 487, 112
-				UNION ALL SELECT 4, 1, 1 UNION ALL SELECT 5, 1, 12) length ON length.period_type = plan.period_type
-			WHERE t.orig_profile_id = ?1 AND t.orig_account = 'Receivable' AND t.dest_account = 'Payable' AND t.dest_unit = ?2 AND t.nb_periods > 0
-				AND t.event_id >= 'sub_' AND t.event_id < 'sub` + "`" + `' AND s.grant_key IS NULL AND s.request_key IS NULL))
-	WHERE price > 0 AND since < until ORDER BY customer`
+// selectPrices are, for each plan of ?1, the prices per month in the unit ?2 that its subscriptions had: customer, price, since and until,
+// of one after the other. A month is 1/12 of a year of 365.25 days: 1461/2 hours, 487/16 days or 487/112 weeks. Prices are rounded down,
+// in integers that cannot overflow.
+const selectPrices = `SELECT (SELECT coalesce(group_concat(customer_id || ' ' || price || ' ' || since || ' ' || until, ' '), '') FROM (
+		SELECT p.customer_id, p.amount / (length.parts * p.nb_periods) * length.per_month
+			+ p.amount % (length.parts * p.nb_periods) * length.per_month / (length.parts * p.nb_periods) AS price,
+			MAX(p.since, p.starts_at) AS since, MIN(p.until, p.ends_at) AS until
+		FROM price p WHERE p.plan_id = plan.id AND p.unit = ?2)
+		WHERE price > 0 AND since < until)
+	FROM plan JOIN (SELECT 1 AS period_type, 1461 AS per_month, 2 AS parts UNION ALL SELECT 2, 487, 16 UNION ALL SELECT 3, 487, 112
+		UNION ALL SELECT 4, 1, 1 UNION ALL SELECT 5, 1, 12) length ON length.period_type = plan.period_type
+	WHERE plan.profile_id = ?1`
+
+// A price is what a customer pays a month for a subscription, while it holds.
+type price struct{ customer, amount, since, until int64 }
+
+func pricesOf(r store.Reader, p provider, unit string) (all []price, err error) {
+	err = store.Each(r, func(rows *sql.Rows) error {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		return numbers(text, 4, func(row []int64) { all = append(all, price{row[0], row[1], row[2], row[3]}) })
+	}, selectPrices, p.id, unit)
+	slices.SortFunc(all, func(a, b price) int { return cmp.Compare(a.customer, b.customer) })
+	return all, err
+}
 
 // A payer is a customer with its MRR just before each boundary, and the time of the first it ever had.
 type payer struct {
 	mrr   []int64
-	since store.Time
+	since int64
 }
 
 // eachPayer calls fn with every customer who ever had an MRR. fn keeps nothing of it.
 func eachPayer(r store.Reader, p provider, t periods, unit string, fn func(*payer)) error {
-	var customer int64
-	one := payer{mrr: make([]int64, len(t.bounds))}
-	err := store.Each(r, func(rows *sql.Rows) error {
-		var id, price int64
-		var since, until store.Time
-		if err := rows.Scan(&id, &price, &since, &until); err != nil {
-			return err
-		}
-		if id != customer {
-			if customer != 0 {
-				fn(&one)
-			}
-			customer, one.since = id, since
+	all, err := pricesOf(r, p, unit)
+	if err != nil {
+		return err
+	}
+	bounds := t.micros()
+	one := payer{mrr: make([]int64, len(bounds))}
+	for i, price := range all {
+		if i == 0 || price.customer != all[i-1].customer {
+			one.since = price.since
 			clear(one.mrr)
 		}
-		if since.Before(one.since.Time) {
-			one.since = since
+		one.since = min(one.since, price.since)
+		for b := after(bounds, price.since); b < len(bounds) && bounds[b] <= price.until; b++ {
+			one.mrr[b] += price.amount
 		}
-		for i := t.after(since); i < len(t.bounds) && !t.bounds[i].After(until.Time); i++ {
-			one.mrr[i] += price
+		if i+1 == len(all) || price.customer != all[i+1].customer {
+			fn(&one)
 		}
-		return nil
-	}, selectPrices, p.id, unit)
-	if customer != 0 && err == nil {
-		fn(&one)
 	}
-	return err
+	return nil
 }
 
 // after is the first boundary after a time, by number.
-func (p periods) after(t store.Time) int {
-	return sort.Search(len(p.bounds), func(i int) bool { return p.bounds[i].After(t.Time) })
+func after(bounds []int64, t int64) int {
+	i, found := slices.BinarySearch(bounds, t)
+	if found {
+		i++
+	}
+	return i
 }
 
 // revenue is what became of the MRR in a period, in 1/100 of the unit:
@@ -109,9 +119,10 @@ func (v *revenue) add(before, mrr int64, known bool) {
 
 func revenueOf(r store.Reader, p provider, t periods, unit string) ([]revenue, error) {
 	all := make([]revenue, len(t.bounds)-1)
+	bounds := t.micros()
 	err := eachPayer(r, p, t, unit, func(c *payer) {
 		for i := range all {
-			all[i].add(c.mrr[i], c.mrr[i+1], c.since.Before(t.bounds[i].Time))
+			all[i].add(c.mrr[i], c.mrr[i+1], c.since < bounds[i])
 		}
 	})
 	return all, err

@@ -2,6 +2,8 @@ package metrics
 
 import (
 	"database/sql"
+	"iter"
+	"slices"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/ledger"
@@ -18,33 +20,60 @@ type sales struct {
 	payments, refunds                         int64 // in P
 }
 
-// selectSales adds up the orders of each customer in P and in P', and then the customers. Payments are what settles a receivable, by
-// card or not; refunds what was given back.
-const selectSales = `WITH ` + spanTable + `,
-	bought AS (
-		SELECT i, customer, SUM(amount) AS amount, SUM(n) AS n, SUM(amount_before) AS amount_before, SUM(n_before) AS n_before FROM (
-			SELECT span.i, t.dest_profile_id AS customer, SUM(t.dest_amount) AS amount, COUNT(*) AS n, 0 AS amount_before, 0 AS n_before
-			FROM span CROSS JOIN txn t
-			WHERE t.orig_profile_id = ?2 AND t.orig_account = 'Receivable' AND t.created_at >= span.since AND t.created_at < span.until
-				AND t.dest_account <> 'Canceled' AND t.dest_unit = ?3
-			GROUP BY span.i, t.dest_profile_id
-			UNION ALL
-			SELECT span.i, t.dest_profile_id, 0, 0, SUM(t.dest_amount), COUNT(*)
-			FROM span CROSS JOIN txn t
-			WHERE t.orig_profile_id = ?2 AND t.orig_account = 'Receivable' AND t.created_at >= span.since_before AND t.created_at < span.until_before
-				AND t.dest_account <> 'Canceled' AND t.dest_unit = ?3
-			GROUP BY span.i, t.dest_profile_id)
-		GROUP BY i, customer),
-	sold AS (
-		SELECT i, SUM(amount) AS total, SUM(amount) FILTER (WHERE n_before = 0) AS new, SUM(amount_before) FILTER (WHERE n = 0) AS churned,
-			COUNT(*) FILTER (WHERE n > 0) AS customers, COUNT(*) FILTER (WHERE n_before = 0) AS new_customers, COUNT(*) FILTER (WHERE n = 0) AS churned_customers
-		FROM bought GROUP BY i)
-	SELECT span.i, coalesce(total, 0), coalesce(new, 0), coalesce(churned, 0), coalesce(customers, 0), coalesce(new_customers, 0), coalesce(churned_customers, 0),
-		(SELECT coalesce(SUM(t.dest_amount), 0) FROM txn t WHERE t.dest_profile_id = ?2 AND t.dest_account = 'Receivable'
-			AND t.created_at >= span.since AND t.created_at < span.until AND t.orig_account = 'Backlog' AND t.dest_unit = ?3),
-		(SELECT coalesce(SUM(t.dest_amount), 0) FROM txn t WHERE t.dest_profile_id = ?2 AND t.dest_account = 'Refund'
-			AND t.created_at >= span.since AND t.created_at < span.until AND t.dest_unit = ?3)
-	FROM span LEFT JOIN sold ON sold.i = span.i`
+// selectOrders are, for each of the segments ?1 of time, all orders in it to ?2 in the unit ?3: customer and amount, of one after the other.
+const selectOrders = `WITH segment AS MATERIALIZED (SELECT key AS i, value ->> 0 AS since, value ->> 1 AS until FROM json_each(?1))
+	SELECT segment.i, (SELECT coalesce(group_concat(t.dest_profile_id || ' ' || t.dest_amount, ' '), '') FROM txn t
+		WHERE t.orig_profile_id = ?2 AND t.orig_account = 'Receivable' AND t.dest_account <> 'Canceled' AND t.dest_unit = ?3
+			AND t.created_at >= segment.since AND t.created_at < segment.until)
+	FROM segment`
+
+// selectSettled are payments, which settle a receivable by card or not, and what was given back, by span.
+var selectSettled = `WITH ` + spanTables + `
+	SELECT i, SUM(paid), SUM(given_back) FROM (` +
+	posted(`i, t.dest_amount AS paid, 0 AS given_back`, `t.dest_profile_id = ?3 AND t.dest_account = 'Receivable' AND t.dest_profile_id <> 0
+			AND t.orig_account = 'Backlog' AND t.dest_unit = ?4`) + `
+		UNION ALL ` +
+	posted(`i, 0, t.dest_amount`, `t.dest_profile_id = ?3 AND t.dest_account = 'Refund' AND t.dest_profile_id <> 0 AND t.dest_unit = ?4`) + `)
+	GROUP BY i`
+
+// An order is what a customer ordered at some time.
+type order struct {
+	customer int // a number from 0 on
+	amount   int64
+}
+
+// ordersIn reads the orders of the segments between cuts in time, which are in ascending order, and counts the customers among them. Each
+// order is read once, however many of the periods that are made of segments have it.
+func ordersIn(r store.Reader, p provider, unit string, cuts []int64) (segments [][]order, customers int, err error) {
+	bounds := make([][2]int64, max(len(cuts)-1, 0))
+	for i := range bounds {
+		bounds[i] = [2]int64{cuts[i], cuts[i+1]}
+	}
+	segments = make([][]order, len(bounds))
+	known := map[int64]int{}
+	err = store.Each(r, func(rows *sql.Rows) error {
+		var i int
+		var text string
+		if err := rows.Scan(&i, &text); err != nil {
+			return err
+		}
+		return numbers(text, 2, func(row []int64) {
+			customer, ok := known[row[0]]
+			if !ok {
+				customer = len(known)
+				known[row[0]] = customer
+			}
+			segments[i] = append(segments[i], order{customer, row[1]})
+		})
+	}, selectOrders, bindRows(bounds), p.id, unit)
+	return segments, len(known), err
+}
+
+// bought is what a customer ordered in P and in P'.
+type bought struct {
+	amount, amountBefore int64
+	n, nBefore           int
+}
 
 func salesOf(r store.Reader, p provider, t periods, unit string) ([]sales, error) {
 	interval, err := naturalInterval(r, p.id)
@@ -54,15 +83,72 @@ func salesOf(r store.Reader, p provider, t periods, unit string) ([]sales, error
 	if t.of == ledger.Yearly { // years are compared with years, whatever the plans
 		interval = ledger.Yearly
 	}
-	all := make([]sales, len(t.bounds)-1)
+	spans := t.spans(interval)
+	var cuts []int64
+	for _, s := range spans {
+		cuts = append(cuts, s.from, s.to, s.fromBefore, s.toBefore)
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	segments, customers, err := ordersIn(r, p, unit, cuts)
+	if err != nil {
+		return nil, err
+	}
+	// between are the orders from one cut to another.
+	between := func(from, to int64) iter.Seq[order] {
+		first, _ := slices.BinarySearch(cuts, from)
+		end, _ := slices.BinarySearch(cuts, to)
+		return func(yield func(order) bool) {
+			for i := first; i < end; i++ {
+				for _, o := range segments[i] {
+					if !yield(o) {
+						return
+					}
+				}
+			}
+		}
+	}
+	all := make([]sales, len(spans))
+	by := make([]bought, customers)
+	for i, s := range spans {
+		clear(by)
+		for o := range between(s.from, s.to) {
+			by[o.customer].amount += o.amount
+			by[o.customer].n++
+		}
+		for o := range between(s.fromBefore, s.toBefore) {
+			by[o.customer].amountBefore += o.amount
+			by[o.customer].nBefore++
+		}
+		for j := range by {
+			all[i].add(&by[j])
+		}
+	}
+	slots, rest := bindPosted(spans)
 	err = store.Each(r, func(rows *sql.Rows) error {
 		var i int
-		var s sales
-		err := rows.Scan(&i, &s.total, &s.new, &s.churned, &s.customers, &s.newCustomers, &s.churnedCustomers, &s.payments, &s.refunds)
-		all[i] = s
+		var payments, refunds int64
+		err := rows.Scan(&i, &payments, &refunds)
+		all[i].payments, all[i].refunds = payments, refunds
 		return err
-	}, selectSales, bindSpans(t.spans(interval)), p.id, unit)
+	}, selectSettled, slots, rest, p.id, unit)
 	return all, err
+}
+
+// add counts a customer.
+func (s *sales) add(b *bought) {
+	s.total += b.amount
+	if b.n > 0 {
+		s.customers++
+	}
+	switch {
+	case b.n > 0 && b.nBefore == 0:
+		s.new += b.amount
+		s.newCustomers++
+	case b.n == 0 && b.nBefore > 0:
+		s.churned += b.amountBefore
+		s.churnedCustomers++
+	}
 }
 
 // naturalInterval is the shortest period among the plans of a provider, a month when it has none (metrics.md 2.2).
