@@ -54,10 +54,10 @@ func (w *world) crowd(n int) {
 	w.insert("", `INSERT INTO balance_line (report, title, selector, rank) VALUES ('all', 'Sales', 'Receivable', 1)`)
 }
 
-// BenchmarkTables shows every table and the first page of every list, of twelve months, for books of different sizes; of others with
-// TOLLGATE_BENCH_ENTRIES=1000000.
+// BenchmarkTables shows every table, of one month and of twelve, and the first page of every list, for books of different sizes; of
+// others with TOLLGATE_BENCH_ENTRIES=1000000.
 func BenchmarkTables(b *testing.B) {
-	sizes := []int{1_000, 100_000}
+	sizes := []int{10_000, 100_000}
 	if s := os.Getenv("TOLLGATE_BENCH_ENTRIES"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -68,15 +68,23 @@ func BenchmarkTables(b *testing.B) {
 	for _, n := range sizes {
 		w := newWorld(b)
 		w.crowd(n)
-		for _, path := range []string{"acme/balances", "acme/funds", "acme/customers", "acme/plans", "acme/federated", "acme/federated/shared", "acme/lifetimevalue",
-			"acme/balances-due", "acme/mrr", "acme/churn", "acme/cohorts", "acme/dunning", "acme/mrr?period_type=daily&nb_periods=100", "balances/all", "registered"} {
-			b.Run(path+"/"+strconv.Itoa(n), func(b *testing.B) {
+		show := func(path, query, what string) {
+			b.Run(strings.ReplaceAll(path, "/", "-")+what+"/"+strconv.Itoa(n), func(b *testing.B) {
 				for b.Loop() {
-					if got := w.Do("zed", "GET /api/metrics/"+path, ""); got.Code != 200 {
+					if got := w.Do("zed", "GET /api/metrics/"+path+query, ""); got.Code != 200 {
 						b.Fatal(got.Code, got.Body)
 					}
 				}
 			})
+		}
+		for _, path := range []string{"acme/balances", "acme/funds", "acme/customers", "acme/plans", "acme/mrr", "acme/churn", "acme/cohorts", "acme/dunning", "balances/all"} {
+			show(path, "?nb_periods=1", "/1-month")
+			show(path, "?nb_periods=12", "/12-months")
+		}
+		show("acme/funds", "?nb_periods=2&period_type=yearly", "/2-years")
+		show("acme/mrr", "?nb_periods=100&period_type=daily", "/100-days")
+		for _, path := range []string{"acme/federated", "acme/federated/shared", "acme/lifetimevalue", "acme/balances-due", "registered"} {
+			show(path, "", "")
 		}
 	}
 }
