@@ -34,8 +34,10 @@ FROM moved GROUP BY 1, 2, 3, 4, 5, 6, 7;
 CREATE TRIGGER movement_posted AFTER INSERT ON txn
 BEGIN
     INSERT INTO movement
-    SELECT slot, dest_profile_id, dest_account, orig_profile_id, orig_account, dest_unit, orig_unit, dest_amount, orig_amount
-    FROM moved WHERE id = NEW.id
+    VALUES (NEW.created_at >> 32,
+        CASE WHEN NEW.dest_account IN ('Income', 'Backlog', 'Receivable', 'Refund') THEN NEW.dest_profile_id ELSE 0 END, NEW.dest_account,
+        CASE WHEN NEW.orig_account IN ('Income', 'Backlog', 'Receivable', 'Refund') THEN NEW.orig_profile_id ELSE 0 END, NEW.orig_account,
+        NEW.dest_unit, NEW.orig_unit, NEW.dest_amount, NEW.orig_amount)
     ON CONFLICT DO UPDATE SET dest_amount = movement.dest_amount + excluded.dest_amount, orig_amount = movement.orig_amount + excluded.orig_amount;
 END;
 -- +goose StatementEnd
