@@ -8,7 +8,7 @@ import (
 )
 
 // Post appends the entries of one business operation to the books, as one batch named kind, in the caller's transaction. It
-// gives them their ids, updates the balances of their accounts and the statements of their payers, and chains the batch to the
+// gives them their ids, updates the balances of their accounts, what moved between these and the statements of their payers, and chains the batch to the
 // one before it. Entries that move nothing are left out, except orders: a free order counts (5.3). With nothing left, nothing
 // is written and the batch is empty.
 //
@@ -58,6 +58,13 @@ func (b *Batch) insert(tx *store.Tx) error {
 		return append(args, e.ID, e.CreatedAt, e.Descr, null(e.Event), e.Dest.Account, e.Dest.Profile, e.Dest.Amount, e.Dest.Unit,
 			e.Orig.Account, e.Orig.Profile, e.Orig.Amount, e.Orig.Unit, null(e.Payer), e.Periods, e.Kind, null(e.Reverts), e.Batch)
 	})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO movement SELECT slot, dest_profile_id, dest_account, orig_profile_id, orig_account, dest_unit, orig_unit, dest_amount, orig_amount
+			FROM moved WHERE id >= ? AND id <= ?
+		ON CONFLICT DO UPDATE SET dest_amount = movement.dest_amount + excluded.dest_amount, orig_amount = movement.orig_amount + excluded.orig_amount`,
+		b.Entries[0].ID, b.Entries[len(b.Entries)-1].ID)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,9 @@
 -- +goose Up
--- What tables of docs/contract/metrics.md add up, kept by triggers in the transaction that writes it, so that no table reads a million
--- entries. Both are proven against the entries by ledger.Verify.
+-- What tables of docs/contract/metrics.md add up, kept in the transaction that writes it, so that no table reads a million entries. Both
+-- are proven against the entries by ledger.Verify.
 
 -- How much went from account to account in each slot of 2^32 µs, 72 minutes: slots have no time zone, and what is before and after the
--- first and the last whole one of a period is few entries. Profiles are 0 but on the accounts of a provider that its tables show.
+-- first and the last whole one of a period is few entries. The ledger writes it with the entries. Profiles are 0 but on the accounts of a provider that its tables show.
 CREATE TABLE movement (
     slot            INTEGER NOT NULL, -- created_at >> 32
     dest_profile_id INTEGER NOT NULL,
@@ -20,29 +20,18 @@ CREATE INDEX movement_dest ON movement (dest_profile_id, dest_account, slot) WHE
 CREATE INDEX movement_orig ON movement (orig_profile_id, orig_account, slot) WHERE orig_profile_id <> 0;
 
 CREATE VIEW moved AS -- the entries as movement adds them up
-SELECT created_at, created_at >> 32 AS slot,
+SELECT id, created_at >> 32 AS slot,
     CASE WHEN dest_account IN ('Income', 'Backlog', 'Receivable', 'Refund') THEN dest_profile_id ELSE 0 END AS dest_profile_id, dest_account,
     CASE WHEN orig_account IN ('Income', 'Backlog', 'Receivable', 'Refund') THEN orig_profile_id ELSE 0 END AS orig_profile_id, orig_account,
-    dest_unit, orig_unit, dest_amount, orig_amount, id
+    dest_unit, orig_unit, dest_amount, orig_amount, created_at
 FROM txn;
 
 INSERT INTO movement
 SELECT slot, dest_profile_id, dest_account, orig_profile_id, orig_account, dest_unit, orig_unit, SUM(dest_amount), SUM(orig_amount)
 FROM moved GROUP BY 1, 2, 3, 4, 5, 6, 7;
 
--- +goose StatementBegin
-CREATE TRIGGER movement_posted AFTER INSERT ON txn
-BEGIN
-    INSERT INTO movement
-    VALUES (NEW.created_at >> 32,
-        CASE WHEN NEW.dest_account IN ('Income', 'Backlog', 'Receivable', 'Refund') THEN NEW.dest_profile_id ELSE 0 END, NEW.dest_account,
-        CASE WHEN NEW.orig_account IN ('Income', 'Backlog', 'Receivable', 'Refund') THEN NEW.orig_profile_id ELSE 0 END, NEW.orig_account,
-        NEW.dest_unit, NEW.orig_unit, NEW.dest_amount, NEW.orig_amount)
-    ON CONFLICT DO UPDATE SET dest_amount = movement.dest_amount + excluded.dest_amount, orig_amount = movement.orig_amount + excluded.orig_amount;
-END;
--- +goose StatementEnd
-
--- The orders of a subscription that ask for other terms than the one before, and how long they hold: recurring revenue.
+-- The orders of a subscription that ask for other terms than the one before, and how long they hold: recurring revenue. Triggers keep
+-- it, for orders and subscriptions both change it.
 CREATE TABLE price (
     plan_id         INTEGER NOT NULL REFERENCES plan (id) ON DELETE CASCADE,
     subscription_id INTEGER NOT NULL,
@@ -57,7 +46,6 @@ CREATE TABLE price (
     ends_at         INTEGER NOT NULL,
     PRIMARY KEY (plan_id, subscription_id, unit, since, entry_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX txn_recurring ON txn (event_id, created_at, id) WHERE nb_periods > 0;
 
 CREATE VIEW priced AS -- what table price keeps, from the orders
 SELECT plan_id, subscription_id, unit, since, entry_id,
