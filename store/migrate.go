@@ -125,7 +125,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if version, err := s.check(ctx); err != nil || version == s.version {
 		return err
 	}
-	db := openDB(s.openConn, s.path, writerParams, writerPragmas)
+	db := openDB(s.openConn, s.path, writerParams, migratorPragmas)
 	defer db.Close()
 	if _, err := s.checkMarks(ctx, db); err != nil {
 		return err

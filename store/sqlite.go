@@ -16,7 +16,12 @@ import (
 type pragma struct{ name, value string }
 
 var (
-	writerPragmas = []pragma{
+	// What a savepoint may have to take back is kept in memory: every write has one, and each page that it changes would go to a
+	// temporary file first.
+	writerPragmas = append([]pragma{{"temp_store", "2"}}, migratorPragmas...)
+
+	// migratorPragmas leave what is sorted to files: a migration may sort all there is.
+	migratorPragmas = []pragma{
 		{"busy_timeout", "5000"},
 		{"journal_mode", "wal"},
 		{"synchronous", "2"}, // FULL: in WAL mode the drivers' default may lose the last commits with the power
