@@ -17,7 +17,7 @@ import (
 )
 
 // kept are the tables that Verify proves.
-var kept = []string{"txn", "batch", "balance", "statement"}
+var kept = []string{"txn", "batch", "balance", "statement", "movement", "price"}
 
 // tampered opens a store and a second connection to its file on which nothing is enforced: no trigger, no constraint. It
 // attaches a copy to restore the books from.
@@ -30,6 +30,14 @@ func tampered(t *testing.T) (*store.Store, *sql.Conn, func()) {
 			w, err := newWorld(tx, n)
 			if err != nil {
 				return err
+			}
+			for _, sub := range w.subs {
+				if _, err := tx.Exec(`INSERT INTO plan (id, slug, title, profile_id, created_at) VALUES (?1, 'plan-' || ?1, ?1, ?2, 0)`, sub.id, sub.provider); err != nil {
+					return err
+				}
+				if _, err := tx.Exec(`INSERT INTO subscription (id, profile_id, plan_id, created_at, ends_at) VALUES (?1, ?2, ?1, 0, 1)`, sub.id, w.ana); err != nil {
+					return err
+				}
 			}
 			r := rand.New(rand.NewPCG(1, uint64(n)))
 			for range 60 {
@@ -67,6 +75,8 @@ func tampered(t *testing.T) (*store.Store, *sql.Conn, func()) {
 	must("PRAGMA foreign_keys = OFF")
 	must("PRAGMA ignore_check_constraints = ON")
 	must("ATTACH ? AS pristine", path+".copy")
+	must("DROP TRIGGER price_ordered")
+	must("DROP TRIGGER price_dated_back")
 	for _, table := range kept {
 		must("CREATE TABLE pristine." + table + " AS SELECT * FROM main." + table)
 		for _, event := range []string{"update", "delete", "replace"} {
@@ -189,7 +199,8 @@ func another(r *rand.Rand, old any) any {
 	panic(fmt.Sprintf("a column holds %T", old))
 }
 
-var keys = map[string]string{"txn": "id", "batch": "id", "balance": "profile_id, account, unit", "statement": "payer_id, event_id, unit"}
+var keys = map[string]string{"txn": "id", "batch": "id", "balance": "profile_id, account, unit", "statement": "payer_id, event_id, unit",
+	"movement": "slot, dest_profile_id, dest_account, orig_profile_id, orig_account, dest_unit, orig_unit", "price": "plan_id, subscription_id, unit, since, entry_id"}
 
 func count(t *testing.T, conn *sql.Conn, table string) (n int) {
 	t.Helper()
@@ -252,6 +263,11 @@ func TestAnchor(t *testing.T) {
 		`INSERT INTO main.balance SELECT profile, account, unit, SUM(amount), COUNT(*) FROM (
 			SELECT dest_profile_id AS profile, dest_account AS account, dest_unit AS unit, dest_amount AS amount FROM main.txn
 			UNION ALL SELECT orig_profile_id, orig_account, orig_unit, -orig_amount FROM main.txn) GROUP BY 1, 2, 3`,
+		`DELETE FROM main.movement`,
+		`INSERT INTO main.movement SELECT slot, dest_profile_id, dest_account, orig_profile_id, orig_account, dest_unit, orig_unit, SUM(dest_amount), SUM(orig_amount)
+			FROM main.moved GROUP BY 1, 2, 3, 4, 5, 6, 7`,
+		`DELETE FROM main.price`,
+		`INSERT INTO main.price SELECT * FROM main.priced`,
 	} {
 		if _, err := conn.ExecContext(t.Context(), query); err != nil {
 			t.Fatal(err)
@@ -343,6 +359,14 @@ func TestVerifyNamesTheProblem(t *testing.T) {
 		{`UPDATE main.statement SET paid = paid + 1`, "sub_1001/, usd: is not the sum of its entries"},
 		{`UPDATE main.statement SET subscription_id = subscription_id + 1`, "sub_1001/, usd: names another subscription than its event"},
 		{`UPDATE main.statement SET subscription_id = NULL`, "sub_1001/, usd: names another subscription than its event"},
+		{`UPDATE main.movement SET dest_amount = dest_amount + 1`, "Payable from Receivable, usd: is not the sum of its entries"},
+		{`UPDATE main.movement SET orig_amount = -9223372036854775807`, "Payable from Receivable, usd: is not the sum of its entries"},
+		{`UPDATE main.movement SET slot = slot + 9223372036854000000`, "Payable from Receivable, usd: is not the sum of its entries"},
+		{`UPDATE main.movement SET slot = slot - 9223372036854000000`, "Payable from Receivable, usd: is not the sum of its entries"},
+		{`DELETE FROM main.movement`, "Payable from Receivable, usd: is not the sum of its entries"},
+		{`UPDATE main.price SET until = until - 1`, "price of subscription 1001, order "},
+		{`DELETE FROM main.price`, "price of subscription 1001, order "},
+		{`UPDATE main.price SET subscription_id = -subscription_id`, "price of plan 1001, order "},
 		{`UPDATE main.statement SET last_at = last_at + 1`, "sub_1001/, usd: is not the sum of its entries"},
 		{`UPDATE charge SET amount = amount + 1 WHERE id = ` + settled, "is not the sum of its lines (I3)"},
 		{`UPDATE charge SET amount = amount + 1 WHERE id = ` + settled, "is not what was received for it (I3)"},

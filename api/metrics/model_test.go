@@ -103,6 +103,11 @@ func TestModel(t *testing.T) {
 				w.order(sub, amount*rapid.Int64Range(0, 1).Draw(rt, "price"), rapid.Int64Range(1, 14).Draw(rt, "periods"), at)
 			}
 		}
+		if report, err := ledger.Verify(t.Context(), w.Store, nil); err != nil || slices.ContainsFunc(report.Problems, func(p ledger.Problem) bool {
+			return strings.HasPrefix(p.Where, "movement") || strings.HasPrefix(p.Where, "price")
+		}) {
+			rt.Fatalf("%v, %v", report.Problems, err)
+		}
 		m := model{w: w, provider: w.ids["acme"], of: of, bounds: bounds}
 		m.read()
 		query := fmt.Sprintf("?period_type=%s&nb_periods=%d&ends_at=%s", of, n, end)
