@@ -147,15 +147,3 @@ func (p periods) upTo() []span {
 	}
 	return all
 }
-
-// since are the spans that lead back from everything that is posted to the state before each boundary: from each to the next, and from
-// the last to the end of time.
-func (p periods) since() []span {
-	all := make([]span, len(p.bounds))
-	to := int64(math.MaxInt64 / 2)
-	for i := len(all) - 1; i >= 0; i-- {
-		all[i] = span{from: p.bounds[i].UnixMicro(), to: to}
-		to = p.bounds[i].UnixMicro()
-	}
-	return all
-}

@@ -8,9 +8,9 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// selectPlans are the plans of ?1, each with when its subscriptions that end at ?2 or later began and end, of one after the other.
+// selectPlans are the plans of ?1, each with when its subscriptions that end at ?2 or later began and end.
 // Subscriptions that wait for a grant or a request to be accepted do not count.
-const selectPlans = `SELECT slug, title, is_active, (SELECT coalesce(group_concat(s.created_at || ' ' || s.ends_at, ' '), '') FROM subscription s
+const selectPlans = `SELECT slug, title, is_active, (SELECT json_group_array(json_array(s.created_at, s.ends_at)) FROM subscription s
 		WHERE s.plan_id = plan.id AND s.ends_at >= ?2 AND s.grant_key IS NULL AND s.request_key IS NULL)
 	FROM plan WHERE profile_id = ?1 ORDER BY title, id`
 
@@ -35,7 +35,7 @@ func (s *Service) plans(c *rest.Call, r store.Reader) (Table, error) {
 			return err
 		}
 		active := make([]int64, len(bounds))
-		err := numbers(text, 2, func(row []int64) {
+		numbers(text, 2, func(row []int64) {
 			created, ends := row[0], row[1]
 			first, _ := slices.BinarySearch(bounds, created)
 			end, _ := slices.BinarySearch(bounds, ends)
@@ -48,7 +48,7 @@ func (s *Service) plans(c *rest.Call, r store.Reader) (Table, error) {
 		})
 		row.Location, row.IsActive, row.Values = "/profile/"+p.slug+"/plans/"+row.Slug+"/", &isActive, dated(t.bounds, active)
 		table.Results = append(table.Results, row)
-		return err
+		return nil
 	}, selectPlans, p.id, t.bounds[0])
 	table.Extra = []Series{{Slug: "churn", Values: dated(t.bounds, churned)}}
 	return table, err

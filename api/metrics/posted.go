@@ -2,8 +2,6 @@ package metrics
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
 )
 
 // What was posted in spans of time, added up: whole slots of it from the table movement, the rest from the entries themselves.
@@ -53,21 +51,24 @@ func bindRows[T [2]int64 | [3]int64](rows []T) string {
 	return string(b)
 }
 
-// numbers are the integers of a text that the database made of many rows (group_concat), with spaces between them: one text costs a
-// third of as many rows. fn is called with n at a time, and keeps nothing of them.
-func numbers(text string, n int, fn func(row []int64)) error {
+// numbers calls fn with the integers of a JSON text, n at a time, of which it keeps nothing. The database makes one text of many rows of
+// integers (json_group_array of json_array): that costs a fraction of reading them row by row.
+func numbers(text string, n int, fn func(row []int64)) {
 	row := make([]int64, 0, n)
-	for text != "" {
-		var word string
-		word, text, _ = strings.Cut(text, " ")
-		v, err := strconv.ParseInt(word, 10, 64)
-		if err != nil {
-			return err
-		}
-		if row = append(row, v); len(row) == n {
-			fn(row)
-			row = row[:0]
+	var v, sign int64 = 0, 1
+	within := false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9':
+			v, within = v*10+int64(c-'0'), true
+		case c == '-':
+			sign = -1
+		case within:
+			if row = append(row, sign*v); len(row) == n {
+				fn(row)
+				row = row[:0]
+			}
+			v, sign, within = 0, 1, false
 		}
 	}
-	return nil
 }

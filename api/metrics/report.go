@@ -8,16 +8,11 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// selectAllAccounts moves the balance of each account name, over all profiles, by span: Σ dest − Σ orig. The rows without a span are the
-// balances with everything posted, which are kept: so no more of the books is read than what was written since the first boundary.
-var selectAllAccounts = `WITH ` + spanTables + `
-	SELECT account, NULL AS i, SUM(amount) FROM balance WHERE unit = ?3 GROUP BY account
-	UNION ALL
-	SELECT account, i, SUM(amount) FROM (` +
-	posted(`i, t.dest_account AS account, t.dest_amount AS amount`, `t.dest_unit = ?3`) + `
-		UNION ALL ` +
-	posted(`i, t.orig_account, -t.orig_amount`, `t.orig_unit = ?3`) + `)
-	GROUP BY account, i`
+// selectMoved is what went from each account name to another, over all profiles, in the unit ?3, by span.
+var selectMoved = `WITH ` + spanTables + `
+	SELECT dest_account, orig_account, i, SUM(dest), SUM(orig) FROM (` +
+	posted(`i, t.dest_account, t.orig_account, CASE t.dest_unit WHEN ?3 THEN t.dest_amount ELSE 0 END AS dest, CASE t.orig_unit WHEN ?3 THEN t.orig_amount ELSE 0 END AS orig`, `1`) + `)
+	GROUP BY dest_account, orig_account, i`
 
 // showReport shows a balance sheet of the broker (metrics.md 4.1): for each line the balance, over all profiles, of the accounts whose
 // names contain its selector, just before each boundary, in the default unit. A report that has no lines is empty.
@@ -36,32 +31,33 @@ func (s *Service) showReport(c *rest.Call, r store.Reader) (Table, error) {
 	if err != nil || len(lines) == 0 {
 		return table, err
 	}
-	n := len(t.bounds)
 	balances := make([][]int64, len(lines)) // by line and boundary
 	for i := range balances {
-		balances[i] = make([]int64, n)
+		balances[i] = make([]int64, len(t.bounds))
 	}
-	slots, rest := bindPosted(t.since())
+	slots, rest := bindPosted(t.upTo())
 	err = store.Each(r, func(rows *sql.Rows) error {
-		var account string
-		var span sql.Null[int]
-		var amount int64
-		if err := rows.Scan(&account, &span, &amount); err != nil {
+		var dest, orig string
+		var span int
+		var in, out int64
+		if err := rows.Scan(&dest, &orig, &span, &in, &out); err != nil {
 			return err
 		}
-		until := n // of which boundaries it changes the balance: all, or those up to the span, which came before it
-		if span.Valid {
-			until, amount = span.V+1, -amount
-		}
-		for i := range lines {
-			if strings.Contains(strings.ToLower(account), strings.ToLower(lines[i].Selector)) {
-				for b := range until {
-					balances[i][b] += amount
-				}
+		for i, l := range lines {
+			if l.selects(dest) {
+				balances[i][span] += in
+			}
+			if l.selects(orig) {
+				balances[i][span] -= out
 			}
 		}
 		return nil
-	}, selectAllAccounts, slots, rest, s.Unit)
+	}, selectMoved, slots, rest, s.Unit)
+	for i := range balances {
+		for b := range balances[i][1:] {
+			balances[i][b+1] += balances[i][b]
+		}
+	}
 	for i, l := range lines {
 		if l.isPositive {
 			for b, v := range balances[i] {
@@ -71,4 +67,9 @@ func (s *Service) showReport(c *rest.Call, r store.Reader) (Table, error) {
 		table.Results = append(table.Results, Series{Slug: l.Title, Title: l.Title, Selector: &l.Selector, Values: dated(t.bounds, balances[i])})
 	}
 	return table, err
+}
+
+// selects reports whether a line is about an account: the case of its name does not matter.
+func (l *Line) selects(account string) bool {
+	return strings.Contains(strings.ToLower(account), strings.ToLower(l.Selector))
 }

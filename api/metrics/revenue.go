@@ -19,29 +19,37 @@ import (
 // the customer pays for. Setup fees and uses do not recur, and group buys are no subscriptions: they do not count. What was ordered and
 // is not paid counts, as it does for sales.
 
-// selectPrices are, for each plan of ?1, the prices per month in the unit ?2 that its subscriptions had: customer, price, since and until,
-// of one after the other. A month is 1/12 of a year of 365.25 days: 1461/2 hours, 487/16 days or 487/112 weeks. Prices are rounded down,
-// in integers that cannot overflow.
-const selectPrices = `SELECT (SELECT coalesce(group_concat(customer_id || ' ' || price || ' ' || since || ' ' || until, ' '), '') FROM (
-		SELECT p.customer_id, p.amount / (length.parts * p.nb_periods) * length.per_month
-			+ p.amount % (length.parts * p.nb_periods) * length.per_month / (length.parts * p.nb_periods) AS price,
-			MAX(p.since, p.starts_at) AS since, MIN(p.until, p.ends_at) AS until
+// selectPrices are, for each plan of ?1, the terms that its subscriptions had in the unit ?2: customer, amount, periods that it buys, since
+// and until.
+const selectPrices = `SELECT period_type, (SELECT json_group_array(json_array(p.customer_id, p.amount, p.nb_periods, MAX(p.since, p.starts_at), MIN(p.until, p.ends_at)))
 		FROM price p WHERE p.plan_id = plan.id AND p.unit = ?2)
-		WHERE price > 0 AND since < until)
-	FROM plan JOIN (SELECT 1 AS period_type, 1461 AS per_month, 2 AS parts UNION ALL SELECT 2, 487, 16 UNION ALL SELECT 3, 487, 112
-		UNION ALL SELECT 4, 1, 1 UNION ALL SELECT 5, 1, 12) length ON length.period_type = plan.period_type
-	WHERE plan.profile_id = ?1`
+	FROM plan WHERE profile_id = ?1`
 
-// A price is what a customer pays a month for a subscription, while it holds.
+// perMonth are the periods in a month, 1/12 of a year of 365.25 days, as a fraction.
+var perMonth = map[ledger.Period]struct{ periods, parts int64 }{
+	ledger.Hourly: {1461, 2}, ledger.Daily: {487, 16}, ledger.Weekly: {487, 112}, ledger.Monthly: {1, 1}, ledger.Yearly: {1, 12},
+}
+
+// A price is what a customer pays a month for a subscription, rounded down, while it holds.
 type price struct{ customer, amount, since, until int64 }
 
+// pricesOf are the prices that anybody had for some time, by customer.
 func pricesOf(r store.Reader, p provider, unit string) (all []price, err error) {
 	err = store.Each(r, func(rows *sql.Rows) error {
+		var of ledger.Period
 		var text string
-		if err := rows.Scan(&text); err != nil {
+		if err := rows.Scan((*int)(&of), &text); err != nil {
 			return err
 		}
-		return numbers(text, 4, func(row []int64) { all = append(all, price{row[0], row[1], row[2], row[3]}) })
+		month := perMonth[of]
+		numbers(text, 5, func(row []int64) {
+			parts := month.parts * row[2]
+			amount := row[1]/parts*month.periods + row[1]%parts*month.periods/parts // in two steps, which do not overflow
+			if since, until := row[3], row[4]; amount > 0 && since < until {
+				all = append(all, price{row[0], amount, since, until})
+			}
+		})
+		return nil
 	}, selectPrices, p.id, unit)
 	slices.SortFunc(all, func(a, b price) int { return cmp.Compare(a.customer, b.customer) })
 	return all, err

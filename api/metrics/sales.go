@@ -20,9 +20,9 @@ type sales struct {
 	payments, refunds                         int64 // in P
 }
 
-// selectOrders are, for each of the segments ?1 of time, all orders in it to ?2 in the unit ?3: customer and amount, of one after the other.
+// selectOrders are, for each of the segments ?1 of time, all orders in it to ?2 in the unit ?3: customer and amount.
 const selectOrders = `WITH segment AS MATERIALIZED (SELECT key AS i, value ->> 0 AS since, value ->> 1 AS until FROM json_each(?1))
-	SELECT segment.i, (SELECT coalesce(group_concat(t.dest_profile_id || ' ' || t.dest_amount, ' '), '') FROM txn t
+	SELECT segment.i, (SELECT json_group_array(json_array(t.dest_profile_id, t.dest_amount)) FROM txn t
 		WHERE t.orig_profile_id = ?2 AND t.orig_account = 'Receivable' AND t.dest_account <> 'Canceled' AND t.dest_unit = ?3
 			AND t.created_at >= segment.since AND t.created_at < segment.until)
 	FROM segment`
@@ -57,7 +57,7 @@ func ordersIn(r store.Reader, p provider, unit string, cuts []int64) (segments [
 		if err := rows.Scan(&i, &text); err != nil {
 			return err
 		}
-		return numbers(text, 2, func(row []int64) {
+		numbers(text, 2, func(row []int64) {
 			customer, ok := known[row[0]]
 			if !ok {
 				customer = len(known)
@@ -65,6 +65,7 @@ func ordersIn(r store.Reader, p provider, unit string, cuts []int64) (segments [
 			}
 			segments[i] = append(segments[i], order{customer, row[1]})
 		})
+		return nil
 	}, selectOrders, bindRows(bounds), p.id, unit)
 	return segments, len(known), err
 }
