@@ -8,8 +8,8 @@ import (
 )
 
 // Post appends the entries of one business operation to the books, as one batch named kind, in the caller's transaction. It
-// gives them their ids, updates the balances of their accounts, what moved between these and the statements of their payers, and chains the batch to the
-// one before it. Entries that move nothing are left out, except orders: a free order counts (5.3). With nothing left, nothing
+// gives them their ids, updates the balances of their accounts, what moved between these, and the statements of their payers,
+// and chains the batch to the one before it. Entries that move nothing are left out, except orders: a free order counts (5.3). With nothing left, nothing
 // is written and the batch is empty.
 //
 // The entries given are not changed; those of the Batch carry the ids, in the same order. Running the caller's function again

@@ -77,8 +77,8 @@ type Snapshots interface {
 }
 
 // Verify proves the books as they are when it starts: that the chain is whole from the first batch to the last, that every
-// entry keeps the rules of Post, that the trial balance is 0, that the balances and statements that are kept are the sums of the
-// entries, and that charges, their lines and their refunds add up. In the words of the contract, I1 to I7, and that no row was
+// entry keeps the rules of Post, that the trial balance is 0, that the balances, statements, movements and prices that are kept are those
+// of the entries, and that charges, their lines and their refunds add up. In the words of the contract, I1 to I7, and that no row was
 // altered, added, removed or reordered. What a chain cannot see, an end that was cut off or books written anew from some point
 // on, shows against an Anchor.
 //

@@ -3,7 +3,8 @@
 -- are proven against the entries by ledger.Verify.
 
 -- How much went from account to account in each slot of 2^32 µs, 72 minutes: slots have no time zone, and what is before and after the
--- first and the last whole one of a period is few entries. The ledger writes it with the entries. Profiles are 0 but on the accounts of a provider that its tables show.
+-- first and the last whole one of a period is few entries. The ledger writes it with the entries. Profiles are 0 but
+-- on the accounts of a provider that its tables show.
 CREATE TABLE movement (
     slot            INTEGER NOT NULL, -- created_at >> 32
     dest_profile_id INTEGER NOT NULL,
