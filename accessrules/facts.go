@@ -3,7 +3,10 @@
 // facts through one interface. It implements access.md, both parts.
 package accessrules
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Facts answers questions about others than the caller. Values are shared and must not be changed. Every method returns nil
 // (and no error) for what does not exist; an error means that the answer is not known, and nobody passes.
@@ -33,6 +36,29 @@ type User struct {
 	Roles       []Role    // opted in on both sides; some may have ended
 	Pending     []string  // slugs of the profiles with a grant that waits for an answer
 	Signed      map[string]time.Time
+	InvoiceKeys []InvoiceKey // of paid charge items that wait to be synchronised, in the order of the items
+}
+
+// An InvoiceKey stands for something paid that the application takes note of (access.md B.7 invoice_keys). It is told of by the
+// requests of a user, or of whoever has a role on a profile.
+type InvoiceKey struct {
+	Key     string
+	Profile string // slug of the profile, "" for the user's own
+}
+
+// Invoices are the keys that the application is told at now, each once.
+func (u *User) Invoices(now time.Time) []string {
+	var keys []string
+	for _, k := range u.InvoiceKeys {
+		told := k.Profile == ""
+		for i := 0; i < len(u.Roles) && !told; i++ {
+			told = u.Roles[i].Profile.Slug == k.Profile && accessible(&u.Roles[i], now)
+		}
+		if told && !slices.Contains(keys, k.Key) {
+			keys = append(keys, k.Key)
+		}
+	}
+	return keys
 }
 
 // A Role is what a user may do on a profile.

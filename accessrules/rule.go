@@ -24,6 +24,11 @@ type Refusal struct {
 	Target string // page that people are sent to; {name} stands for a parameter of the path. "": the page that cures the reason
 }
 
+// Open reports whether the rule admits everybody (operation 0).
+func (r *Rule) Open() bool {
+	return !slices.ContainsFunc(r.Conditions, func(c Condition) bool { return c != Any() })
+}
+
 // Text is the rule in the words of the Caddyfile, in one line.
 func (r *Rule) Text() string {
 	words := append([]string{r.Path}, r.Methods...)

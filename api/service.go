@@ -150,7 +150,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.rest, err = rest.New(rest.Options{
 		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
 		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
-		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule,
+		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule, CORSRestricted: s.proxy.Restricted,
 	}, endpoints)
 	s.openAPI = sync.OnceValues(func() (json.RawMessage, error) { return json.Marshal(s.rest.OpenAPI()) })
 	return s, err
@@ -226,6 +226,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.rest.ServeHTTP(w, r)
 }
+
+// CORS lets scripts of other origins read an answer of the gate itself, as those of the API (access.md B.9).
+func (s *Service) CORS(h http.Header, r *http.Request) { s.rest.CORS(h, r) }
 
 // Picture answers a request for a picture that was uploaded: GET and HEAD of /media/<sha256>.<extension>.
 func (s *Service) Picture(w http.ResponseWriter, r *http.Request) { s.pictures.ServeHTTP(w, r) }

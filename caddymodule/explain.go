@@ -287,7 +287,7 @@ func (g *Gate) receives(q *accessrules.Query, d *accessrules.Decision) (*receive
 		out.Headers["Cookie"] = `sessionid="` + redacted + `"`
 	}
 	if backend != accessrules.NoSession || g.Assertion != nil {
-		session := accessrules.Session{User: q.Caller, Site: key.site, LastVisited: key.visited}
+		session := key.session(q.Now)
 		var expires time.Time
 		if backend == accessrules.JWTSession {
 			expires = q.Now.Add(accessrules.SessionLifetime)

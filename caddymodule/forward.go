@@ -39,6 +39,7 @@ type keptKey struct {
 	subject *accessrules.Profile // that the headers are about, nil for none
 	profile string               // of the path
 	visited string
+	quiet   bool // about invoice keys
 }
 
 // attachment is what is attached to the requests of a caller. Immutable.
@@ -46,6 +47,7 @@ type attachment struct {
 	until   time.Time
 	headers []accessrules.Header
 	cookie  string
+	keys    []string // of invoices, that the application is told
 }
 
 func (a *attachment) weight() uint32 {
@@ -72,8 +74,9 @@ func (f *forwarder) anonymous(r *http.Request) {
 	f.strip(r, directory.Anonymous, f.gate.live.Chosen())
 }
 
-// attach prepares a request that was admitted. Error: facts could not be read.
-func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.Identity, d *accessrules.Decision) error {
+// attach prepares a request that was admitted, and returns the keys of invoices that the application is told. Error: facts could not
+// be read.
+func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.Identity, d *accessrules.Decision) (keys []string, err error) {
 	choice := f.gate.live.Chosen()
 	f.strip(r, id.Scheme, choice)
 	if id.User == nil {
@@ -81,15 +84,15 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 			session := accessrules.Session{}
 			value, err := session.Cookie(key, q.Now, rand.Reader)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			addCookie(r, `sessionid="`+value+`"`)
 		}
-		return nil
+		return nil, nil
 	}
 	a, err := f.attachment(q, d, choice)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Later handlers may edit values in place: each request gets its own.
 	values := make([]string, len(a.headers))
@@ -100,7 +103,7 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 	if a.cookie != "" {
 		addCookie(r, a.cookie)
 	}
-	return nil
+	return a.keys, nil
 }
 
 // attachment is what is attached to a request of a known caller: what was made for an earlier one, or made now.
@@ -131,6 +134,7 @@ func (f *forwarder) key(q *accessrules.Query, d *accessrules.Decision, choice *a
 	if key.site, err = f.gate.app.service.GateSite(); err != nil {
 		return key, err
 	}
+	key.quiet = len(q.Caller.InvoiceKeys) > 0 && d.Rule.Open()
 	if f.gate.Headers {
 		key.profile = d.Params.Get("profile")
 		key.subject, err = f.gate.headers.Subject(q, d)
@@ -138,11 +142,20 @@ func (f *forwarder) key(q *accessrules.Query, d *accessrules.Decision, choice *a
 	return key, err
 }
 
+// session is what the upstream is told of the caller. A rule that is open to all tells of no invoice (access.md B.7).
+func (key *keptKey) session(now time.Time) accessrules.Session {
+	s := accessrules.Session{User: key.user, Site: key.site, LastVisited: key.visited}
+	if !key.quiet {
+		s.InvoiceKeys = key.user.Invoices(now)
+	}
+	return s
+}
+
 // make makes what is attached to the requests of a caller.
 func (f *forwarder) make(now time.Time, key keptKey) (*attachment, error) {
 	g := f.gate
 	a := &attachment{until: now.Add(keepSession)}
-	session := accessrules.Session{User: key.user, Site: key.site, LastVisited: key.visited}
+	session := key.session(now)
 	switch backend, secret := f.session(key.choice); backend {
 	case accessrules.JWTSession:
 		token, err := session.JWT(secret, now)
@@ -167,6 +180,9 @@ func (f *forwarder) make(now time.Time, key keptKey) (*attachment, error) {
 		a.headers = append(a.headers, accessrules.Header{Name: g.Assertion.name(), Value: token})
 		a.until = now.Add(keepAssertion)
 		f.warn(key.user, len(token))
+	}
+	if len(a.headers) > 0 || a.cookie != "" {
+		a.keys = session.InvoiceKeys
 	}
 	if g.Headers {
 		a.headers = g.headers.AppendCaller(a.headers, key.user, key.profile, now)

@@ -185,13 +185,17 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		}
 		d = g.live.Set().Decide(&q, path)
 	}
+	var invoices []string
 	if d.Verdict.OK() && d.Rule.Forward {
-		if err := g.upward.attach(r, &q, &id, &d); err != nil {
+		if invoices, err = g.upward.attach(r, &q, &id, &d); err != nil {
 			d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}
 		}
 	}
 	if d.Verdict.OK() {
 		g.observe(r, &q, &d, resultAdmitted)
+		if len(invoices) > 0 {
+			return g.synchronise(w, r, next, invoices)
+		}
 		return next.ServeHTTP(w, r)
 	}
 	if len(g.app.Pages) > 0 && g.app.reachable(path) { // everybody, or the cure would be refused too; without identity

@@ -289,3 +289,36 @@ func TestDemoAdmits(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusalAcrossOrigins has a script of another origin read why it was refused; which origins may is the App record's to say
+// besides the Caddyfile's (access.md B.9).
+func TestRefusalAcrossOrigins(t *testing.T) {
+	s := newSite(t, func(s *site) { s.global = "cors_origins https://spa.example.com" })
+	donny := s.login("donny")
+	allowed := func(path, origin string) string {
+		t.Helper()
+		a := s.do("GET", path, nil, "Origin: "+origin)
+		if got := a.header.Get("Access-Control-Allow-Credentials") == "true"; got != (a.header.Get("Access-Control-Allow-Origin") != "") {
+			t.Errorf("headers %v", a.header)
+		}
+		return a.header.Get("Access-Control-Allow-Origin")
+	}
+	const listed, near, far = "https://spa.example.com", "http://127.0.0.1:5000", "https://evil.example.com"
+	for _, path := range []string{"/account/", "/nowhere/", "/api/profile/cowork"} {
+		for _, restricted := range []bool{false, true} {
+			s.must(200, "PATCH", "/api/proxy", map[string]any{"cors_restricted": restricted}, donny)
+			want := map[string]string{listed: listed, far: "", near: ""}
+			if restricted {
+				want[near] = near
+			}
+			for origin, want := range want {
+				if got := allowed(path, origin); got != want {
+					t.Errorf("%s from %s, restricted %v: %q, want %q", path, origin, restricted, got, want)
+				}
+			}
+		}
+	}
+	if got := allowed("/public/", listed); got != "" {
+		t.Errorf("the application's own answer: %q", got)
+	}
+}

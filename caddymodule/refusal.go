@@ -36,6 +36,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 	h := w.Header()
 	h.Add("Vary", "Accept, Authorization, Cookie")
 	h.Set("Cache-Control", "no-store")
+	g.app.service.CORS(h, r) // a script of a listed origin may read why
 	if target != "" {
 		if v.Cart != "" {
 			if err := g.app.service.PutInCart(r.Context(), q.Caller, v.Cart); err != nil {

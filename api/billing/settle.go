@@ -193,8 +193,11 @@ func (s *Service) move(tx *store.Tx, c *charge, to chargeState, reason string) e
 	if err == nil && n != 1 {
 		err = fmt.Errorf("billing: charge %d is not %s", c.ID, c.State)
 	}
+	if err != nil {
+		return err
+	}
 	c.State = to
-	return err
+	return s.dir.TouchInvoiced(tx, c.ID)
 }
 
 // fail notes that a charge was refused after all: its orders stay, and are due (ledger.md 5.14).

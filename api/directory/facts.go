@@ -187,14 +187,15 @@ func (d *Directory) findUser(r store.Reader, epoch uint64, id int64) (*user, err
 	var email *string
 	var first, last string
 	var nick, full *string
-	var signed bool
+	var signed, invoiced bool
 	var lastLogin store.Time
 	err := r.QueryRow(`SELECT id, username, email, first_name, last_name, substr(password, 1, 1) NOT IN ('', '!'), is_active, last_login,
 		password_changed_at, EXISTS (SELECT 1 FROM otp WHERE user_id = user.id), EXISTS (SELECT 1 FROM signature WHERE user_id = user.id),
+		EXISTS (SELECT 1 FROM charge_item WHERE invoice_key >= ''),
 		(SELECT nick_name FROM contact WHERE user_id = user.id AND nick_name <> '' ORDER BY created_at, id LIMIT 1),
 		(SELECT full_name FROM contact WHERE user_id = user.id AND full_name <> '' ORDER BY created_at, id LIMIT 1)
 		FROM user WHERE id = ?`, id).
-		Scan(&u.ID, &u.Username, &email, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged, &u.OTP, &signed, &nick, &full)
+		Scan(&u.ID, &u.Username, &email, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged, &u.OTP, &signed, &invoiced, &nick, &full)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -211,6 +212,11 @@ func (d *Directory) findUser(r store.Reader, epoch uint64, id int64) (*user, err
 	}
 	if err := d.readRoles(r, u); err != nil {
 		return nil, err
+	}
+	if invoiced { // hardly any site has any
+		if u.InvoiceKeys, err = readInvoiceKeys(r, &u.User); err != nil {
+			return nil, err
+		}
 	}
 	u.checked.Store(epoch)
 	d.users.Set(id, u)

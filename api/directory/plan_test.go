@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/store"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
@@ -46,6 +47,9 @@ func TestQueriesUseIndexes(t *testing.T) {
 			func() error { _, err := w.openCookie(r, 1, s.Key); return err },
 			func() error { _, err := w.openKey(r, 1, key); return err },
 			func() error { _, err := NameFree(r, "bob", 0, 0); return err },
+			func() error { _, err := readInvoiceKeys(r, &accessrules.User{Username: "xia"}); return err },
+			func() error { _, err := invoicedNames(r, []string{"key"}); return err },
+			func() error { _, _, err := named(r, []string{"xia"}); return err },
 		} {
 			if err := ask(); err != nil {
 				return err
@@ -53,7 +57,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		}
 		return nil
 	})
-	if len(queries) < 11 {
+	if len(queries) < 15 {
 		t.Errorf("%d queries were seen", len(queries))
 	}
 	for query, args := range queries {

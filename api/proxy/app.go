@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -131,6 +132,15 @@ func (s *Service) listed(address string) string {
 	}
 	return upstreams[i]
 }
+
+// Synchronised takes the keys of invoices off what was paid: the application has answered a request that told it of them
+// (access.md B.7).
+func (s *Service) Synchronised(ctx context.Context, keys []string) error {
+	return s.Store.Write(ctx, func(tx *store.Tx) error { return s.Directory.Synchronised(tx, keys) })
+}
+
+// Restricted is cors_restricted of the record in force: see rest.Options (access.md B.9).
+func (s *Service) Restricted() bool { return !s.unrestricted.Load() }
 
 // A Key is a new key of sessions.
 type Key struct {

@@ -104,6 +104,7 @@ func (s *Service) prepare(a app, rules []record) (use func(), err error) {
 	choice := accessrules.Choice{Upstream: value(a.EntryPoint), Backend: a.Backend, Key: a.key}
 	return func() {
 		take()
+		s.unrestricted.Store(!a.CORSRestricted)
 		for _, g := range s.gates {
 			if err := g.Choose(choice); err != nil {
 				s.Logger.Warn("the API chose an upstream that the gate does not list: the first is used", zap.String("gate", g.Name), zap.String("upstream", choice.Upstream))

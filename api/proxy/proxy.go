@@ -5,6 +5,7 @@ package proxy
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -33,6 +34,8 @@ type Service struct {
 	// loading keeps what was read from overtaking what was written meanwhile.
 	loading sync.Mutex
 	version int // of the record and the rules in force: counts writes
+	// unrestricted is the contrary of cors_restricted, which holds by default.
+	unrestricted atomic.Bool
 }
 
 // New makes a service.

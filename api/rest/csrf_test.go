@@ -146,6 +146,27 @@ func TestCORS(t *testing.T) {
 		resttest.Case("listed as the beginning", "", "GET /api", "", 200, "*").With("Origin: https://spa.example.com.evil.com").Wants(none...),
 		resttest.Case("no origin", "", "GET /api", "", 200, "*").Wants(none...),
 	)
+	restricted := true
+	asked := func(*http.Request) string { return "http://app.site.example" }
+	within := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origins: []string{"https://spa.example.com"}, Origin: asked,
+		CORSRestricted: func() bool { return restricted }}, clock, shop())
+	for origin, reads := range map[string]bool{ // of a site at http://app.site.example
+		"http://site.example": true, "https://site.example": true, "http://www.site.example:8080": true, "http://app.site.example:8080": true,
+		"http://app.site.example": false, "http://other.site.example": false, "http://example": false, "ftp://site.example": false,
+		"http://evilsite.example": false, "http://site.example.evil.com": false, "null": false, "site.example": false,
+	} {
+		for _, restricted = range []bool{true, false} {
+			test := resttest.Case(origin, "", "GET /api", "", 200, "*").With("Origin: " + origin)
+			if reads && restricted {
+				test = test.Wants("Access-Control-Allow-Origin: "+origin, "Access-Control-Allow-Credentials: true")
+			} else {
+				test = test.Wants(none...)
+			}
+			within.Run(t, test)
+		}
+	}
+	alone := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origin: asked, CORSRestricted: func() bool { return true }}, clock, shop())
+	alone.Run(t, resttest.Case("none is listed", "", "GET /api", "", 200, "*").With("Origin: http://site.example").Wants(none...))
 	off := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Logger: zap.NewNop()}, clock, shop())
 	off.Run(t, resttest.Case("off by default", "", "GET /api", "", 200, "*").With(listed).
 		Wants(append(none, "Vary: Accept, Accept-Language, Cookie, DNT")...))

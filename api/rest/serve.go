@@ -39,7 +39,7 @@ func (s *Service) serve(c *Call) error {
 	h["Vary"] = append(h["Vary"], "Accept, Accept-Language, Cookie, DNT")
 	h["X-Frame-Options"] = []string{"DENY"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
-	s.cors(c)
+	s.CORS(h, c.r)
 	rt, params := s.routes.find(c.r)
 	if rt == nil {
 		return errNotFound

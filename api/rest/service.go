@@ -52,6 +52,9 @@ type Options struct {
 	NotActivated func(u *accessrules.User)
 	// Origins may call the API with credentials from a browser (conventions.md 3.1). Default: none.
 	Origins []string
+	// CORSRestricted reports whether, where there are Origins, those of the site's own domain and of the domains above it may call
+	// the API too (access.md B.9 cors_restricted). Default: they may not.
+	CORSRestricted func() bool
 	// ReadOnly refuses every write on endpoints that ask for a role (conventions.md 2.4).
 	ReadOnly bool
 }
