@@ -243,10 +243,21 @@ func appendPrintable(b []byte, s, more string) []byte {
 // begins with DefaultPrefix; in any case, and with any other separator in place of hyphens, which upstreams may fold. It also
 // removes such names, Authorization and Cookie from Connection, where a client could have a proxy drop what the gate sets. It
 // does so on every request, whether headers are on or off (decision 55). h may be nil. Trailers want stripping too.
-func (h *Headers) Strip(header http.Header) {
-	for name := range header {
-		if h.ours(name) {
+//
+// It removes as well what would tell an upstream of another path than the one that is decided on, and returns the methods that the
+// request asks an upstream to take in place of its own, in capitals: see Set.DecideOver.
+func (h *Headers) Strip(header http.Header) (methods []string) {
+	for name, values := range header {
+		switch {
+		case h.ours(name):
 			delete(header, name)
+		case name == "" || foldHeader(name[0]) != 'x':
+		case among(rerouting, name):
+			delete(header, name)
+		case among(overriding, name):
+			for _, v := range values {
+				methods = append(methods, capitals(strings.TrimSpace(v)))
+			}
 		}
 	}
 	for _, value := range header["Connection"] {
@@ -255,6 +266,7 @@ func (h *Headers) Strip(header http.Header) {
 			break
 		}
 	}
+	return methods
 }
 
 // ours reports whether a header tells who calls.

@@ -237,28 +237,19 @@ func own(name string) bool {
 	return false
 }
 
-// stripCookies takes our cookies off a request and leaves the others byte for byte.
+// stripCookies takes our cookies off a request and leaves the others byte for byte. Commas part cookies too, as they do for servers
+// that follow RFC 2965, and what is around a name that no name may hold is no part of it, since who reads it may take it for blanks.
 func stripCookies(h http.Header) {
 	lines := h["Cookie"]
 	kept := lines[:0:0]
 	changed := false
 	for _, line := range lines {
-		var b strings.Builder
-		for pair := range strings.SplitSeq(line, ";") {
-			name, _, _ := strings.Cut(pair, "=")
-			if own(strings.TrimSpace(name)) {
-				changed = true
-				continue
-			}
-			if b.Len() > 0 {
-				b.WriteByte(';')
-			} else {
-				pair = strings.TrimLeft(pair, " \t")
-			}
-			b.WriteString(pair)
+		was := len(line)
+		if line = withoutOwn(line); len(line) != was {
+			changed = true
 		}
-		if b.Len() > 0 {
-			kept = append(kept, b.String())
+		if line != "" {
+			kept = append(kept, line)
 		}
 	}
 	switch {
@@ -268,6 +259,42 @@ func stripCookies(h http.Header) {
 	default:
 		h["Cookie"] = kept
 	}
+}
+
+// withoutOwn is a line of cookies without ours.
+func withoutOwn(line string) string {
+	if !strings.Contains(line, "sessionid") && !strings.Contains(line, "csrftoken") && !strings.Contains(line, "cart") {
+		return line
+	}
+	var kept []byte
+	for rest := line; rest != ""; {
+		part, separator := rest, ""
+		if at := strings.IndexAny(rest, ";,"); at >= 0 {
+			part, separator, rest = rest[:at], rest[at:at+1], rest[at+1:]
+		} else {
+			rest = ""
+		}
+		name, _, _ := strings.Cut(part, "=")
+		switch n := len(kept); {
+		case own(strings.TrimFunc(name, notOfNames)):
+			if n > 0 && separator == ";" {
+				kept[n-1] = ';' // what comes next is another cookie, whatever was before
+			}
+			continue
+		case n == 0 && len(part)+len(separator)+len(rest) < len(line):
+			part = strings.TrimLeft(part, " \t") // what was before it is gone
+		}
+		kept = append(append(kept, part...), separator...)
+	}
+	if len(kept) < len(line) {
+		return strings.TrimRight(string(kept), ";, \t")
+	}
+	return line
+}
+
+// notOfNames reports whether a character is no letter, digit, hyphen or underscore, as the names of our cookies consist of.
+func notOfNames(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_')
 }
 
 func addCookie(r *http.Request, cookie string) {

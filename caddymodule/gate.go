@@ -75,6 +75,7 @@ var (
 	sessionForms = []string{accessrules.NoSession: "none", accessrules.CookieSession: "cookie", accessrules.JWTSession: "jwt"}
 	ruleSources  = []string{"both", "caddyfile", "api"}
 	errDemo      = errors.New("this site runs in demo mode and answers to its own machine only")
+	errTunnel    = errors.New("a request for a tunnel")
 	errStarting  = errors.New("the service is starting")
 )
 
@@ -145,19 +146,23 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	q := accessrules.Query{
 		Facts:    g.app.site.Directory,
 		Now:      g.app.site.Now(),
-		Method:   r.Method,
 		Page:     isPage(r.Header["Accept"]),
 		ReadOnly: g.app.DisableUpdates,
 	}
 	d := accessrules.Decision{Index: -1, Failed: -1}
 	path, err := accessrules.Clean(r.URL.EscapedPath())
+	var ok bool
+	if q.Method, ok = accessrules.Method(r); !ok && err == nil {
+		err = errTunnel
+	}
 	if err != nil {
 		d.Verdict.Reason = reasonAmbiguous
 		g.observe(r, &q, &d, resultRefused)
 		return g.ambiguous(w, r, err)
 	}
 	setPath(r, path)
-	g.headers.Strip(r.Header)
+	methods := g.headers.Strip(r.Header)
+	accessrules.StripUpgrade(r)
 	r.Trailer = nil // it fills up while the body is read, after all checks; whoever passes a request on may drop it (RFC 9110 6.5)
 	if len(g.dials) > 0 {
 		g.choose(r)
@@ -166,7 +171,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		g.app.serveJWKS(w, r)
 		return nil
 	}
-	if preflight(r) && !g.PreflightDeny {
+	if preflight(r) && !g.PreflightDeny && len(methods) == 0 {
 		g.upward.anonymous(r)
 		g.observe(r, &q, &d, resultPreflight)
 		return next.ServeHTTP(w, r)
@@ -183,7 +188,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		if q.Caller = id.User; id.User != nil {
 			known(r, id.User)
 		}
-		d = g.live.Set().Decide(&q, path)
+		d = g.live.Set().DecideOver(&q, path, methods)
 	}
 	var invoices []string
 	if d.Verdict.OK() && d.Rule.Forward {

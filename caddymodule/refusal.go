@@ -133,11 +133,15 @@ func refusal(r *http.Request, v accessrules.Verdict) string {
 // reasonAmbiguous is the reason of requests that are refused before a rule is looked for.
 const reasonAmbiguous accessrules.Reason = "ambiguous-path"
 
-// ambiguous answers a request whose path could mean one thing to the gate and another to the upstream.
+// ambiguous answers a request that could mean one thing to the gate and another to the upstream.
 func (g *Gate) ambiguous(w http.ResponseWriter, r *http.Request, err error) error {
+	detail := "The path of this request is ambiguous."
+	if errors.Is(err, errTunnel) {
+		detail = "There are no tunnels here."
+	}
 	g.debug("ambiguous path", zap.String("uri", r.RequestURI), zap.Error(err))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
-	_, err = w.Write([]byte(`{"detail":"The path of this request is ambiguous.","reason":"` + string(reasonAmbiguous) + `"}`))
+	_, err = w.Write([]byte(`{"detail":"` + detail + `","reason":"` + string(reasonAmbiguous) + `"}`))
 	return err
 }

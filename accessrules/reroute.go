@@ -1,0 +1,73 @@
+package accessrules
+
+import "net/http"
+
+// What else a request may say of its path and its method. Some frameworks act on it in place of what the gate has decided on.
+
+// rerouting are headers by which a proxy tells the path that it was asked for: no client has a say in them.
+var rerouting = []string{"X-Original-Url", "X-Rewrite-Url"}
+
+// overriding are headers by which a client asks for another method than the request's own.
+var overriding = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
+func among(names []string, name string) bool {
+	for _, n := range names {
+		if len(n) == len(name) && sameHeader(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// Method is the method that an upstream may take a request to have: in capitals, since some put it so, and GET for a WebSocket over
+// HTTP/2 and HTTP/3, which goes on as one. ok is false for a request for a tunnel: what passes through it would pass unseen.
+func Method(r *http.Request) (method string, ok bool) {
+	if r.Method == http.MethodConnect {
+		return http.MethodGet, r.ProtoMajor == 2 && r.Header.Get(":protocol") == "websocket" || r.ProtoMajor == 3 && r.Proto == "websocket"
+	}
+	return capitals(r.Method), true
+}
+
+// capitals is a method in capitals.
+func capitals(method string) string {
+	for i := range len(method) {
+		if 'a' <= method[i] && method[i] <= 'z' {
+			b := []byte(method)
+			for j, c := range b[i:] {
+				if 'a' <= c && c <= 'z' {
+					b[i+j] = c - 'a' + 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return method
+}
+
+// StripUpgrade keeps a request from becoming something else than a WebSocket: over h2c or TLS further requests would follow, which
+// nobody decides on. A server may take no notice of an Upgrade (RFC 9110 7.8), and so do we.
+func StripUpgrade(r *http.Request) {
+	if values := r.Header["Upgrade"]; len(values) > 0 && (len(values) > 1 || r.Method != http.MethodGet || !isWebSocket(values[0])) {
+		delete(r.Header, "Upgrade")
+	}
+}
+
+func isWebSocket(upgrade string) bool {
+	return len(upgrade) == len("websocket") && capitals(upgrade) == "WEBSOCKET"
+}
+
+// DecideOver is Decide for a request that asks upstreams for other methods too, as Strip returns them: it must be admitted with each.
+func (s *Set) DecideOver(q *Query, path string, methods []string) Decision {
+	d := s.Decide(q, path)
+	for _, method := range methods {
+		if !d.Verdict.OK() {
+			break
+		}
+		other := *q
+		other.Method = method
+		if o := s.Decide(&other, path); !o.Verdict.OK() {
+			return o
+		}
+	}
+	return d
+}
