@@ -70,7 +70,7 @@ func (s *Service) PlanRenewals(ctx context.Context, at time.Time) (plan *Renewal
 	if err != nil {
 		return nil, err
 	}
-	if err := rehearsed.billing.Renew(ctx); err != nil {
+	if err := rehearsed.Renew(ctx); err != nil {
 		return nil, err
 	}
 	return rehearsed.changes(ctx, at, before)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/proxy"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -39,6 +41,9 @@ type Options struct {
 	Templates fs.FS                       // of the site's own messages; nil for none
 	Emitted   func(event, subject string) // is told of events that happened: notice.Options. Optional
 	Webhooks  []notice.WebhookOptions     // are told events; Now is filled in
+	OptIn     bool                        // users are mailed about events that they chose alone (notifications_opt_out)
+	// SalesReport is how often the broker is told what was sold (metrics.md 6); 0: never.
+	SalesReport ledger.Period
 	// WelcomeEmail says whether new users are sent a message; nil: the API chooses.
 	WelcomeEmail *bool
 	// Processor takes the payments; the profile that stands for it in the ledger is made on the first start.
@@ -105,7 +110,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
-		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Emitted: o.Emitted, Templates: o.Templates,
+		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Emitted: o.Emitted, Templates: o.Templates, OptIn: o.OptIn,
 	})
 	if err != nil {
 		return nil, err
@@ -136,6 +141,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.metrics = metrics.New(metrics.Options{
 		Directory: site.Directory, Billing: s.billing, Unit: o.Billing.Unit,
 		CanPay: func() bool { return o.Processor != nil && o.Processor.Configured() },
+		Store:  site.Store, Notices: s.notices, Logger: site.Logger, Report: o.SalesReport,
 	})
 	s.profiles.SetUsers(s.auth)
 	s.profiles.SetActivities(s.auth.ActivitiesOf)
@@ -210,9 +216,15 @@ func (s *Service) jobs() []job {
 		{name: "follow the gate", do: func(ctx context.Context) error { return s.proxy.Follow(ctx, s.site.changed) }},
 		{name: "note the use of keys", every: time.Minute, do: s.site.Directory.FlushKeyUse},
 		{name: "finish payments", every: time.Minute, do: s.billing.Sweep},
-		{name: "renew", every: time.Hour, do: s.billing.Renew},
+		{name: "renew", every: time.Hour, do: s.Renew},
 		{name: "prune", every: time.Hour, do: s.prune},
 	}
+}
+
+// Renew runs the renewal engine at the present (subscriptions.md 13), and then reports on the sales of periods that ended, which may hold
+// what it ordered.
+func (s *Service) Renew(ctx context.Context) error {
+	return errors.Join(s.billing.Renew(ctx), s.metrics.ReportSales(ctx))
 }
 
 // ServeHTTP answers requests under /api; 503 until Start is done.

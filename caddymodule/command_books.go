@@ -59,7 +59,7 @@ func runRenew(ctx context.Context, flags caddycmd.Flags, app *App, out io.Writer
 		if at != "" {
 			return errors.New("--at goes with --dry-run: money moves at the present only")
 		}
-		return billing.Renew(ctx)
+		return app.service.Renew(ctx)
 	}
 	when := time.Now()
 	if at != "" {

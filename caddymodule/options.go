@@ -63,6 +63,8 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	}
 	o.Emitted = func(event, subject string) { a.events.announce(event, subject) }
 	o.WelcomeEmail = a.WelcomeEmail
+	o.OptIn = a.NotificationsOptOut != nil && !*a.NotificationsOptOut
+	o.SalesReport, _ = ledger.ParsePeriod(a.SalesReport) // none when it is off
 	if o.Webhooks, err = a.webhooks(repl); err != nil {
 		return o, err
 	}

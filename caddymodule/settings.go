@@ -87,6 +87,15 @@ type Settings struct {
 	MailTemplates string `json:"mail_templates,omitempty"`
 	// NotificationEmailDisabled stops the messages about events, but for verification codes. Default: `off`.
 	NotificationEmailDisabled bool `json:"notification_email_disabled,omitempty"`
+	// NotificationsOptOut mails users about every event but those they switched off; without it, about those alone that they
+	// switched on. What was stored changes its meaning with it. Default: `on`.
+	NotificationsOptOut *bool `json:"notifications_opt_out,omitempty"`
+	// LoginNotices tells users by mail of log-ins to their account, and of those that failed: `user_logged_in` and `user_login_failed`.
+	// Default: `off`.
+	LoginNotices bool `json:"login_notices,omitempty"`
+	// SalesReport is how often the broker is mailed what was sold: `hourly`, `daily`, `weekly`, `monthly`, `yearly` (the year so far,
+	// every month) or `off`. Default: `weekly`.
+	SalesReport string `json:"sales_report,omitempty"`
 	// Webhook are the URLs that events are posted to, each with the names of those it is told, or none for all. A URL may be a
 	// placeholder. Default: none.
 	Webhook map[string][]string `json:"webhook,omitempty"`
@@ -141,6 +150,9 @@ var settings = []setting{
 	{"smtp_tls", "starttls|implicit|none", "starttls", "encryption of that connection: by STARTTLS, from the first byte on, or none", func(s *Settings) any { return &s.SMTPTLS }},
 	{"mail_templates", "<folder>", "", "the site's own messages, in place of ours file by file (docs/notices.md)", func(s *Settings) any { return &s.MailTemplates }},
 	{"notification_email_disabled", "[on|off]", "off", "no messages about events, but for verification codes", func(s *Settings) any { return &s.NotificationEmailDisabled }},
+	{"notifications_opt_out", "[on|off]", "on", "users are mailed about every event but those they switched off; off: about those alone that they switched on", func(s *Settings) any { return &s.NotificationsOptOut }},
+	{"login_notices", "[on|off]", "off", "users are told of log-ins to their account, and of those that failed (docs/notices.md)", func(s *Settings) any { return &s.LoginNotices }},
+	{"sales_report", "hourly|daily|weekly|monthly|yearly|off", "weekly", "how often the broker is mailed what was sold; yearly: the year so far, every month", func(s *Settings) any { return &s.SalesReport }},
 	{"webhook", "<url> [<event>...]", "", "URL that events are posted to, those named or all; may be repeated", func(s *Settings) any { return &s.Webhook }},
 	{"webhook_secret", "<url> <secret>...", "", "placeholders for the secrets that sign what is posted to that URL, `{env.NAME}` or `{file./path}`, each `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
 	{"webhook_private", "[on|off]", "off", "webhooks may lead to this machine and private networks", func(s *Settings) any { return &s.WebhookPrivate }},

@@ -1,19 +1,23 @@
 // Package metrics is what a provider sells and to whom, in tables and lists: docs/contract/metrics.md, and docs/metrics.md for what we
-// add to it. It writes nothing but the lines of the broker's balance sheets.
+// add to it. It writes nothing but the lines of the broker's balance sheets, and which periods were reported on.
 package metrics
 
 import (
 	"errors"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// Options of a Service. All are required.
+// Options of a Service. All are required, those of reports for reports alone.
 type Options struct {
 	Directory *directory.Directory
 	Billing   *billing.Service
@@ -21,6 +25,13 @@ type Options struct {
 	Unit string
 	// CanPay reports whether the site has a payment processor with its keys.
 	CanPay func() bool
+
+	// Of the periodic reports on sales.
+	Store   *store.Store
+	Notices *notice.Notices
+	Logger  *zap.Logger
+	// Report is the length of their periods; 0: there are none.
+	Report ledger.Period
 }
 
 // Service carries out the operations of /api/metrics.

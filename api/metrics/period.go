@@ -117,11 +117,16 @@ type span struct{ from, to, fromBefore, toBefore int64 }
 func (p periods) spans(interval ledger.Period) []span {
 	all := make([]span, len(p.bounds)-1)
 	for i := range all {
-		from, to := p.bounds[i].UnixMicro(), p.bounds[i+1].UnixMicro()
-		before := interval.Add(p.bounds[i+1], -1).UnixMicro()
-		all[i] = span{from, to, before - (to - from), before}
+		all[i] = spanOf(p.bounds[i], p.bounds[i+1], interval)
 	}
 	return all
+}
+
+// spanOf is a period with the one before it by interval.
+func spanOf(since, until store.Time, interval ledger.Period) span {
+	from, to := since.UnixMicro(), until.UnixMicro()
+	before := interval.Add(until, -1).UnixMicro()
+	return span{from, to, before - (to - from), before}
 }
 
 // spanTable is the spans bound to ?1, for the WITH of a query.

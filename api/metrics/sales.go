@@ -84,7 +84,11 @@ func salesOf(r store.Reader, p provider, t periods, unit string) ([]sales, error
 	if t.of == ledger.Yearly { // years are compared with years, whatever the plans
 		interval = ledger.Yearly
 	}
-	spans := t.spans(interval)
+	return salesIn(r, p, t.spans(interval), unit)
+}
+
+// salesIn are the sales in some periods, each compared with the one that its span names.
+func salesIn(r store.Reader, p provider, spans []span, unit string) ([]sales, error) {
 	var cuts []int64
 	for _, s := range spans {
 		cuts = append(cuts, s.from, s.to, s.fromBefore, s.toBefore)

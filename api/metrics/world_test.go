@@ -39,14 +39,15 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	notices, err := notice.New(notice.Options{Directory: dir, Store: db, Now: clock.Now, Logger: zap.NewNop(), BaseURL: resttest.Base})
+	notices, err := notice.New(notice.Options{Directory: dir, Store: db, Now: clock.Now, Logger: zap.NewNop(), BaseURL: resttest.Base, From: "site@example.com",
+		Mailer: notice.LogMailer{Logger: zap.NewNop()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	profiles := profile.NewService(profile.Options{Store: db, Directory: dir, Notices: notices, Settings: profile.DefaultSettings()})
 	subs := subscription.New(subscription.Options{Store: db, Directory: dir, Notices: notices, Profiles: profiles, Settings: subscription.DefaultSettings()})
 	w := &world{t: t, ids: map[string]int64{}}
-	w.Service = New(Options{Directory: dir, Unit: "usd", CanPay: func() bool { return false },
+	w.Service = New(Options{Directory: dir, Unit: "usd", CanPay: func() bool { return false }, Store: db, Notices: notices, Logger: zap.NewNop(),
 		Billing: billing.New(billing.Options{Store: db, Directory: dir, Settings: billing.DefaultSettings(), Notices: notices, Subscriptions: subs, Profiles: profiles})})
 	w.Site = resttest.With(t, rest.Options{Store: db, Directory: dir, Logger: zap.NewNop()}, clock, w.Service.Endpoints())
 	w.fill()

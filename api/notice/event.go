@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/ledger"
 )
 
 // UserRegistered says that a new account finished registration and never logged in before (notifications.md 2.1).
@@ -187,7 +188,7 @@ type ProcessorSetupError struct {
 	Detail       string  `json:"detail"`
 }
 
-// PeriodSalesReportCreated is the broker's periodic report.
+// PeriodSalesReportCreated is the broker's periodic report (metrics.md 6).
 type PeriodSalesReportCreated struct {
 	Profile                 Profile        `json:"profile"`
 	Title                   string         `json:"title"`
@@ -196,6 +197,7 @@ type PeriodSalesReportCreated struct {
 	NbAdditionalNewProfiles int64          `json:"nb_additional_new_profiles"`
 	NewUsersSampled         List[User]     `json:"new_users_sampled"`
 	NbAdditionalNewUsers    int64          `json:"nb_additional_new_users"`
+	Period                  ledger.Period  `json:"-"` // its length; the mail says it
 }
 
 // UserVerification carries a secret code, or the link that replaces it, to the address it proves (notifications.md 6). It goes

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -148,10 +149,14 @@ func TestEvents(t *testing.T) {
 			`"profile":P(acme),"originated_by":null,"provider":P(cowork),"detail":"no account"`, "Payment Processor setup error for The cowork"},
 		{&PeriodSalesReportCreated{Profile: Profile{ID: w.hub}, Title: "Sunday Mar 09, 2025",
 			Results:            List[SalesRow]{{"sales", "Sales", List[[2]string]{{"last", "$1.00"}, {"prev", "N/A"}}}},
-			NewProfilesSampled: List[Profile]{acme}, NewUsersSampled: List[User]{user}, NbAdditionalNewUsers: 3},
+			NewProfilesSampled: List[Profile]{acme}, NewUsersSampled: List[User]{user}, NbAdditionalNewUsers: 3, Period: ledger.Weekly},
 			"hub@firm.example", "alice amy", "hub@firm.example", "report/hub", "/",
 			`"profile":P(hub),"title":"Sunday Mar 09, 2025","results":[{"slug":"sales","title":"Sales","values":[["last","$1.00"],["prev","N/A"]]}],` +
 				`"new_profiles_sampled":[P(acme)],"nb_additional_new_profiles":0,"new_users_sampled":[U(kim)],"nb_additional_new_users":3`, "Weekly sales report"},
+		{&PeriodSalesReportCreated{Profile: Profile{ID: w.hub}, Title: "Friday Feb 28, 2025", Period: ledger.Monthly},
+			"hub@firm.example", "alice amy", "hub@firm.example", "report/hub", "/",
+			`"profile":P(hub),"title":"Friday Feb 28, 2025","results":[],"new_profiles_sampled":[],"nb_additional_new_profiles":0,` +
+				`"new_users_sampled":[],"nb_additional_new_users":0`, "Monthly sales report"},
 		{&UserVerification{User: &User{ID: w.kim}, Code: "012345", Lifetime: time.Hour, Email: "kim@example.com"},
 			"kim@example.com", "", "hub@firm.example", "address/kim@example.com", "",
 			`"user":U(kim),"code":"012345","lifetime":"01:00:00"`, "Email address verification"},
@@ -170,6 +175,9 @@ func TestEvents(t *testing.T) {
 			want := envelope{To: []string{c.to}, ReplyTo: c.reply}
 			for _, name := range strings.Fields(c.bcc) {
 				want.Bcc = append(want.Bcc, name+"@example.com")
+			}
+			if report, ok := c.event.(*PeriodSalesReportCreated); ok {
+				want.Period = map[ledger.Period]string{ledger.Weekly: "Weekly", ledger.Monthly: "Monthly"}[report.Period]
 			}
 			if diff := cmp.Diff(want, got.Envelope); diff != "" {
 				t.Errorf("recipients (-want +got):\n%s", diff)

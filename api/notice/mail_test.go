@@ -181,7 +181,7 @@ func TestMailsOfJobs(t *testing.T) {
 			end := i + strings.Index(text[i:], `"last_login":null}`) + len(`"last_login":null}`)
 			text = text[:i] + `"originated_by":null` + text[end:]
 		}
-		if _, err := w.compose(name, []byte(text), 0); err != nil {
+		if _, err := w.compose(name, []byte(text), envelope{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

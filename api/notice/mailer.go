@@ -81,7 +81,7 @@ func (m *mail) CloseIdle() {
 
 // Deliver writes the mail and sends it.
 func (m *mail) Deliver(ctx context.Context, n *Notice) error {
-	p, err := m.compose(n.Event, n.Payload, n.envelope.Omitted)
+	p, err := m.compose(n.Event, n.Payload, n.envelope)
 	if err != nil {
 		return err
 	}

@@ -175,9 +175,7 @@ const maxLines = 200
 // post writes the rows of an event: one for the mail, if anybody gets one, and one for each other sink that wants it. Only a
 // test names recipients in the payload (notifications.md 4).
 func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter envelope, named []string) error {
-	if long, ok := e.(interface{ cut(n int) int }); ok {
-		letter.Omitted = long.cut(maxLines)
-	}
+	letter.beside(e)
 	payload, err := n.payload(e, broker, r, named)
 	if err != nil {
 		return fmt.Errorf("notice: %s: %w", e.Name(), err)

@@ -93,7 +93,7 @@ func visible(r store.Reader, ofBroker bool) ([]string, error) {
 // title makes "Card expires soon" of "card_expires_soon".
 func title(slug string) string {
 	s := strings.ReplaceAll(slug, "_", " ")
-	return strings.ToUpper(s[:1]) + s[1:]
+	return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):]
 }
 
 func texts(r store.Reader, query string, args ...any) (all []string, err error) {

@@ -39,11 +39,13 @@ func Preview(name string, site Site) (*Message, error) {
 	}
 	r := e.route(&broker)
 	n := Notices{o: Options{BaseURL: site.BaseURL}}
+	var letter envelope
+	letter.beside(e)
 	payload, err := n.payload(e, &broker, r, nil)
 	if err != nil {
 		return nil, err
 	}
-	p, err := t.compose(name, payload, 0)
+	p, err := t.compose(name, payload, letter)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,17 @@ type envelope struct {
 	Only    []string `json:"only,omitempty"` // of them, those that it is still for; none: all
 	ReplyTo string   `json:"reply_to,omitempty"`
 	Omitted int      `json:"omitted,omitempty"` // lines that the payload lacks: there were too many
+	Period  string   `json:"period,omitempty"`  // of a report, "Weekly"
+}
+
+// beside takes from an event what does not go into its payload.
+func (letter *envelope) beside(e Event) {
+	if long, ok := e.(interface{ cut(n int) int }); ok {
+		letter.Omitted = long.cut(maxLines)
+	}
+	if report, ok := e.(*PeriodSalesReportCreated); ok {
+		letter.Period = title(report.Period.String())
+	}
 }
 
 func decodeEnvelope(recipients string) (e envelope, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -120,7 +121,7 @@ var samples = map[string]func(broker Profile, user User, now store.Time) Event{
 	"period_sales_report_created": func(b Profile, u User, now store.Time) Event {
 		return &PeriodSalesReportCreated{Profile: b, Title: now.Format("Monday Jan 02, 2006"),
 			Results:            List[SalesRow]{{"payments", "Payments", List[[2]string]{{"last", "$1190.00"}, {"prev", "+12.5%"}, {"prev_year", "N/A"}}}},
-			NewProfilesSampled: List[Profile]{b}, NewUsersSampled: List[User]{u}}
+			NewProfilesSampled: List[Profile]{b}, NewUsersSampled: List[User]{u}, Period: ledger.Weekly}
 	},
 }
 

@@ -122,25 +122,25 @@ func newTemplate(name, text string) (*template.Template, error) {
 type page struct{ subject, text, html string }
 
 // compose writes the mail of a payload. A template of the site's own that fails is reported, and ours is used.
-func (n *Notices) compose(event string, payload []byte, omitted int) (page, error) {
-	p, err := n.templates.compose(event, payload, omitted)
+func (n *Notices) compose(event string, payload []byte, letter envelope) (page, error) {
+	p, err := n.templates.compose(event, payload, letter)
 	if err != nil && len(n.templates.own.text)+len(n.templates.own.html) > 0 && !errors.Is(err, ErrRefused) {
 		n.o.Logger.Error("template of a mail fails", zap.String("event", event), zap.Error(err))
-		p, err = templates{ours: n.templates.ours}.compose(event, payload, omitted)
+		p, err = templates{ours: n.templates.ours}.compose(event, payload, letter)
 	}
 	return p, err
 }
 
 // compose writes the mail of a payload by the site's own templates, where it has some, and ours. Beside the payload they see how
-// many lines it lacks, {{.omitted}}.
-func (t templates) compose(event string, payload []byte, omitted int) (p page, err error) {
+// many lines it lacks, {{.omitted}}, and the length of a report, {{.period}}.
+func (t templates) compose(event string, payload []byte, letter envelope) (p page, err error) {
 	var data map[string]any
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.UseNumber()
 	if err := d.Decode(&data); err != nil {
 		return p, fmt.Errorf("%w: payload: %w", ErrRefused, err)
 	}
-	data["omitted"] = omitted
+	data["omitted"], data["period"] = letter.Omitted, letter.Period
 	name := event
 	if role, ok := data["role_description"].(map[string]any); ok && event == (*RoleGrantCreated)(nil).Name() {
 		special := fmt.Sprint(role["slug"], "_", event)
