@@ -41,6 +41,7 @@ type Options struct {
 	Templates fs.FS                       // of the site's own messages; nil for none
 	Emitted   func(event, subject string) // is told of events that happened: notice.Options. Optional
 	Webhooks  []notice.WebhookOptions     // are told events; Now is filled in
+	Logins    bool                        // users are told of log-ins to their account
 	OptIn     bool                        // users are mailed about events that they chose alone (notifications_opt_out)
 	// SalesReport is how often the broker is told what was sold (metrics.md 6); 0: never.
 	SalesReport ledger.Period
@@ -110,7 +111,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
-		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Emitted: o.Emitted, Templates: o.Templates, OptIn: o.OptIn,
+		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Emitted: o.Emitted, Templates: o.Templates, OptIn: o.OptIn, Logins: o.Logins,
 	})
 	if err != nil {
 		return nil, err

@@ -64,6 +64,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	o.Emitted = func(event, subject string) { a.events.announce(event, subject) }
 	o.WelcomeEmail = a.WelcomeEmail
 	o.OptIn = a.NotificationsOptOut != nil && !*a.NotificationsOptOut
+	o.Logins = a.LoginNotices
 	o.SalesReport, _ = ledger.ParsePeriod(a.SalesReport) // none when it is off
 	if o.Webhooks, err = a.webhooks(repl); err != nil {
 		return o, err

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 )
 
@@ -89,6 +92,70 @@ func TestCodesAndLinks(t *testing.T) {
 			if got := strings.Contains(payload, `"back_url":"`+resttest.Base+`/login/`); got != wantLink {
 				t.Errorf("links %v: %s: %s", links, request, payload)
 			}
+		}
+	}
+}
+
+// Users are told of log-ins where the site wants it: of each that worked, and of those that failed once an hour, whoever guesses, not
+// of what asks for a code, nor when there is no such user (notifications.md 2.1).
+func TestLoginEvents(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		s := newSite(t, func(o *Options) {
+			var err error
+			o.Notices, err = notice.New(notice.Options{Directory: o.Directory, Store: o.Store, Now: time.Now, Logger: zap.NewNop(), BaseURL: resttest.Base,
+				From: "site@cowork.example.com", Mailer: new(notice.MemoryMailer), Logins: on})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+		told := func() (all string) {
+			for _, m := range strings.Split(s.mails(t), "; ") {
+				event, rest, _ := strings.Cut(m, " ")
+				if strings.Contains(rest, `"to":["xia@example.com"]`) || m == "" {
+					all += event
+				} else {
+					t.Errorf("told %s", m)
+				}
+			}
+			return all
+		}
+		try := func(who, password string, status int) {
+			t.Helper()
+			if got := s.Do("", "POST /api/auth", `{"username":"`+who+`","password":"`+password+`"}`).Code; got != status {
+				t.Fatalf("%s: %d, want %d", who, got, status)
+			}
+		}
+		want := func(event string) {
+			t.Helper()
+			if !on {
+				event = ""
+			}
+			if got := told(); got != event {
+				t.Fatalf("on %v: told %q, want %q", on, got, event)
+			}
+		}
+		told()
+		try("xia", "yoyo", 201)
+		want("user_logged_in")
+		try("xia", "wrong", 401)
+		want("user_login_failed")
+		try("xia", "wrong", 401)
+		want("")
+		try("nobody", "wrong", 401)
+		try("rob", "yoyo", 401) // disabled
+		want("")
+		s.Clock.Advance(time.Hour)
+		try("XIA", "wrong", 401)
+		want("user_login_failed")
+		try("xia", "yoyo", 201)
+		want("user_logged_in")
+		s.Clock.Advance(time.Hour)
+		s.Do("", "POST /api/auth/recover", `{"username":"xia"}`)
+		if n := one[int](t, s, `SELECT count(*) FROM throttle WHERE bucket LIKE 'told:%' AND ends_at > ?`, s.Clock.Now().UnixMicro()); n != 0 {
+			t.Error("a message that was sent is told as a failure")
+		}
+		if got := s.mails(t); !strings.HasPrefix(got, "user_verification") {
+			t.Errorf("told %s", got)
 		}
 	}
 }

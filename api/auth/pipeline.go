@@ -4,8 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -91,6 +94,9 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 		return "", err
 	}
 	defer place.done()
+	if v.candidate != nil && s.notices.TellsLogins() {
+		place.tell = func(tx *store.Tx) error { return s.tellFailure(tx, v.candidate) }
+	}
 	if v.provider != "" {
 		return "", delegated(c, v.email, v.provider)
 	}
@@ -287,6 +293,22 @@ func failedWith(ctx context.Context, place *attempt, answer error) error {
 		return err
 	}
 	return answer
+}
+
+// tellEvery is how often a user is told at most that log-ins fail: guessing must not fill a mailbox.
+const tellEvery = time.Hour
+
+// tellFailure tells a user that a log-in failed, in the transaction that counts it (notifications.md 2.1).
+func (s *Service) tellFailure(tx *store.Tx, u *user) error {
+	now, err := userByID(tx, u.ID)
+	if err != nil || now == nil || !now.Active {
+		return err
+	}
+	first, err := s.throttle.once(tx, "told:"+strconv.FormatInt(u.ID, 10), tellEvery)
+	if err != nil || !first {
+		return err
+	}
+	return s.notices.Emit(tx, &notice.UserLoginFailed{User: notice.User{ID: u.ID}})
 }
 
 // errCredentials is a wrong password: both fields, so that nobody learns which one is wrong.

@@ -42,6 +42,11 @@ func (s *Service) settle(c *rest.Call, e *entry, v *view, p *proven) (token stri
 		if err != nil {
 			return err
 		}
+		if p.login {
+			if err := s.notices.Emit(tx, &notice.UserLoggedIn{User: notice.User{ID: u.ID}}); err != nil {
+				return err
+			}
+		}
 		return s.throttle.forget(tx, v.account(e), c.Client)
 	})
 	return token, err

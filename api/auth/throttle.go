@@ -56,6 +56,7 @@ func client(address string) string {
 type attempt struct {
 	t       *throttle
 	buckets []bucket
+	tell    func(tx *store.Tx) error // says so to whom it concerns, where it fails; nil for nobody
 }
 
 type bucket struct {
@@ -208,7 +209,7 @@ func (t *throttle) remembered(failures, limit int, ends, now store.Time) int {
 // anyway.
 func (a *attempt) failed(ctx context.Context) error {
 	defer a.done()
-	if len(a.buckets) == 0 {
+	if len(a.buckets) == 0 && a.tell == nil {
 		return nil
 	}
 	// The client may hang up, which must not undo the count.
@@ -218,8 +219,19 @@ func (a *attempt) failed(ctx context.Context) error {
 				return err
 			}
 		}
+		if a.tell != nil {
+			return a.tell(tx)
+		}
 		return nil
 	})
+}
+
+// once reports whether nothing of that name happened in the last while, and notes that it does now.
+func (t *throttle) once(tx *store.Tx, name string, while time.Duration) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO throttle (bucket, failures, since, ends_at) VALUES (?, 1, ?, ?)
+		ON CONFLICT (bucket) DO UPDATE SET since = excluded.since, ends_at = excluded.ends_at WHERE throttle.ends_at <= excluded.since`,
+		name, tx.Now(), store.At(tx.Now().Add(while)))
+	return n > 0, err
 }
 
 func (t *throttle) count(tx *store.Tx, b bucket) error {
@@ -258,7 +270,7 @@ func (a *attempt) sent(ctx context.Context) error {
 	for _, b := range a.buckets[len(client):] {
 		a.t.leave(b.name)
 	}
-	a.buckets = client
+	a.buckets, a.tell = client, nil // nobody failed
 	return a.failed(ctx)
 }
 

@@ -22,6 +22,16 @@ type UserWelcome struct {
 	User User `json:"user"`
 }
 
+// UserLoggedIn says that somebody logged in. It goes out where the site wants it: Options.Logins.
+type UserLoggedIn struct {
+	User User `json:"user"`
+}
+
+// UserLoginFailed says that somebody brought a wrong password or code for an account. It goes out as UserLoggedIn does.
+type UserLoginFailed struct {
+	User User `json:"user"`
+}
+
 // UserContact is the contact form. OriginatedBy is made from the body alone when the caller is anonymous, without an ID.
 type UserContact struct {
 	OriginatedBy *User           `json:"originated_by"`

@@ -21,7 +21,7 @@ import (
 // Each event: who it goes to, about what, its payload byte for byte, and the subject of its mail. In payloads, P(x) and U(x)
 // stand for the detail forms of profile and user x.
 func TestEvents(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(o *Options) { o.Logins = true })
 	now := store.At(w.clock.Now())
 	acme, cowork, user := Profile{ID: w.acme}, Profile{ID: w.cowork}, User{ID: w.kim}
 	role, plan := RoleDescription{Slug: "support", Title: "Support"}, Plan{Slug: "gold", Title: "Gold & more"}
@@ -57,6 +57,10 @@ func TestEvents(t *testing.T) {
 			`"user":U(kim)`, "Account for user kim has been activated on The hub"},
 		{&UserWelcome{User: user}, "kim@example.com", "", "hub@firm.example", "user/kim", "/",
 			`"user":U(kim)`, "Welcome to The hub"},
+		{&UserLoggedIn{User: user}, "kim@example.com", "", "hub@firm.example", "user/kim", "/",
+			`"user":U(kim)`, "Log-in to The hub"},
+		{&UserLoginFailed{User: user}, "kim@example.com", "", "hub@firm.example", "user/kim", "/",
+			`"user":U(kim)`, "Failed log-in to The hub"},
 		{&UserContact{OriginatedBy: &User{UserDetail: visitor("vic@example.com", "Vic Tim")}, Provider: Profile{ID: w.hub},
 			Detail: List[[2]string]{{"Company", "V"}, {"Message", "Hi <b>"}}}, "hub@firm.example", "", "vic@example.com", "profile/hub", "/",
 			`"originated_by":{"slug":"","username":"","printable_name":"Vic Tim","picture":null,"email":"vic@example.com","phone":null,"full_name":"Vic Tim",` +
@@ -273,6 +277,8 @@ func TestNothingToTell(t *testing.T) {
 	w.emit(&ProfileUpdated{Profile: Profile{ID: w.acme}})
 	w.emit(&ChargeUpdated{Profile: Profile{ID: w.acme}, Provider: Profile{ID: w.cowork}, Charge: Charge{State: "failed"}})
 	w.emit(&UserWelcome{User: User{ID: w.kim}})
+	w.emit(&UserLoggedIn{User: User{ID: w.kim}})
+	w.emit(&UserLoginFailed{User: User{ID: w.kim}})
 	if rows := w.outbox(); len(rows) != 0 {
 		t.Errorf("emitted: %+v", rows)
 	}

@@ -46,6 +46,9 @@ type Options struct {
 	OptIn bool
 	// WelcomeEmail says whether user_welcome goes out; nil: it does.
 	WelcomeEmail func(r store.Reader) (bool, error)
+	// Logins tells users of log-ins to their account and of those that failed, which the contract leaves to the site: user_logged_in and
+	// user_login_failed (notifications.md 2.1).
+	Logins bool
 	// Emitted is told the name and subject of each event once its transaction is durable, before the write returns: it must be quick.
 	// It is not told of verifications. Optional.
 	Emitted func(event, subject string)
@@ -90,12 +93,23 @@ func New(o Options) (*Notices, error) {
 	return n, err
 }
 
+// TellsLogins reports whether users are told of log-ins.
+func (n *Notices) TellsLogins() bool { return n.o.Logins }
+
 // Emit writes the event to the outbox, with the recipients as they are now (notifications.md 8.2). It is delivered if tx
 // commits. It fills in the profiles and users of e.
 func (n *Notices) Emit(tx *store.Tx, e Event) error {
-	if _, ok := e.(*UserWelcome); ok && n.o.WelcomeEmail != nil {
+	switch e.(type) {
+	case *UserWelcome:
+		if n.o.WelcomeEmail == nil {
+			break
+		}
 		if on, err := n.o.WelcomeEmail(tx); err != nil || !on {
 			return err
+		}
+	case *UserLoggedIn, *UserLoginFailed:
+		if !n.o.Logins {
+			return nil
 		}
 	}
 	broker, err := n.fill(tx, e)

@@ -48,6 +48,16 @@ func (e *UserWelcome) Subject() string               { return subject("user", e.
 func (e *UserWelcome) people() ([]*Profile, []*User) { return nil, []*User{&e.User} }
 func (e *UserWelcome) route(*Profile) route          { return route{back: "/", to: e.User.email()} }
 
+func (e *UserLoggedIn) Name() string                  { return "user_logged_in" }
+func (e *UserLoggedIn) Subject() string               { return subject("user", e.User.Username) }
+func (e *UserLoggedIn) people() ([]*Profile, []*User) { return nil, []*User{&e.User} }
+func (e *UserLoggedIn) route(*Profile) route          { return route{back: "/", to: e.User.email()} }
+
+func (e *UserLoginFailed) Name() string                  { return "user_login_failed" }
+func (e *UserLoginFailed) Subject() string               { return subject("user", e.User.Username) }
+func (e *UserLoginFailed) people() ([]*Profile, []*User) { return nil, []*User{&e.User} }
+func (e *UserLoginFailed) route(*Profile) route          { return route{back: "/", to: e.User.email()} }
+
 func (e *UserContact) Name() string    { return "user_contact" }
 func (e *UserContact) Subject() string { return subject("profile", e.Provider.Slug) }
 func (e *UserContact) people() ([]*Profile, []*User) {

@@ -51,9 +51,11 @@ func (n *Notices) EmitTest(tx *store.Tx, name string, user int64, over json.RawM
 
 // samples make an event about the broker and the user who asks for it.
 var samples = map[string]func(broker Profile, user User, now store.Time) Event{
-	"user_registered": func(_ Profile, u User, _ store.Time) Event { return &UserRegistered{User: u} },
-	"user_activated":  func(_ Profile, u User, _ store.Time) Event { return &UserActivated{User: u} },
-	"user_welcome":    func(_ Profile, u User, _ store.Time) Event { return &UserWelcome{User: u} },
+	"user_registered":   func(_ Profile, u User, _ store.Time) Event { return &UserRegistered{User: u} },
+	"user_activated":    func(_ Profile, u User, _ store.Time) Event { return &UserActivated{User: u} },
+	"user_welcome":      func(_ Profile, u User, _ store.Time) Event { return &UserWelcome{User: u} },
+	"user_logged_in":    func(_ Profile, u User, _ store.Time) Event { return &UserLoggedIn{User: u} },
+	"user_login_failed": func(_ Profile, u User, _ store.Time) Event { return &UserLoginFailed{User: u} },
 	"user_contact": func(b Profile, u User, _ store.Time) Event {
 		return &UserContact{OriginatedBy: &u, Provider: b, Detail: List[[2]string]{{"Message", "This is a test."}}}
 	},
