@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is there as what is wanted")
 
-func newService(t *testing.T, change ...func(o *Options)) *Service {
+func newService(t testing.TB, change ...func(o *Options)) *Service {
 	t.Helper()
 	dir := t.TempDir()
 	clock := storetest.NewClock()
