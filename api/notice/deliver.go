@@ -1,7 +1,9 @@
 package notice
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,17 +41,32 @@ type Notice struct {
 
 	sink     string
 	envelope envelope
+	behind   bool // another one of the batch
 }
 
 const (
-	batchSize   = 32               // notices in one go; each is about another subject
-	atOnce      = 4                // of one sink, at the same time
-	sendTimeout = 30 * time.Second // of one
+	batchSize   = 128              // notices in one go
+	runSize     = 16               // of them, about one subject: they go one after another
+	atOnce      = 4                // subjects of one sink, at the same time
+	sendTimeout = 30 * time.Second // of one notice
+	// patience is how long notices of a batch are begun with; the others are given back. It leaves time to end before the lease does.
+	patience = 2 * time.Minute
+	// share of the time of the writer is left to the API while notices are delivered one batch after another: 19 of 20.
+	share = 19
+	// longestPause is how long that may last between two batches.
+	longestPause = time.Second
 	// lease is how long a notice that is being delivered is nobody else's. If the process dies meanwhile, it is tried again then.
 	lease = 5 * time.Minute
 	// pollEvery is how often the outbox is looked at without a reason: another process may have written to it.
 	pollEvery = 5 * time.Second
 )
+
+// behind is when a notice is due that others about its subject are before: not until they are done with, and it is made due then. It is
+// the last time that JSON can print.
+var behind = store.At(time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC))
+
+// errHeld says of a notice that it was not tried: one before it failed, or the batch took too long.
+var errHeld = errors.New("notice: held")
 
 // delays are the pauses between tries, before jitter. With the first try that makes ten, over three days and a little.
 var delays = []time.Duration{
@@ -76,13 +93,13 @@ type lane struct {
 }
 
 func (n *Notices) newLane(s Sink) *lane {
-	return &lane{Notices: n, sink: s, mine: "sink = ?", name: s.Name(), woken: make(chan struct{}, 1)}
+	return &lane{Notices: n, sink: s, mine: "sink = ?1", name: s.Name(), woken: make(chan struct{}, 1)}
 }
 
 // newOrphans makes the lane of what nobody takes: it is given up in the end.
 func (n *Notices) newOrphans() (*lane, error) {
 	names, err := encode(List[string](slices.Collect(maps.Keys(n.lanes))))
-	return &lane{Notices: n, mine: "sink NOT IN (SELECT value FROM json_each(?))", name: string(names), woken: make(chan struct{}, 1)}, err
+	return &lane{Notices: n, mine: "sink NOT IN (SELECT value FROM json_each(?1))", name: string(names), woken: make(chan struct{}, 1)}, err
 }
 
 // wake makes the lane look at the outbox.
@@ -143,7 +160,7 @@ func (n *Notices) DeliverDue(ctx context.Context) (wait time.Duration, err error
 }
 
 func (l *lane) deliverDue(ctx context.Context) (wait time.Duration, err error) {
-	for {
+	for pause := time.Duration(0); ; {
 		next, err := l.nextDue(ctx)
 		if err != nil {
 			return l.poll, err
@@ -154,6 +171,10 @@ func (l *lane) deliverDue(ctx context.Context) (wait time.Duration, err error) {
 		if wait := next.Sub(l.o.Now()); wait > 0 {
 			return min(wait, l.poll), nil
 		}
+		if err := sleep(ctx, pause); err != nil {
+			return 0, err
+		}
+		start := time.Now()
 		batch, err := l.claim(ctx)
 		if err != nil {
 			return l.poll, err
@@ -161,12 +182,34 @@ func (l *lane) deliverDue(ctx context.Context) (wait time.Duration, err error) {
 		if len(batch) == 0 {
 			return time.Second, nil // the store's clock is behind
 		}
-		if err := l.deliverBatch(ctx, batch); err != nil {
+		wrote := time.Since(start)
+		results := l.deliverBatch(ctx, batch)
+		// What was sent was sent: this is written even when the caller gives up.
+		start = time.Now()
+		if err := l.record(context.WithoutCancel(ctx), ctx.Err() != nil, batch, results); err != nil {
 			return l.poll, err
 		}
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
+		// A backlog must not take the writer from who waits for an answer. A few notices are no backlog.
+		if pause = 0; len(batch) >= runSize {
+			pause = min(share*(wrote+time.Since(start)), longestPause)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
 
@@ -193,8 +236,14 @@ func (l *lane) nextDue(ctx context.Context) (next store.Time, err error) {
 }
 
 func (l *lane) dueQuery() string {
-	return `SELECT id FROM outbox WHERE ` + l.waiting() + ` AND next_at <= ? ORDER BY next_at, id LIMIT ?`
+	return `SELECT id FROM outbox WHERE ` + l.waiting() + ` AND next_at <= ?2 ORDER BY next_at, id LIMIT ?3`
 }
+
+// selectRuns reads notices, ?1, each with those behind it: as many as ?2 together.
+const selectRuns = `SELECT o.id, o.created_at, o.event, o.subject, o.sink, o.attempts, o.recipients, o.payload
+	FROM json_each(?1) claimed CROSS JOIN outbox first CROSS JOIN outbox o
+	WHERE first.id = claimed.value AND o.id IN (SELECT id FROM outbox later WHERE later.sink = first.sink AND later.subject = first.subject
+		AND later.done_at IS NULL AND later.dead_at IS NULL AND later.id >= first.id ORDER BY later.id LIMIT ?2)`
 
 // Depth is how many notices wait to be delivered, and how many were given up and are still kept.
 func (n *Notices) Depth(ctx context.Context) (waiting, dead int, err error) {
@@ -204,50 +253,72 @@ func (n *Notices) Depth(ctx context.Context) (waiting, dead int, err error) {
 
 const depth = `SELECT (SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL), (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL)`
 
-// claim takes notices that are due, at most one of each subject, and counts the try before it is made: one that kills the
-// process is given up in the end, too.
+// claim takes notices that are due, and the first of those behind them, which nobody else takes before them. The try of those that are
+// due is counted before it is made: one that kills the process is given up in the end, too.
 func (l *lane) claim(ctx context.Context) (batch []*Notice, err error) {
-	err = l.o.Store.Write(ctx, func(tx *store.Tx) error {
+	var due []int64
+	err = l.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
+		due, err = store.Column[int64](tx, `UPDATE outbox SET attempts = attempts + 1, next_at = ?4 WHERE id IN (`+l.dueQuery()+`) RETURNING id`,
+			l.name, tx.Now(), batchSize, store.At(tx.Now().Add(lease)))
+		return err
+	})
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
+	err = l.o.Store.Read(ctx, func(r store.Reader) error {
 		batch = nil
-		rows, err := tx.Query(`UPDATE outbox SET attempts = attempts + 1, next_at = ? WHERE id IN (`+l.dueQuery()+`)
-			RETURNING id, created_at, event, subject, sink, attempts, recipients, payload`,
-			store.At(tx.Now().Add(lease)), l.name, tx.Now(), batchSize)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return store.Each(r, func(rows *sql.Rows) (err error) {
 			var one Notice
 			var recipients string
 			if err := rows.Scan(&one.ID, &one.CreatedAt, &one.Event, &one.Subject, &one.sink, &one.Attempt, &recipients, &one.Payload); err != nil {
 				return err
 			}
-			if one.envelope, err = decodeEnvelope(recipients); err != nil {
-				return err
-			}
+			one.envelope, err = decodeEnvelope(recipients)
 			batch = append(batch, &one)
-		}
-		return rows.Err()
+			return err
+		}, selectRuns, store.IDs(due), max(1, min(runSize, batchSize/len(due))))
 	})
-	slices.SortFunc(batch, func(a, b *Notice) int { return int(a.ID - b.ID) })
+	slices.SortFunc(batch, func(a, b *Notice) int {
+		return cmp.Or(cmp.Compare(a.sink, b.sink), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.ID, b.ID))
+	})
+	for i, one := range batch {
+		if one.behind = i > 0 && one.about(batch[i-1]); one.behind {
+			one.Attempt++ // not counted yet
+		}
+	}
 	return batch, err
 }
 
-// deliverBatch delivers notices, a few at a time, and writes down what became of them.
-func (l *lane) deliverBatch(ctx context.Context, batch []*Notice) error {
+// about reports whether a notice has to wait for another one.
+func (one *Notice) about(other *Notice) bool {
+	return one.sink == other.sink && one.Subject == other.Subject
+}
+
+// deliverBatch delivers notices, those about one subject in order and a few subjects at a time, and returns what became of them.
+func (l *lane) deliverBatch(ctx context.Context, batch []*Notice) []error {
 	results := make([]error, len(batch))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
-	for i, one := range batch {
+	until := time.Now().Add(patience)
+	for from, to := 0, 0; from < len(batch); from = to {
+		for to = from + 1; to < len(batch) && batch[to].about(batch[from]); {
+			to++
+		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			results[i] = l.try(ctx, one)
+			held := false
+			for i := from; i < to; i++ {
+				if results[i] = errHeld; held || time.Now().After(until) {
+					continue
+				}
+				results[i] = l.try(ctx, batch[i])
+				held = results[i] != nil && !errors.Is(results[i], ErrRefused)
+			}
 		})
 	}
 	wg.Wait()
-	// What was sent was sent: this is written even when the caller gives up.
-	return l.record(context.WithoutCancel(ctx), ctx.Err() != nil, batch, results)
+	return results
 }
 
 // try delivers one notice. A panic is a failure of that notice alone.

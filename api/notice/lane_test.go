@@ -51,6 +51,14 @@ func TestSlowReceiver(t *testing.T) {
 func TestLanePlan(t *testing.T) {
 	w := newWorld(t)
 	l := w.lanes[mailSink]
+	for query, args := range map[string][]any{selectRuns: {"[1]", 1}, nextTurns: {0, 0, `[["mail","x"]]`}, queueRevived: {0, "[1]"}} {
+		plan := storetest.Plan(t, w.store, query, args...)
+		for line := range strings.Lines(plan) {
+			if strings.Contains(line, "SCAN") && !strings.Contains(line, "VIRTUAL TABLE") && !strings.Contains(line, "SCAN first") || strings.Contains(line, "outbox_subject") && !strings.Contains(line, "subject=?") {
+				t.Errorf("%s of\n%s", line, plan)
+			}
+		}
+	}
 	for _, plan := range []string{
 		storetest.Plan(t, w.store, l.nextQuery(), "mail"),
 		storetest.Plan(t, w.store, l.dueQuery(), "mail", 0, 1),

@@ -219,8 +219,11 @@ func (n *Notices) write(tx *store.Tx, e Event, sink string, letter envelope, pay
 	if err != nil {
 		return err
 	}
-	_, err = tx.Insert(`INSERT INTO outbox (created_at, event, subject, sink, recipients, payload, next_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		tx.Wall(), e.Name(), e.Subject(), sink, string(recipients), string(payload), tx.Wall())
+	// One that is not the first of its sink and subject is behind: it is due when its turn comes.
+	_, err = tx.Insert(`INSERT INTO outbox (created_at, event, subject, sink, recipients, payload, next_at)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE sink = ?4 AND subject = ?3 AND done_at IS NULL AND dead_at IS NULL)
+			THEN ?7 ELSE ?1 END`,
+		tx.Wall(), e.Name(), e.Subject(), sink, string(recipients), string(payload), behind)
 	tx.AfterCommit(n.lanes[sink].wake)
 	return err
 }

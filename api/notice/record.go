@@ -17,18 +17,27 @@ type failure struct {
 	text    string
 	delay   time.Duration // until it is tried again
 	dead    bool          // it is not
+	held    bool          // it was not tried
 	done    bool          // all others have it
 	refused []string      // recipients who are given up on their own
 }
 
 // record writes down what became of a batch. With stopped, what failed did so because the program ends, and that does not count.
 func (n *Notices) record(ctx context.Context, stopped bool, batch []*Notice, results []error) error {
-	var done []int64
+	var done [][2]int64 // with the number of the try
 	var failed []failure
+	var subjects [][2]string // with the sink
 	for i, one := range batch {
+		if i == 0 || !one.about(batch[i-1]) {
+			subjects = append(subjects, [2]string{one.sink, one.Subject})
+		}
 		err := results[i]
 		if err == nil {
-			done = append(done, one.ID)
+			done = append(done, [2]int64{one.ID, int64(one.Attempt)})
+			continue
+		}
+		if errors.Is(err, errHeld) {
+			failed = append(failed, failure{Notice: one, held: true})
 			continue
 		}
 		f := failure{Notice: one, text: errorText(err)}
@@ -45,7 +54,7 @@ func (n *Notices) record(ctx context.Context, stopped bool, batch []*Notice, res
 			f.delay = max(f.delay, later.after)
 		}
 		if f.done = partial != nil && len(partial.Later) == 0; f.done {
-			done = append(done, one.ID)
+			done = append(done, [2]int64{one.ID, int64(one.Attempt)})
 		}
 		failed = append(failed, f)
 		log := n.o.Logger.Warn
@@ -63,23 +72,44 @@ func (n *Notices) record(ctx context.Context, stopped bool, batch []*Notice, res
 				return err
 			}
 		}
-		if len(done) == 0 {
-			return nil
+		if len(done) > 0 {
+			ids, err := encode(done)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(`UPDATE outbox SET done_at = ?, error = NULL, attempts = delivered.value ->> 1, payload = `+withoutCode+`
+				FROM json_each(?) delivered WHERE outbox.id = delivered.value ->> 0`, tx.Now(), string(ids)); err != nil {
+				return err
+			}
 		}
-		ids, err := encode(done)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(`UPDATE outbox SET done_at = ?, error = NULL, payload = `+withoutCode+` WHERE id IN (SELECT value FROM json_each(?))`,
-			tx.Now(), string(ids))
-		return err
+		return advance(tx, subjects)
 	})
+}
+
+const nextTurns = `UPDATE outbox SET next_at = ? WHERE next_at = ? AND id IN (SELECT (SELECT id FROM outbox first WHERE first.sink = s.value ->> 0
+	AND first.subject = s.value ->> 1 AND first.done_at IS NULL AND first.dead_at IS NULL ORDER BY id LIMIT 1) FROM json_each(?) s)`
+
+// advance makes those due whose turn it is, of some sinks and subjects.
+func advance(tx *store.Tx, subjects [][2]string) error {
+	pairs, err := encode(subjects)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(nextTurns, tx.Now(), behind, string(pairs))
+	return err
 }
 
 // withoutCode is the payload to keep of a notice that is not tried again: codes do not stay in the database.
 const withoutCode = `CASE event WHEN 'user_verification' THEN '{}' ELSE payload END`
 
 func (f failure) record(tx *store.Tx, stopped bool) error {
+	if f.held {
+		if f.behind { // it never left its place
+			return nil
+		}
+		_, err := tx.Exec(`UPDATE outbox SET attempts = ?, next_at = ? WHERE id = ?`, f.Attempt-1, behind, f.ID)
+		return err
+	}
 	if len(f.refused) > 0 { // a dead letter of their own
 		alone := f.envelope
 		alone.Only = f.refused
@@ -102,18 +132,13 @@ func (f failure) record(tx *store.Tx, stopped bool) error {
 	}
 	switch {
 	case stopped:
-		_, err = tx.Exec(`UPDATE outbox SET attempts = attempts - 1, next_at = ?, recipients = ? WHERE id = ?`, tx.Now(), string(recipients), f.ID)
+		_, err = tx.Exec(`UPDATE outbox SET attempts = ?, next_at = ?, recipients = ? WHERE id = ?`, f.Attempt-1, tx.Now(), string(recipients), f.ID)
 	case f.dead:
-		_, err = tx.Exec(`UPDATE outbox SET dead_at = ?, error = ?, recipients = ?, payload = `+withoutCode+` WHERE id = ?`,
-			tx.Now(), f.text, string(recipients), f.ID)
+		_, err = tx.Exec(`UPDATE outbox SET dead_at = ?, attempts = ?, error = ?, recipients = ?, payload = `+withoutCode+` WHERE id = ?`,
+			tx.Now(), f.Attempt, f.text, string(recipients), f.ID)
 	default:
-		next := store.At(tx.Now().Add(f.delay))
-		if _, err = tx.Exec(`UPDATE outbox SET next_at = ?, error = ?, recipients = ? WHERE id = ?`, next, f.text, string(recipients), f.ID); err != nil {
-			return err
-		}
-		// Those behind it wait as long: there is no need to look at them before.
-		_, err = tx.Exec(`UPDATE outbox SET next_at = max(next_at, ?) WHERE sink = ? AND subject = ? AND done_at IS NULL AND dead_at IS NULL`,
-			next, f.sink, f.Subject)
+		_, err = tx.Exec(`UPDATE outbox SET attempts = ?, next_at = ?, error = ?, recipients = ? WHERE id = ?`, f.Attempt,
+			store.At(tx.Now().Add(f.delay)), f.text, string(recipients), f.ID)
 	}
 	return err
 }

@@ -15,7 +15,7 @@ type Letter struct {
 	Sink           string
 	To             []string // of a mail; empty for other sinks
 	Attempts       int
-	NextAt         store.Time // of one that waits
+	NextAt         store.Time // of one that waits; zero while others about its subject are before it
 	DoneAt, DeadAt store.Time // zero: not
 	Error          string     // why it was not taken, the last time
 }
@@ -50,6 +50,9 @@ func Letters(r store.Reader, state LetterState, n int) (all []Letter, err error)
 		var recipients string
 		if err := rows.Scan(&l.ID, &l.CreatedAt, &l.Event, &l.Subject, &l.Sink, &recipients, &l.Attempts, &l.NextAt, &l.DoneAt, &l.DeadAt, &l.Error); err != nil {
 			return nil, err
+		}
+		if l.NextAt == behind {
+			l.NextAt = store.Time{}
 		}
 		e, err := decodeEnvelope(recipients)
 		if err != nil {
@@ -113,18 +116,22 @@ func Replay(ctx context.Context, s *store.Store, since store.Time, match string)
 }
 
 func revived(tx *store.Tx, query string, args ...any) (map[int64]bool, error) {
-	rows, err := tx.Query(query, args...)
+	list, err := store.Column[int64](tx, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	ids := map[int64]bool{}
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
+	ids := make(map[int64]bool, len(list))
+	for _, id := range list {
 		ids[id] = true
 	}
-	return ids, rows.Err()
+	_, err = tx.Exec(queueRevived, behind, store.IDs(list))
+	return ids, err
 }
+
+// queueRevived puts those behind that wait, and have others before them now: of each subject, the first alone is due.
+const queueRevived = `UPDATE outbox SET next_at = ?1 WHERE next_at <> ?1 AND id IN (SELECT later.id FROM (SELECT sink, subject, min(id) AS id FROM outbox
+		WHERE id IN (SELECT value FROM json_each(?2)) GROUP BY sink, subject) first CROSS JOIN outbox later
+	WHERE later.sink = first.sink AND later.subject = first.subject AND later.id >= first.id
+		AND later.done_at IS NULL AND later.dead_at IS NULL AND later.next_at <> ?1)
+	AND EXISTS (SELECT 1 FROM outbox older WHERE older.sink = outbox.sink AND older.subject = outbox.subject AND older.id < outbox.id
+		AND older.done_at IS NULL AND older.dead_at IS NULL)`
