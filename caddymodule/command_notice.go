@@ -77,6 +77,10 @@ func letterCommand() *cobra.Command {
 			state = notice.Done
 		}
 		list, err := app.service.Letters(context.Background(), state, flags.Int("last"))
+		if err == nil && len(list) == 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "no notices %s\n", map[notice.LetterState]string{notice.Waiting: "are waiting", notice.Dead: "were given up",
+				notice.Done: "were delivered"}[state])
+		}
 		for _, l := range list {
 			at := l.NextAt
 			switch state {
@@ -85,7 +89,11 @@ func letterCommand() *cobra.Command {
 			case notice.Done:
 				at = l.DoneAt
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.ID, at.Format(time.RFC3339), l.Event, l.Subject, l.Sink,
+			when := at.Format(time.RFC3339)
+			if at.IsZero() {
+				when = "after others"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.ID, when, l.Event, l.Subject, l.Sink,
 				strings.Join(l.To, ","), l.Attempts, l.Error)
 		}
 		return err
