@@ -88,7 +88,7 @@ func benchmarkDrain(b *testing.B, notices, subjects int) {
 		return float64(m.HeapInuse) / (1 << 20)
 	}
 	before, most := heap(), 0.0
-	const turn = 500 * time.Millisecond
+	const turn = 2 * time.Second
 	var alone, beside []time.Duration
 	var draining time.Duration
 	for waiting := 1; waiting > 0; {
@@ -111,7 +111,7 @@ func benchmarkDrain(b *testing.B, notices, subjects int) {
 		if waiting, _, err = s.Outbox(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		if draining > 20*time.Second {
+		if draining > 30*time.Second {
 			b.Logf("%d notices are left", waiting)
 			break
 		}
