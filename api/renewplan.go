@@ -52,7 +52,7 @@ func (s *Service) PlanRenewals(ctx context.Context, at time.Time) (plan *Renewal
 	}
 	defer func() { err = errors.Join(err, copied.Destruct()) }()
 	o := s.options
-	o.Webhooks = nil // what is to be mailed stays in the copy: no job runs
+	o.Webhooks, o.Sinks = nil, nil // what is to be mailed stays in the copy: no job runs
 	if o.Processor != nil && o.Processor.Configured() {
 		o.Processor = &rehearsal{Sandbox: processor.NewSandbox(), cards: s.options.Processor}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,12 +38,12 @@ type Options struct {
 	Pages     func(target string) string // URL of a page of the contract, "" for none
 	From      string                     // sender of messages
 	Mailer    notice.Mailer
-	MailOff   bool                        // no messages about events, but for verification codes
-	Templates fs.FS                       // of the site's own messages; nil for none
-	Emitted   func(event, subject string) // is told of events that happened: notice.Options. Optional
-	Webhooks  []notice.WebhookOptions     // are told events; Now is filled in
-	Logins    bool                        // users are told of log-ins to their account
-	OptIn     bool                        // users are mailed about events that they chose alone (notifications_opt_out)
+	MailOff   bool                    // no messages about events, but for verification codes
+	Templates fs.FS                   // of the site's own messages; nil for none
+	Sinks     []notice.Sink           // others that are told events
+	Webhooks  []notice.WebhookOptions // are told events; Now is filled in
+	Logins    bool                    // users are told of log-ins to their account
+	OptIn     bool                    // users are mailed about events that they chose alone (notifications_opt_out)
 	// SalesReport is how often the broker is told what was sold (metrics.md 6); 0: never.
 	SalesReport ledger.Period
 	// WelcomeEmail says whether new users are sent a message; nil: the API chooses.
@@ -99,7 +100,7 @@ func New(site *Site, o Options) (*Service, error) {
 	}
 	s := &Service{options: o, site: site}
 	var err error
-	var sinks []notice.Sink
+	sinks := slices.Clone(o.Sinks)
 	for _, hook := range o.Webhooks {
 		hook.Now = site.Now
 		sink, err := notice.NewWebhook(hook)
@@ -111,7 +112,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
-		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Emitted: o.Emitted, Templates: o.Templates, OptIn: o.OptIn, Logins: o.Logins,
+		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Templates: o.Templates, OptIn: o.OptIn, Logins: o.Logins,
 	})
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ type App struct {
 	key     string  // of the site in the pool
 	command bool    // used by a command, outside of a server
 	ctx     caddy.Context
-	events  *announcer // from Start on; nil when nobody listens
+	events  *listeners // from Start on; nil when nobody can listen
 	logger  *zap.Logger
 }
 
@@ -136,7 +136,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start brings the database up to date, creates what a first start creates, and starts the jobs. Requests that come before it is
 // done are answered 503.
 func (a *App) Start() error {
-	a.events = announcerOf(a.ctx, a.logger)
+	a.events = listenersOf(a.ctx)
 	if err := a.service.Start(context.Background()); err != nil {
 		return err
 	}

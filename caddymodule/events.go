@@ -1,59 +1,52 @@
 package caddymodule
 
 import (
+	"context"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
-	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/api/notice"
 )
 
-// announcer emits Caddy events, `tollgate.<event>`, about what happened: once it is durable, one after another, and beside the
-// request that caused it, since a handler of an event may take its time.
+// announcer is the receiver of notices that emits Caddy events, `tollgate.<event>`: once what happened is durable, one after another about
+// one subject, and beside the request that caused it, since a handler of an event may take its time. What is not emitted when the
+// configuration or the process ends is emitted by the next.
 //
 // The data is the event's name and what it is about, as in `profile/xia`, and no more: Caddy logs it, and a payload holds keys of
 // invitations.
-type announcer struct {
-	ctx    caddy.Context
-	app    *caddyevents.App
-	queue  chan announcement
-	logger *zap.Logger
+type announcer struct{ app *App }
+
+// listeners are Caddy's events and the context of the configuration; nil when nobody can listen.
+type listeners struct {
+	*caddyevents.App
+	ctx caddy.Context
 }
 
-type announcement struct{ event, subject string }
-
-// announceAhead is how many events may wait for their handlers.
-const announceAhead = 1024
-
-// announcerOf is nil when nobody can listen.
-func announcerOf(ctx caddy.Context, logger *zap.Logger) *announcer {
+func listenersOf(ctx caddy.Context) *listeners {
 	app, err := ctx.AppIfConfigured("events") // Caddy's HTTP server makes it, and all apps are there when they start
 	if err != nil {
 		return nil
 	}
-	a := &announcer{ctx: ctx, app: app.(*caddyevents.App), queue: make(chan announcement, announceAhead), logger: logger}
-	go a.run()
-	return a
+	return &listeners{app.(*caddyevents.App), ctx}
 }
 
-// run emits until the configuration is gone.
-func (a *announcer) run() {
-	for {
-		select {
-		case <-a.ctx.Done():
-			return
-		case e := <-a.queue:
-			a.app.Emit(a.ctx, "tollgate."+e.event, map[string]any{"event": e.event, "subject": e.subject})
-		}
-	}
+// Name implements notice.Sink.
+func (announcer) Name() string { return "caddy events" }
+
+// Wants implements notice.Sink: somebody listens.
+func (a announcer) Wants(event string) bool {
+	return a.app.events != nil && a.app.events.ShouldEmit("tollgate."+event)
 }
 
-// announce never waits: an event that there is no room for is lost. Webhooks are for what must arrive.
-func (a *announcer) announce(event, subject string) {
-	if a == nil || !a.app.ShouldEmit("tollgate."+event) {
-		return
+// Deliver implements notice.Sink. Nobody listens any more after a reload that took the handlers away: then there is nothing to do.
+func (a announcer) Deliver(_ context.Context, n *notice.Notice) error {
+	if !a.Wants(n.Event) {
+		return nil
 	}
-	select {
-	case a.queue <- announcement{event, subject}:
-	default:
-		a.logger.Warn("event not emitted: its handlers are too slow", zap.String("event", event), zap.String("subject", subject))
+	if err := a.app.events.ctx.Err(); err != nil { // the configuration is gone, and its handlers with it
+		return err
 	}
+	a.app.events.Emit(a.app.events.ctx, "tollgate."+n.Event, map[string]any{"event": n.Event, "subject": n.Subject})
+	return nil
 }

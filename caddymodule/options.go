@@ -61,7 +61,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	if err := a.mail(repl, &o); err != nil {
 		return o, err
 	}
-	o.Emitted = func(event, subject string) { a.events.announce(event, subject) }
+	o.Sinks = []notice.Sink{announcer{a}}
 	o.WelcomeEmail = a.WelcomeEmail
 	o.OptIn = a.NotificationsOptOut != nil && !*a.NotificationsOptOut
 	o.Logins = a.LoginNotices

@@ -70,29 +70,6 @@ func TestLanePlan(t *testing.T) {
 	}
 }
 
-// Events are told of once their transaction is durable; those of one that fails, and codes, never.
-func TestEmitted(t *testing.T) {
-	var told []string
-	w := newWorld(t, func(o *Options) { o.Emitted = func(event, subject string) { told = append(told, event+" "+subject) } })
-	_ = w.store.Write(t.Context(), func(tx *store.Tx) error {
-		if err := w.Emit(tx, &UserActivated{User: User{ID: w.kim}}); err != nil {
-			t.Error(err)
-		}
-		return fmt.Errorf("no")
-	})
-	w.write(func(tx *store.Tx) error {
-		err := w.Emit(tx, &UserRegistered{User: User{ID: w.kim}})
-		if len(told) > 0 {
-			t.Errorf("before the commit, told %v", told)
-		}
-		return err
-	})
-	w.about("a", "123456")
-	if got := strings.Join(told, ","); got != "user_registered user/kim" {
-		t.Errorf("told %s", got)
-	}
-}
-
 // An order of any length makes a notice of some length: the first lines, and how many there are more.
 func TestLongOrder(t *testing.T) {
 	w, _, posts := newReceiver(t, func(http.ResponseWriter, *http.Request) {})

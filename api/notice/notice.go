@@ -49,9 +49,6 @@ type Options struct {
 	// Logins tells users of log-ins to their account and of those that failed, which the contract leaves to the site: user_logged_in and
 	// user_login_failed (notifications.md 2.1).
 	Logins bool
-	// Emitted is told the name and subject of each event once its transaction is durable, before the write returns: it must be quick.
-	// It is not told of verifications. Optional.
-	Emitted func(event, subject string)
 	// Templates take the place of the mails of this package, by file name; nil for none.
 	Templates fs.FS
 }
@@ -193,10 +190,6 @@ func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter e
 	payload, err := n.payload(e, broker, r, named)
 	if err != nil {
 		return fmt.Errorf("notice: %s: %w", e.Name(), err)
-	}
-	if n.o.Emitted != nil && !r.direct {
-		name, about := e.Name(), e.Subject()
-		tx.AfterCommit(func() { n.o.Emitted(name, about) })
 	}
 	if len(letter.To)+len(letter.Bcc) > 0 {
 		if err := n.write(tx, e, mailSink, letter, payload); err != nil {
