@@ -174,7 +174,7 @@ func (l *lane) deliverDue(ctx context.Context) (wait time.Duration, err error) {
 		if err := sleep(ctx, pause); err != nil {
 			return 0, err
 		}
-		start := time.Now()
+		start := l.o.Now()
 		batch, err := l.claim(ctx)
 		if err != nil {
 			return l.poll, err
@@ -182,10 +182,10 @@ func (l *lane) deliverDue(ctx context.Context) (wait time.Duration, err error) {
 		if len(batch) == 0 {
 			return time.Second, nil // the store's clock is behind
 		}
-		wrote := time.Since(start)
+		wrote := l.o.Now().Sub(start)
 		results := l.deliverBatch(ctx, batch)
 		// What was sent was sent: this is written even when the caller gives up.
-		start = time.Now()
+		start = l.o.Now()
 		if err := l.record(context.WithoutCancel(ctx), ctx.Err() != nil, batch, results); err != nil {
 			return l.poll, err
 		}
@@ -194,7 +194,7 @@ func (l *lane) deliverDue(ctx context.Context) (wait time.Duration, err error) {
 		}
 		// A backlog must not take the writer from who waits for an answer. A few notices are no backlog.
 		if pause = 0; len(batch) >= runSize {
-			pause = min(share*(wrote+time.Since(start)), longestPause)
+			pause = min(share*(wrote+l.o.Now().Sub(start)), longestPause)
 		}
 	}
 }
@@ -299,7 +299,7 @@ func (l *lane) deliverBatch(ctx context.Context, batch []*Notice) []error {
 	results := make([]error, len(batch))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
-	until := time.Now().Add(patience)
+	until := l.o.Now().Add(patience)
 	for from, to := 0, 0; from < len(batch); from = to {
 		for to = from + 1; to < len(batch) && batch[to].about(batch[from]); {
 			to++
@@ -309,7 +309,7 @@ func (l *lane) deliverBatch(ctx context.Context, batch []*Notice) []error {
 			defer func() { <-slots }()
 			held := false
 			for i := from; i < to; i++ {
-				if results[i] = errHeld; held || time.Now().After(until) {
+				if results[i] = errHeld; held || l.o.Now().After(until) {
 					continue
 				}
 				results[i] = l.try(ctx, batch[i])
