@@ -5,14 +5,15 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // chargeEndpoints are the rows of charges, balances and what moves money besides checkout and renewals (ledger.md 9).
 func (s *Service) chargeEndpoints() []rest.Endpoint {
 	return []rest.Endpoint{
-		rest.Get("/api/billing/charges", accessrules.BrokerStrict, s.charges, rest.Listed(), rest.Doc("Lists the charges of the site")),
-		rest.Get("/api/billing/{profile}/charges", accessrules.ProviderStrict, s.chargesOf, rest.Listed(), rest.Doc("Lists the charges of a profile")),
+		rest.Get("/api/billing/charges", accessrules.BrokerStrict, s.charges, rest.Lists(allCharges), rest.Doc("Lists the charges of the site")),
+		rest.Get("/api/billing/{profile}/charges", accessrules.ProviderStrict, s.chargesOf, rest.Lists(customerCharges), rest.Doc("Lists the charges of a profile")),
 		rest.Act("GET", "/api/billing/{profile}/charges/{charge}", accessrules.ProviderStrict, s.showCharge, rest.Unaudited(),
 			rest.Doc("Shows a charge, as the processor knows it")),
 		rest.Act("POST", "/api/billing/{profile}/charges/{charge}/refund", accessrules.ProviderOnlyStrict, s.refundCharge, rest.Keyed(),
@@ -20,24 +21,24 @@ func (s *Service) chargeEndpoints() []rest.Endpoint {
 		rest.Act("POST", "/api/billing/{profile}/charges/{charge}/email", accessrules.ProviderSalesStrict, s.emailCharge,
 			rest.Doc("Sends a copy of the receipt")),
 		rest.Act("GET", "/api/billing/payments/{claim_code}", accessrules.Public, s.showInvoice, rest.Unaudited(), rest.Doc("Shows an invoice")),
-		rest.Act("POST", "/api/billing/payments/{claim_code}", accessrules.Public, s.payInvoice, rest.Keyed(), rest.Doc("Pays an invoice")),
+		rest.Act("POST", "/api/billing/payments/{claim_code}", accessrules.Public, s.payInvoice, rest.Answers(201), rest.Keyed(), rest.Doc("Pays an invoice")),
 		rest.Act("POST", "/api/billing/{profile}/payments/{claim_code}/collected", accessrules.DirectStrict, s.invoiceCollected, rest.Keyed(),
 			rest.Doc("Records that an invoice was paid elsewhere, or writes it off")),
-		rest.Get("/api/billing/{profile}/history", accessrules.ProviderStrict, s.history, rest.Listed(), rest.Doc("Lists what a profile ordered and paid")),
-		rest.Get("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.balanceDue, rest.Listed(), rest.Doc("Lists the orders that a profile has not paid")),
-		rest.Post("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.reportUse, rest.Keyed(), rest.Doc("Reports a use")),
-		rest.Act("DELETE", "/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.clearBalance,
+		rest.Get("/api/billing/{profile}/history", accessrules.ProviderStrict, s.history, rest.Lists(historyList), rest.Doc("Lists what a profile ordered and paid")),
+		rest.Get("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.balanceDue, rest.Lists(unpaidList), rest.Doc("Lists the orders that a profile has not paid")),
+		rest.Post("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.reportUse, rest.Answers(200, 201), rest.Shaped(Transaction{}, struct{}{}), rest.Keyed(), rest.Doc("Reports a use")),
+		rest.Act("DELETE", "/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.clearBalance, rest.Takes(rest.Number("amount", "At most this much, in 1/100 of a unit.", 1, ledger.MaxAmount), rest.Flag("paid", "Records that it was paid elsewhere, in place of writing it off.")),
 			rest.Doc("Writes off what a profile owes, or records that it was paid elsewhere")),
-		rest.Get("/api/billing/{profile}/receivables", accessrules.DirectStrict, s.receivables, rest.Listed(), rest.Doc("Lists the sales of a provider")),
-		rest.Act("GET", "/api/billing/{profile}/transfers", accessrules.DirectStrict, s.transfers, rest.Listed(), rest.Unaudited(),
+		rest.Get("/api/billing/{profile}/receivables", accessrules.DirectStrict, s.receivables, rest.Lists(receivablesList), rest.Doc("Lists the sales of a provider")),
+		rest.Act("GET", "/api/billing/{profile}/transfers", accessrules.DirectStrict, s.transfers, rest.Lists(transfersList), rest.Takes(rest.Text("force", "\"0\", \"false\" or nothing leaves the processor alone.")), rest.Unaudited(),
 			rest.Doc("Lists what came into the funds of a provider and left them")),
-		rest.Post("/api/billing/{profile}/transfers/import", accessrules.DirectStrict, s.importTransfer, rest.Keyed(),
+		rest.Post("/api/billing/{profile}/transfers/import", accessrules.DirectStrict, s.importTransfer, rest.Answers(201), rest.Keyed(),
 			rest.Doc("Records a payment that a provider received elsewhere")),
-		rest.Act("POST", "/api/billing/{profile}/transfers/withdraw", accessrules.DirectStrict, s.withdraw, rest.Keyed(), rest.Doc("Pays funds out")),
-		rest.Act("GET", "/api/billing/{profile}/bank", accessrules.DirectStrict, s.showBank, rest.Doc("Shows the account that a provider is paid out to")),
+		rest.Act("POST", "/api/billing/{profile}/transfers/withdraw", accessrules.DirectStrict, s.withdraw, rest.Answers(202), rest.Fails(501), rest.Keyed(), rest.Doc("Pays funds out")),
+		rest.Act("GET", "/api/billing/{profile}/bank", accessrules.DirectStrict, s.showBank, rest.Takes(rest.Text("code", "What the processor gave who connected an account."), rest.Text("state", "What bank/connect began with.")), rest.Doc("Shows the account that a provider is paid out to")),
 		rest.Delete("/api/billing/{profile}/bank", accessrules.DirectStrict, s.disconnectBank, rest.Doc("Forgets the account of a provider")),
-		rest.Get("/api/billing/{profile}/bank/connect", accessrules.DirectStrict, s.connectBank, rest.Doc("Tells where a provider connects its account")),
-		rest.Act("GET", "/api/billing/{profile}/card", accessrules.ProviderStrict, s.showCard, rest.Unaudited(), rest.Doc("Shows the card on file")),
+		rest.Get("/api/billing/{profile}/bank/connect", accessrules.DirectStrict, s.connectBank, rest.Fails(501), rest.Doc("Tells where a provider connects its account")),
+		rest.Act("GET", "/api/billing/{profile}/card", accessrules.ProviderStrict, s.showCard, rest.Takes(rest.Flag("update", "Answers what a browser needs to replace the card.")), rest.Unaudited(), rest.Doc("Shows the card on file")),
 		rest.Act("PUT", "/api/billing/{profile}/card", accessrules.ProviderStrict, s.putCard, rest.Doc("Puts a card on file")),
 		rest.Act("PATCH", "/api/billing/{profile}/card", accessrules.ProviderStrict, s.putCard, rest.Doc("Puts a card on file")),
 		rest.Act("DELETE", "/api/billing/{profile}/card", accessrules.ProviderStrict, s.deleteCard, rest.Doc("Forgets the card on file")),

@@ -14,6 +14,9 @@ var usedItems = &rest.List[item]{
 	Default: []string{"created_at"}, Dates: "i.created_at", Scan: scanItem,
 }
 
+// CouponUseList says that an endpoint lists them.
+var CouponUseList = rest.Lists(usedItems)
+
 // CouponUses lists what was ordered with a coupon (metrics.md 3.3); what is still in a cart is not among it.
 func (s *Service) CouponUses(c *rest.Call, r store.Reader, coupon int64) (rest.Page[CartItem], error) {
 	page, err := s.itemPage(c, r, usedItems, coupon)

@@ -70,7 +70,7 @@ func New(o Options) *Service {
 // Endpoints are the rows of the table.
 func (s *Service) Endpoints() []rest.Endpoint {
 	endpoints := []rest.Endpoint{
-		rest.Get("/api/billing/transactions", accessrules.BrokerStrict, s.transactions, rest.Listed(),
+		rest.Get("/api/billing/transactions", accessrules.BrokerStrict, s.transactions, rest.Lists(transactions), rest.Takes(rest.Text("selector", "Keeps entries of accounts whose name contains this.")),
 			rest.Doc("Lists the entries of the ledger")),
 	}
 	endpoints = append(endpoints, s.webhookEndpoint())

@@ -49,31 +49,33 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		line   = lines + "/{rank}"
 	)
 	direct, broker := accessrules.DirectFrictionless, accessrules.BrokerStrict
+	span := rest.Takes(rest.Choice("period_type", "How long a period is; a month by default.", ledger.Monthly.Choices()...),
+		rest.Number("nb_periods", "How many periods; by default 24 hours, 7 days, 8 weeks, 12 months or 5 years.", 1, maxPeriods), rest.EndsAt, rest.Timezone)
 	return []rest.Endpoint{
-		rest.Get(report, broker, s.showReport, rest.Doc("Shows a balance sheet of all profiles")),
-		rest.Get(lines, broker, s.listLines, rest.Doc("Lists the lines of a balance sheet")),
-		rest.Post(lines, broker, s.addLine, rest.Doc("Adds a line to a balance sheet, after the others")),
+		rest.Get(report, broker, s.showReport, span, rest.Doc("Shows a balance sheet of all profiles")),
+		rest.Get(lines, broker, s.listLines, rest.Lists(&lineList), rest.Doc("Lists the lines of a balance sheet")),
+		rest.Post(lines, broker, s.addLine, rest.Answers(201), rest.Doc("Adds a line to a balance sheet, after the others")),
 		rest.Patch(lines, broker, s.moveLines, rest.Doc("Changes the order of the lines of a balance sheet")),
 		rest.Get(line, broker, s.showLine, rest.Doc("Shows a line of a balance sheet")),
 		rest.Put(line, broker, s.changeLine, rest.Find(s.findLine), rest.Doc("Changes a line of a balance sheet")),
 		rest.Patch(line, broker, s.changeLine, rest.Find(s.findLine), rest.Doc("Changes a line of a balance sheet")),
 		rest.Delete(line, broker, s.deleteLine, rest.Doc("Removes a line of a balance sheet")),
-		rest.Get("/api/metrics/registered", broker, s.registered, rest.Doc("Lists users who are with no subscriber")),
+		rest.Get("/api/metrics/registered", broker, s.registered, rest.Lists(&unattached), rest.Takes(rest.EndsAt, rest.Timezone), rest.Doc("Lists users who are with no subscriber")),
 
-		rest.Get(own+"balances", direct, s.balances, rest.Doc("Shows income, backlog and receivables")),
-		rest.Get(own+"balances-due", direct, s.balancesDue, rest.Doc("Lists customers who owe something, or are owed")),
-		rest.Get(own+"coupons/{coupon}", direct, s.couponUses, rest.Doc("Lists what was bought with a coupon")),
-		rest.Get(own+"customers", direct, s.customers, rest.Doc("Counts customers")),
-		rest.Get(own+"federated", direct, s.federated, rest.Doc("Counts the subscriptions that the members of a federation lost, kept and won")),
-		rest.Get(own+"federated/shared", direct, s.sharedProfiles, rest.Doc("Counts the profiles that members of a federation share")),
-		rest.Get(own+"funds", direct, s.funds, rest.Doc("Shows sales, payments and refunds")),
-		rest.Get(own+"lifetimevalue", direct, s.lifetimeValues, rest.Doc("Lists customers with what they ordered and paid")),
-		rest.Get(own+"plans", direct, s.plans, rest.Doc("Counts subscribers by plan")),
+		rest.Get(own+"balances", direct, s.balances, span, rest.Doc("Shows income, backlog and receivables")),
+		rest.Get(own+"balances-due", direct, s.balancesDue, rest.Lists(debtors), rest.Doc("Lists customers who owe something, or are owed")),
+		rest.Get(own+"coupons/{coupon}", direct, s.couponUses, billing.CouponUseList, rest.Doc("Lists what was bought with a coupon")),
+		rest.Get(own+"customers", direct, s.customers, span, rest.Doc("Counts customers")),
+		rest.Get(own+"federated", direct, s.federated, rest.Takes(rest.StartAt, rest.EndsAt, rest.Timezone), rest.Doc("Counts the subscriptions that the members of a federation lost, kept and won")),
+		rest.Get(own+"federated/shared", direct, s.sharedProfiles, rest.Takes(rest.EndsAt, rest.Timezone), rest.Doc("Counts the profiles that members of a federation share")),
+		rest.Get(own+"funds", direct, s.funds, span, rest.Doc("Shows sales, payments and refunds")),
+		rest.Get(own+"lifetimevalue", direct, s.lifetimeValues, rest.Lists(buyers), rest.Doc("Lists customers with what they ordered and paid")),
+		rest.Get(own+"plans", direct, s.plans, span, rest.Doc("Counts subscribers by plan")),
 
-		rest.Get(own+"mrr", direct, s.recurringRevenue, rest.Doc("Shows monthly recurring revenue and what changed it")),
-		rest.Get(own+"churn", direct, s.churn, rest.Doc("Shows which part of customers and revenue was lost")),
-		rest.Get(own+"cohorts", direct, s.cohorts, rest.Doc("Counts the customers who stayed, by when they came")),
-		rest.Get(own+"dunning", direct, s.dunning, rest.Doc("Shows what became of debts that a card was refused for")),
+		rest.Get(own+"mrr", direct, s.recurringRevenue, span, rest.Doc("Shows monthly recurring revenue and what changed it")),
+		rest.Get(own+"churn", direct, s.churn, span, rest.Doc("Shows which part of customers and revenue was lost")),
+		rest.Get(own+"cohorts", direct, s.cohorts, span, rest.Doc("Counts the customers who stayed, by when they came")),
+		rest.Get(own+"dunning", direct, s.dunning, span, rest.Doc("Shows what became of debts that a card was refused for")),
 	}
 }
 

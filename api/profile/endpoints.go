@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -21,56 +22,59 @@ func (s *Service) Endpoints() []rest.Endpoint {
 	provides, deletes := accessrules.ProviderFrictionless, accessrules.ProviderDeleteFrictionless
 	profile, user, role := rest.Find(hasProfile), rest.Find(hasUser), rest.Find(s.hasRole)
 
+	created := rest.Answers(http.StatusCreated)
+	status := rest.Text("role_status", "Keeps roles that are one of these, which commas separate: active, invited, requested.")
+	personal := rest.Flag("include_personal_profile", "Lists the personal profile too.")
 	return []rest.Endpoint{
-		rest.Get("/api/accounts", known, s.listAccounts, rest.Listed()),
-		rest.Get("/api/accounts/profiles", known, s.listAccountProfiles, rest.Listed()),
-		rest.Post("/api/accounts/profiles", known, s.createShadow, rest.Keyed()),
+		rest.Get("/api/accounts", known, s.listAccounts, rest.Lists(&accountProfiles, accountProfilesSearched, &neighbours, &bareUsers)),
+		rest.Get("/api/accounts/profiles", known, s.listAccountProfiles, rest.Lists(&accountProfiles, accountProfilesSearched, &neighbours)),
+		rest.Post("/api/accounts/profiles", known, s.createShadow, created, rest.Keyed()),
 		rest.Get("/api/accounts/profiles/{profile}", known, s.getAccount),
-		rest.Get("/api/accounts/users", known, s.listAccountUsers, rest.Listed()),
+		rest.Get("/api/accounts/users", known, s.listAccountUsers, rest.Lists(&accountUsers)),
 
-		rest.Get("/api/agreements", broker, s.listAgreements, rest.Listed()),
-		rest.Post("/api/agreements", broker, s.addAgreement),
+		rest.Get("/api/agreements", broker, s.listAgreements, rest.Lists(&agreements)),
+		rest.Post("/api/agreements", broker, s.addAgreement, created),
 		rest.Get("/api/agreements/{document}", broker, s.readDocument),
 		rest.Put("/api/agreements/{document}", broker, s.changeAgreement, rest.Find(hasDocument)),
 		rest.Patch("/api/agreements/{document}", broker, s.changeAgreement, rest.Find(hasDocument)),
 		rest.Delete("/api/agreements/{document}", broker, s.dropAgreement),
 
-		rest.Get("/api/legal", anybody, s.listAgreements, rest.Listed()),
+		rest.Get("/api/legal", anybody, s.listAgreements, rest.Lists(&agreements)),
 		rest.Get("/api/legal/{agreement}", anybody, s.readAgreement),
 		rest.Post("/api/legal/{agreement}", anybody, s.setPreferences, rest.Find(hasAgreement), rest.Unaudited()),
 		rest.Post("/api/legal/{agreement}/sign", known, s.signAgreement, rest.Find(hasAgreement)),
 
-		rest.Get("/api/profile", broker, s.listProfiles, rest.Listed()),
+		rest.Get("/api/profile", broker, s.listProfiles, rest.Lists(&everybody, everybodySearched, &archived), rest.Takes(rest.Flag("active", "False lists the profiles that are closed."))),
 		rest.Get(one, provides, s.getProfile),
 		rest.Put(one, provides, s.updateProfile, profile),
 		rest.Patch(one, provides, s.updateProfile, profile),
 		rest.Delete(one, deletes, s.deleteProfile),
-		rest.Act(http.MethodPost, one+"/picture", provides, s.setPicture, rest.File(pictureBody)),
+		rest.Act(http.MethodPost, one+"/picture", provides, s.setPicture, created, rest.File(pictureBody)),
 
-		rest.Get(roles, provider, s.listRoles, rest.Listed()),
-		rest.Get(describes, direct, s.listDescriptions, rest.Listed()),
-		rest.Post(describes, direct, s.addDescription, profile),
+		rest.Get(roles, provider, s.listRoles, rest.Lists(&profileRoles), rest.Takes(status)),
+		rest.Get(describes, direct, s.listDescriptions, rest.Lists(&descriptions)),
+		rest.Post(describes, direct, s.addDescription, created, profile),
 		rest.Get(describes+"/{role}", direct, s.getDescription),
 		rest.Put(describes+"/{role}", direct, s.changeDescription, rest.Find(s.hasDescription)),
 		rest.Patch(describes+"/{role}", direct, s.changeDescription, rest.Find(s.hasDescription)),
-		rest.Delete(describes+"/{role}", direct, s.dropDescription),
-		rest.Get(roles+"/{role}", provider, s.listRolesOf, rest.Listed()),
-		rest.Post(roles+"/{role}", provider, s.grantRole, role, rest.Keyed()),
+		rest.Delete(describes+"/{role}", direct, s.dropDescription, rest.Takes(rest.Flag("force", "Deletes the roles of the description too."))),
+		rest.Get(roles+"/{role}", provider, s.listRolesOf, rest.Lists(&describedRoles), rest.Takes(status)),
+		rest.Post(roles+"/{role}", provider, s.grantRole, rest.Answers(200, 201), rest.Takes(rest.Flag("force", "Makes a user, and invites it, when there is none.")), role, rest.Keyed()),
 		rest.Get(roles+"/{role}/{user}", provider, s.getRole),
 		rest.Post(roles+"/{role}/{user}", provider, s.resendGrant),
 		rest.Put(roles+"/{role}/{user}", provider, s.updateRole, rest.Find(s.hasPathRole)),
 		rest.Delete(roles+"/{role}/{user}", provider, s.revokeRole),
 
-		rest.Act(http.MethodGet, mine, self, s.listAccessibles, rest.Listed()),
-		rest.Post(mine, self, s.requestRoles, user, rest.Keyed()),
+		rest.Act(http.MethodGet, mine, self, s.listAccessibles, rest.Lists(&accessibles), rest.Takes(status, personal)),
+		rest.Post(mine, self, s.requestRoles, rest.Answers(200, 201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), user, rest.Keyed()),
 		rest.Put(mine+"/accept/{verification_key}", self, s.acceptAccessible),
-		rest.Act(http.MethodGet, mine+"/{role}", self, s.listAccessiblesAs, rest.Listed()),
-		rest.Post(mine+"/{role}", self, s.requestRoles, user, rest.Keyed()),
+		rest.Act(http.MethodGet, mine+"/{role}", self, s.listAccessiblesAs, rest.Lists(&accessiblesAs), rest.Takes(status, personal)),
+		rest.Post(mine+"/{role}", self, s.requestRoles, rest.Answers(200, 201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), user, rest.Keyed()),
 		rest.Get(mine+"/{role}/{profile}", self, s.getAccessible),
 		rest.Post(mine+"/{role}/{profile}", self, s.resendRequest),
 		rest.Delete(mine+"/{role}/{profile}", self, s.dropAccessible),
-		rest.Get("/api/users/{user}/profiles", self, s.listConnected, rest.Listed()),
-		rest.Post("/api/users/{user}/profiles", self, s.createConnected, user, rest.Keyed()),
+		rest.Get("/api/users/{user}/profiles", self, s.listConnected, rest.Lists(&connected)),
+		rest.Post("/api/users/{user}/profiles", self, s.createConnected, rest.Answers(200, 201), rest.Shaped(directory.ProfileDetail{}), rest.Takes(rest.Flag("convert_from_personal", "Makes an organization of the personal profile.")), user, rest.Keyed()),
 	}
 }
 

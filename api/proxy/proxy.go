@@ -45,7 +45,7 @@ func New(o Options) *Service {
 
 // Endpoints are the rows of the table.
 func (s *Service) Endpoints() []rest.Endpoint {
-	const app, rules, rule, engagement = "/api/proxy", "/api/proxy/rules", "/api/proxy/rules/{path}", "/api/proxy/engagement"
+	const app, all, rule, engagement = "/api/proxy", "/api/proxy/rules", "/api/proxy/rules/{path}", "/api/proxy/engagement"
 	c := accessrules.BrokerStrict
 	return []rest.Endpoint{
 		rest.Get(app, c, s.showApp, rest.Doc("Shows how the application behind the gate is reached")),
@@ -53,14 +53,14 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Patch(app, c, s.updateApp, rest.Doc("Changes how the application behind the gate is reached")),
 		rest.Post("/api/proxy/key", c, s.makeKey, rest.Doc("Makes a new key of sessions, and shows it this once")),
 		rest.Act(http.MethodGet, "/api/proxy/sessions/{user}", c, s.showSession, rest.Doc("Shows the session that the application would receive")),
-		rest.Get(rules, c, s.listRules, rest.Doc("Lists the rules of the gate, in the order in which they are tried")),
-		rest.Post(rules, c, s.createRule, rest.Doc("Makes a rule, before the others")),
-		rest.Patch(rules, c, s.moveRules, rest.Doc("Changes the order of rules")),
+		rest.Get(all, c, s.listRules, rest.Lists(&rules), rest.Doc("Lists the rules of the gate, in the order in which they are tried")),
+		rest.Post(all, c, s.createRule, rest.Answers(201), rest.Doc("Makes a rule, before the others")),
+		rest.Patch(all, c, s.moveRules, rest.Doc("Changes the order of rules")),
 		rest.Get(rule, c, s.showRule, rest.Doc("Shows a rule")),
 		rest.Put(rule, c, s.replaceRule, rest.Find(s.lookForRule), rest.Doc("Changes a rule")),
 		rest.Patch(rule, c, s.updateRule, rest.Find(s.lookForRule), rest.Doc("Changes a rule")),
 		rest.Delete(rule, c, s.deleteRule, rest.Doc("Removes a rule")),
 		rest.Get(engagement, c, s.showEngagement, rest.Doc("Counts who has visited what")),
-		rest.Get(engagement+"/users", c, s.listVisitors, rest.Doc("Lists users with what they have visited")),
+		rest.Get(engagement+"/users", c, s.listVisitors, rest.Lists(&visitors), rest.Doc("Lists users with what they have visited")),
 	}
 }

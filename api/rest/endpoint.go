@@ -92,6 +92,11 @@ type Option func(*options)
 
 type options struct {
 	find    func(*Call, store.Reader) error
+	lists   []listing
+	answers []int
+	fails   []int
+	shapes  []reflect.Type
+	takes   []Parameter
 	keyed   bool
 	list    bool
 	file    int64
@@ -107,9 +112,31 @@ func Find(fn func(c *Call, r store.Reader) error) Option { return func(o *option
 // flight: 409. It is not for endpoints whose answer is a secret, which would be kept with the key, nor for cookies, which are not.
 func Keyed() Option { return func(o *options) { o.keyed = true } }
 
-// Listed answers Accept: text/csv and ?format=csv as well (conventions.md 7.8). Endpoints whose answer is a Page, a Found, a struct
-// that embeds one, or a Tabular need not say so.
-func Listed() Option { return func(o *options) { o.list = true } }
+// Lists names the lists that an endpoint runs, for the API's own description: the first tells what may be searched and sorted by,
+// others do the same in another way. Endpoints run no list that they do not name. Lists and tables are answered as CSV as well.
+func Lists(lists ...listing) Option {
+	return func(o *options) { o.list, o.lists = true, append(o.lists, lists...) }
+}
+
+// Answers are the statuses of success, for the API's own description. Without it they are 200, or 204 for None.
+func Answers(statuses ...int) Option { return func(o *options) { o.answers = statuses } }
+
+// Fails are the statuses of failure that other endpoints have not, for the API's own description.
+func Fails(statuses ...int) Option { return func(o *options) { o.fails = statuses } }
+
+// Shaped says that an answer of type any is one of the types of these values, for the API's own description.
+func Shaped(values ...any) Option {
+	return func(o *options) {
+		for _, v := range values {
+			o.shapes = append(o.shapes, reflect.TypeOf(v))
+		}
+	}
+}
+
+// Takes names the parameters of the query that an endpoint reads besides those of lists, for the API's own description.
+func Takes(parameters ...Parameter) Option {
+	return func(o *options) { o.takes = append(o.takes, parameters...) }
+}
 
 // File takes a multipart body with files of at most n bytes in all.
 func File(n int64) Option { return func(o *options) { o.file = n } }

@@ -133,21 +133,49 @@ type Fields []Field
 // MarshalJSON prints the keys in order.
 func (f Fields) MarshalJSON() ([]byte, error) {
 	b := new(bytes.Buffer)
+	if err := f.append(b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// append prints Fields in each other in one go: the encoder would check what MarshalJSON prints once for every level.
+func (f Fields) append(b *bytes.Buffer) error {
 	b.WriteByte('{')
 	for i, kv := range f {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		if err := appendJSON(b, kv.Name); err != nil {
-			return nil, err
+			return err
 		}
 		b.WriteByte(':')
-		if err := appendJSON(b, kv.Value); err != nil {
-			return nil, err
+		if err := appendValue(b, kv.Value); err != nil {
+			return err
 		}
 	}
 	b.WriteByte('}')
-	return b.Bytes(), nil
+	return nil
+}
+
+func appendValue(b *bytes.Buffer, v any) error {
+	switch v := v.(type) {
+	case Fields:
+		return v.append(b)
+	case []Fields:
+		b.WriteByte('[')
+		for i, f := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := f.append(b); err != nil {
+				return err
+			}
+		}
+		b.WriteByte(']')
+		return nil
+	}
+	return appendJSON(b, v)
 }
 
 // unauthorized is the 401 of a credential that is bad (conventions.md 2.2).

@@ -2,7 +2,9 @@ package rest
 
 import (
 	"database/sql"
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -170,6 +172,9 @@ type query struct {
 // query reads the parameters. A search may take long: the Reader that comes back gives it up when the client goes away.
 func (l *List[T]) query(c *Call, r store.Reader, args []any) (query, store.Reader, error) {
 	q := query{from: " FROM " + l.From}
+	if !slices.Contains(c.endpoint.opts.lists, listing(l)) {
+		return q, r, fmt.Errorf("rest: %s %s does not name a list that it runs", c.endpoint.Method, c.endpoint.Path)
+	}
 	var conditions []string
 	if l.Where != "" {
 		conditions = append(conditions, l.Where)

@@ -53,6 +53,7 @@ type statement struct {
 }
 
 func lists() []rest.Endpoint {
+	odd := rest.Takes(rest.Text("odd", "Keeps every other row."))
 	return []rest.Endpoint{
 		rest.Get("/api/billing/{profile}/history", accessrules.Public, func(c *rest.Call, r store.Reader) (statement, error) {
 			window, err := c.Range(true)
@@ -73,26 +74,26 @@ func lists() []rest.Endpoint {
 				s.Sum = sum.Int64
 				return err
 			}, args...)
-		}),
+		}, rest.Lists(&books), odd),
 		rest.Get("/api/users", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Page[row], error) {
 			return people.Page(c, r)
-		}),
+		}, rest.Lists(&people)),
 		rest.Get("/api/billing/transactions", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Page[row], error) {
 			if c.QueryString("odd") != "" {
 				return ledger.Page(c, r, rest.Where("a.id % 2 = 1"))
 			}
 			return ledger.Page(c, r)
-		}),
+		}, rest.Lists(&ledger), odd),
 		rest.Get("/api/accounts", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Found[row], error) {
 			return books.TypeAhead(c, r, "book")
-		}),
+		}, rest.Lists(&books)),
 		rest.Act("GET", "/api/todos", accessrules.Public, func(c *rest.Call, in *rest.None) (p rest.Page[row], err error) {
 			err = c.Read(func(r store.Reader) error {
 				p, err = books.Page(c, r, "book")
 				return err
 			})
 			return p, err
-		}),
+		}, rest.Lists(&books)),
 	}
 }
 

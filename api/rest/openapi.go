@@ -35,7 +35,7 @@ func (s *Service) OpenAPI() Fields {
 		{"components", Fields{
 			{"schemas", m.schemas()},
 			{"responses", errorResponses()},
-			{"parameters", listParameters()},
+			{"headers", Fields{{"Location", Fields{{"description", "Where it is, of what has a place of its own."}, {"schema", Fields{{"type", "string"}}}}}}},
 			{"securitySchemes", securitySchemes()},
 		}},
 	}
@@ -125,51 +125,57 @@ func (m *models) parameters(e *Endpoint) (list []Fields) {
 		if p == nil {
 			continue
 		}
+		d := Fields{{"name", p[1]}, {"in", "path"}, {"required", true}}
 		schema := Fields{{"type", "string"}}
 		if class := classOf(e.Path, p[1], i == len(segments)-1); class != "*" {
 			schema = append(schema, Field{"pattern", "^" + class + "$"})
+		} else {
+			d = append(d, Field{"description", "All the rest of the path: its slashes are not escaped."})
 		}
-		list = append(list, Fields{{"name", p[1]}, {"in", "path"}, {"required", true}, {"schema", schema}})
+		list = append(list, append(d, Field{"schema", schema}))
 	}
-	refer := func(names ...string) {
-		for _, name := range names {
-			list = append(list, Fields{{"$ref", "#/components/parameters/" + name}})
-		}
-	}
-	switch {
-	case e.List && e.Out.Implements(tabularType):
-		refer("ends_at", "timezone", "format")
-	case e.List && isPage(e.Out):
-		refer("page", "page_size", "q", "q_f", "o", "start_at", "ends_at", "timezone", "format")
-	case e.List:
-		refer("q", "q_f", "o", "format")
+	for _, p := range e.query() {
+		list = append(list, p.describe())
 	}
 	if e.Keyed {
-		refer("Idempotency-Key", "dry_run")
+		list = append(list, Fields{{"name", keyHeader}, {"in", "header"}, {"description", "Sent again with the same request, it is answered the same and happens once."},
+			{"schema", Fields{{"type", "string"}, {"minLength", 1}, {"maxLength", maxKey}}}})
 	}
 	return list
 }
 
-// listParameters are those of conventions.md 7, and of writes that may be sent again.
-func listParameters() Fields {
-	text, moment := Fields{{"type", "string"}}, Fields{{"type", "string"}, {"examples", []string{"2024-03-05", "2024-03-05T10:11:12Z"}}}
-	query := func(name, description string, schema Fields) Field {
-		return Field{name, Fields{{"name", name}, {"in", "query"}, {"description", description}, {"schema", schema}}}
+// query are the parameters of the query of an endpoint, each once: its own, and those of conventions.md 6 and 7.
+func (e *Endpoint) query() []Parameter {
+	list := slices.Clone(e.opts.takes)
+	if e.List && isPage(e.Out) {
+		list = append(list, pages...)
 	}
-	return Fields{
-		query("page", "Page, from 1; \"last\" is the last one.", text),
-		query("page_size", "Rows of a page.", Fields{{"type", "integer"}, {"minimum", 1}, {"maximum", 100}, {"default", 25}}),
-		query("q", "Keeps rows that hold one of these terms, which commas separate.", text),
-		query("q_f", "Field to search; may be repeated.", Fields{{"type", "array"}, {"items", text}}),
-		query("o", "Field to sort by, \"-\" in front for the other direction; may be repeated.", Fields{{"type", "array"}, {"items", text}}),
-		query("start_at", "Keeps rows dated then or later.", moment),
-		query("ends_at", "Keeps rows dated earlier.", moment),
-		query("timezone", "Zone of dates that name none, as in \"Europe/Paris\".", text),
-		query("format", "\"csv\" answers all rows as CSV.", Fields{{"type", "string"}, {"enum", []string{"json", "csv"}}}),
-		query("dry_run", "Does everything, and keeps nothing.", Fields{{"type", "boolean"}}),
-		{"Idempotency-Key", Fields{{"name", keyHeader}, {"in", "header"}, {"description", "Sent again with the same request, it is answered the same and happens once."},
-			{"schema", Fields{{"type", "string"}, {"minLength", 1}, {"maxLength", maxKey}}}}},
+	if len(e.opts.lists) > 0 {
+		list = append(list, e.opts.lists[0].listing().parameters()...)
 	}
+	if e.Keyed {
+		list = append(list, dryRun)
+	}
+	formats := []string{"json"}
+	for _, f := range e.formats() {
+		formats = append(formats, f.word)
+	}
+	list = append(list, Choice("format", "In place of the header Accept.", formats...))
+	named := map[string]bool{}
+	return slices.DeleteFunc(list, func(p Parameter) bool {
+		defer func() { named[p.name] = true }()
+		return named[p.name]
+	})
+}
+
+// A format is a type that an answer has besides JSON.
+type format struct{ word, kind string }
+
+func (e *Endpoint) formats() (list []format) {
+	if e.List {
+		list = append(list, format{"csv", typeCSV})
+	}
+	return list
 }
 
 func (m *models) requestBody(e *Endpoint) Fields {
@@ -190,50 +196,65 @@ func needsBody(schema Fields) bool {
 	return slices.ContainsFunc(schema, func(f Field) bool { return f.Name == "required" || f.Name == "oneOf" || f.Name == "items" })
 }
 
+// statuses are those of success.
+func (e *Endpoint) statuses() []int {
+	switch {
+	case e.opts.answers != nil:
+		return e.opts.answers
+	case e.Out == typeOf[None]():
+		return []int{http.StatusNoContent}
+	}
+	return []int{http.StatusOK}
+}
+
+// success are the answers to what was done.
+func (m *models) success(e *Endpoint) (out Fields) {
+	for _, status := range e.statuses() {
+		response := Fields{{"description", http.StatusText(status)}}
+		if status == http.StatusCreated {
+			response = append(response, Field{"headers", Fields{{"Location", Fields{{"$ref", "#/components/headers/Location"}}}}})
+		}
+		if status != http.StatusNoContent {
+			content := Fields{{typeJSON, Fields{{"schema", m.answer(e)}}}}
+			for _, f := range e.formats() {
+				content = append(content, Field{f.kind, Fields{{"schema", Fields{{"type", "string"}}}}})
+			}
+			response = append(response, Field{"content", content})
+		}
+		out = append(out, Field{strconv.Itoa(status), response})
+	}
+	return out
+}
+
 // responses are the answers to success, and to everything that may go wrong (conventions.md 9.2).
 func (m *models) responses(e *Endpoint, public, takes bool) Fields {
-	success := func(description string) Fields {
-		content := Fields{{typeJSON, Fields{{"schema", m.output(e.Out)}}}}
-		if e.List {
-			content = append(content, Field{typeCSV, Fields{{"schema", Fields{{"type", "string"}}}}})
-		}
-		return Fields{{"description", description}, {"content", content}}
-	}
-	var out Fields
-	switch {
-	case e.Out == typeOf[None]():
-		out = Fields{{"204", Fields{{"description", "Done."}}}}
-	case e.Method == http.MethodPost || e.Method == http.MethodPut:
-		created := success("Something was created.")
-		created = append(created, Field{"headers", Fields{{"Location", Fields{{"description", "Where it is, where it has a place of its own."}, {"schema", Fields{{"type", "string"}}}}}}})
-		out = Fields{{"200", success("Done.")}, {"201", created}}
-	default:
-		out = Fields{{"200", success("The answer.")}}
-	}
+	out := m.success(e)
 	add := func(statuses ...int) {
 		for _, n := range statuses {
 			out = append(out, Field{strconv.Itoa(n), Fields{{"$ref", "#/components/responses/" + strconv.Itoa(n)}}})
 		}
 	}
 	writes := e.Method != http.MethodGet
-	if takes || e.List || writes {
+	if !public {
+		add(302)
+	}
+	if takes || writes || e.List || len(e.opts.takes) > 0 {
 		add(400)
 	}
 	add(401)
 	if !public || writes {
 		add(403)
 	}
-	if strings.Contains(e.Path, "{") || e.List {
-		add(404)
-	}
-	add(405, 406)
+	add(404, 405, 406)
 	if writes {
 		add(409)
 	}
 	if takes {
 		add(413, 415)
 	}
-	add(429, 500, 503)
+	add(429, 500)
+	add(e.opts.fails...)
+	add(503)
 	return out
 }
 
@@ -246,6 +267,7 @@ func errorResponses() Fields {
 		schema      string
 		header      string
 	}{
+		{302, "A browser (Accept: text/html) is sent to the page where its user can change that it is refused.", "", "Location"},
 		{400, "What is wrong, by field; or in \"detail\".", errorsName, ""},
 		{401, "Who calls is not known, or a credential is bad.", errorsName, "WWW-Authenticate"},
 		{403, "The caller may not.", errorsName, "Retry-After"},
@@ -257,13 +279,16 @@ func errorResponses() Fields {
 		{415, "The type of the body is not read.", detailName, ""},
 		{429, "Too many of these; later.", detailName, "Retry-After"},
 		{500, "A failure of the server.", detailName, ""},
+		{501, "The payment processor of the site does not do that.", detailName, ""},
 		{503, "The server is starting or busy; later.", detailName, "Retry-After"},
 	} {
 		response := Fields{{"description", r.description}}
 		if r.header != "" {
 			response = append(response, Field{"headers", Fields{{r.header, Fields{{"schema", Fields{{"type", "string"}}}}}}})
 		}
-		response = append(response, Field{"content", Fields{{typeJSON, Fields{{"schema", ref(r.schema)}}}}})
+		if r.schema != "" {
+			response = append(response, Field{"content", Fields{{typeJSON, Fields{{"schema", ref(r.schema)}}}}})
+		}
 		out = append(out, Field{strconv.Itoa(r.status), response})
 	}
 	return out

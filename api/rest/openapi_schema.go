@@ -148,7 +148,21 @@ func orNone(s Fields) Fields {
 	if len(s) == 0 || s[0].Name == "description" || s[0].Name == "oneOf" {
 		return s
 	}
-	return Fields{{"oneOf", []Fields{s, {{"type", "null"}}}}}
+	kind, simple := s[0].Value.(string)
+	if s[0].Name != "type" || !simple {
+		return Fields{{"oneOf", []Fields{s, {{"type", "null"}}}}}
+	}
+	s = append(Fields{{"type", []string{kind, "null"}}}, s[1:]...)
+	for i, f := range s {
+		if choices, ok := f.Value.([]string); ok && f.Name == "enum" {
+			all := make([]any, 0, len(choices)+1)
+			for _, c := range choices {
+				all = append(all, c)
+			}
+			s[i].Value = append(all, nil)
+		}
+	}
+	return s
 }
 
 var (
@@ -157,6 +171,18 @@ var (
 	marshalerType = reflect.TypeFor[json.Marshaler]()
 	textOutType   = reflect.TypeFor[encoding.TextMarshaler]()
 )
+
+// answer is the schema of what an endpoint answers.
+func (m *models) answer(e *Endpoint) Fields {
+	if len(e.opts.shapes) == 0 {
+		return m.output(e.Out)
+	}
+	shapes := make([]Fields, len(e.opts.shapes))
+	for i, t := range e.opts.shapes {
+		shapes[i] = m.output(t)
+	}
+	return Fields{{"anyOf", shapes}}
+}
 
 // output is the schema of an answer, or of a part of it. What a type encodes by itself may be anything.
 func (m *models) output(t reflect.Type) Fields {

@@ -352,7 +352,7 @@ func TestNewRefuses(t *testing.T) {
 		}) (item, error) {
 			return item{}, nil
 		})}, want: `in:"requird"`},
-		"listed, no list": {endpoints: []rest.Endpoint{rest.Get("/api/a", accessrules.Public, get, rest.Listed())}, want: "neither a list nor a table"},
+		"listed, no list": {endpoints: []rest.Endpoint{rest.Get("/api/a", accessrules.Public, get, rest.Lists())}, want: "neither a list nor a table"},
 		"wrong rule": {endpoints: []rest.Endpoint{rest.Post("/api/a", accessrules.Public, func(*rest.Call, *store.Tx, *struct {
 			A string `json:"a" validate:"shiny"`
 		}) (item, error) {

@@ -9,9 +9,11 @@
 package resttest
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/zap"
@@ -26,11 +28,30 @@ import (
 // Base is the address of the site under test.
 const Base = "https://app.example.com"
 
-// Site is a service under test.
+// Site is a service under test. What it is asked and answers is held against its own description of itself.
 type Site struct {
 	*rest.Service
 	Store *store.Store
 	Clock *storetest.Clock
+
+	t        testing.TB
+	contract func() (*Contract, error)
+}
+
+// ServeHTTP has the service answer, and fails the test when the request or the answer is not as the service describes them.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, timed := s.t.(*testing.B); timed {
+		s.Service.ServeHTTP(w, r)
+		return
+	}
+	contract, err := s.contract()
+	if err != nil {
+		s.t.Errorf("the description of the API: %v", err)
+		return
+	}
+	if err := contract.Serve(s.Service, w, r); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // New serves the endpoints over a new store to the given people.
@@ -58,7 +79,13 @@ func With(t testing.TB, o rest.Options, clock *storetest.Clock, endpoints []rest
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Site{Service: service, Store: o.Store, Clock: clock}
+	return &Site{Service: service, Store: o.Store, Clock: clock, t: t, contract: sync.OnceValues(func() (*Contract, error) {
+		document, err := json.Marshal(service.OpenAPI())
+		if err != nil {
+			return nil, err
+		}
+		return ContractOf(document)
+	})}
 }
 
 // callerHeader names the caller of a case.
