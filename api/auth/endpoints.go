@@ -22,7 +22,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Delete("/api/auth/tokens", accessrules.AuthenticatedOnly, s.logout, rest.Unaudited()),
 		rest.Get("/api/auth/tokens/realms/{profile}", accessrules.DirectStrict, s.realms),
 		rest.Act(http.MethodPost, "/api/auth/tokens/verify", accessrules.AuthenticatedOnly, s.verify, rest.Unaudited()),
-		rest.Get("/api/auth/{verification_key}", accessrules.Public, s.activation),
+		rest.Get("/api/auth/{verification_key}", accessrules.Public, s.activation, rest.Fails(http.StatusBadRequest)),
 		rest.Act(http.MethodPost, "/api/auth/{verification_key}", accessrules.Public, s.activate, created, rest.Unaudited()),
 
 		rest.Get("/api/users", accessrules.BrokerStrict, s.listPeople, rest.Lists(&everybody)),
@@ -35,7 +35,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Get("/api/users/{user}/api-keys", accessrules.SelfOnlyStrict, s.listKeys, rest.Lists(&apiKeys)),
 		rest.Act(http.MethodPost, "/api/users/{user}/api-keys", accessrules.SelfOnlyStrict, s.createKey, created, rest.Find(findUserOnly)),
 		rest.Act(http.MethodPost, "/api/users/{user}/api-keys/{key}", accessrules.SelfOnlyStrict, s.deleteKey, rest.Find(findKey)),
-		rest.Act(http.MethodPut, "/api/users/{user}/otp", accessrules.SelfFrictionless, s.setOTP, rest.Answers(200, 201, 204), rest.Shaped(otpOutput{}), rest.Find(findUserOnly), rest.Unaudited()),
+		rest.Act(http.MethodPut, "/api/users/{user}/otp", accessrules.SelfFrictionless, s.setOTP, rest.Answers(200, otpOutput{}), rest.Answers(201, otpOutput{}), rest.Answers(204), rest.Find(findUserOnly), rest.Unaudited()),
 		rest.Act(http.MethodPut, "/api/users/{user}/password", accessrules.SelfStrict, s.changePassword, rest.Find(findUserOnly), rest.Unaudited()),
 		rest.Delete("/api/users/{user}/password", accessrules.SelfStrict, s.removePassword),
 		rest.Act(http.MethodPost, "/api/users/{user}/picture", accessrules.SelfStrict, s.setPicture, created, rest.File(pictureBody)),

@@ -20,9 +20,9 @@ func (s *Service) cartEndpoints() []rest.Endpoint {
 	code := rest.Text("code", "Takes the items in that were put in a cart under this claim code.")
 	return []rest.Endpoint{
 		rest.Act("GET", "/api/cart", accessrules.Public, s.getCart, rest.Lists(ownItems), rest.Unaudited(), rest.Doc("Lists what is in the caller's cart")),
-		rest.Post("/api/cart", accessrules.Public, s.postCart, rest.Answers(200, 201), rest.Shaped(CartItem{}, []CartItem{}), rest.Unaudited(), rest.Doc("Puts plans in the caller's cart")),
+		rest.Post("/api/cart", accessrules.Public, s.postCart, rest.Answers(200, CartItem{}, []CartItem{}), rest.Answers(201, CartItem{}, []CartItem{}), rest.Unaudited(), rest.Doc("Puts plans in the caller's cart")),
 		rest.Delete("/api/cart", accessrules.Public, s.deleteCart, rest.Takes(rest.Text("plan", "Takes this plan out only."), rest.Text("email", "Takes out what is for this address only.")), rest.Unaudited(), rest.Doc("Takes plans out of the caller's cart")),
-		rest.Act("POST", "/api/cart/{plan}/upload", accessrules.Public, s.uploadCart, rest.Answers(200, 201), rest.File(maxUpload), rest.Unaudited(),
+		rest.Act("POST", "/api/cart/{plan}/upload", accessrules.Public, s.uploadCart, rest.Answers(200), rest.Answers(201), rest.File(maxUpload), rest.Unaudited(),
 			rest.Doc("Puts a plan in the caller's cart for each person of a file")),
 
 		rest.Get("/api/billing/cartitems", accessrules.BrokerStrict, s.listCartItems, rest.Lists(allItems), rest.Doc("Lists what is in the carts of users")),
@@ -35,9 +35,9 @@ func (s *Service) cartEndpoints() []rest.Endpoint {
 
 		rest.Act("GET", "/api/billing/{profile}/checkout", accessrules.ProviderStrict, s.showCheckout, rest.Takes(code), rest.Unaudited(),
 			rest.Doc("Shows what a profile owes and what the caller's cart costs")),
-		rest.Act("POST", "/api/billing/{profile}/checkout", accessrules.ProviderStrict, s.postCheckout, rest.Answers(200, 201), rest.Takes(code), rest.Keyed(),
+		rest.Act("POST", "/api/billing/{profile}/checkout", accessrules.ProviderStrict, s.postCheckout, rest.Answers(200), rest.Answers(201), rest.Takes(code), rest.Keyed(),
 			rest.Doc("Orders what is in the caller's cart, and pays it")),
-		rest.Post("/api/billing/{profile}/checkout/paylater", accessrules.ProviderStrict, s.payLater, rest.Answers(200, 201), rest.Takes(code), rest.Keyed(),
+		rest.Post("/api/billing/{profile}/checkout/paylater", accessrules.ProviderStrict, s.payLater, rest.Answers(200), rest.Answers(201), rest.Takes(code), rest.Keyed(),
 			rest.Doc("Orders what is in the caller's cart, to be paid later")),
 	}
 }

@@ -26,7 +26,7 @@ func (s *Service) chargeEndpoints() []rest.Endpoint {
 			rest.Doc("Records that an invoice was paid elsewhere, or writes it off")),
 		rest.Get("/api/billing/{profile}/history", accessrules.ProviderStrict, s.history, rest.Lists(historyList), rest.Doc("Lists what a profile ordered and paid")),
 		rest.Get("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.balanceDue, rest.Lists(unpaidList), rest.Doc("Lists the orders that a profile has not paid")),
-		rest.Post("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.reportUse, rest.Answers(200, 201), rest.Shaped(Transaction{}, struct{}{}), rest.Keyed(), rest.Doc("Reports a use")),
+		rest.Post("/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.reportUse, rest.Answers(200, struct{}{}), rest.Answers(201, Transaction{}), rest.Keyed(), rest.Doc("Reports a use")),
 		rest.Act("DELETE", "/api/billing/{profile}/balance", accessrules.ProviderSalesStrict, s.clearBalance, rest.Takes(rest.Number("amount", "At most this much, in 1/100 of a unit.", 1, ledger.MaxAmount), rest.Flag("paid", "Records that it was paid elsewhere, in place of writing it off.")),
 			rest.Doc("Writes off what a profile owes, or records that it was paid elsewhere")),
 		rest.Get("/api/billing/{profile}/receivables", accessrules.DirectStrict, s.receivables, rest.Lists(receivablesList), rest.Doc("Lists the sales of a provider")),

@@ -16,7 +16,7 @@ type RenewInput struct {
 }
 
 func (s *Service) renewEndpoint() rest.Endpoint {
-	return rest.Act("POST", "/api/billing/{profile}/renew", accessrules.BrokerManagerStrict, s.renewProfile, rest.Answers(200, 201), rest.Keyed(), rest.Find(s.findBilled),
+	return rest.Act("POST", "/api/billing/{profile}/renew", accessrules.BrokerManagerStrict, s.renewProfile, rest.Answers(200), rest.Answers(201), rest.Keyed(), rest.Find(s.findBilled),
 		rest.Doc("Renews the subscriptions of a profile, and charges what it owes"))
 }
 

@@ -11,7 +11,7 @@ import (
 
 // webhookEndpoint is where the processor posts what became of charges (ledger.md 8.4, 9.18).
 func (s *Service) webhookEndpoint() rest.Endpoint {
-	return rest.Act("POST", "/api/stripe/postevent", accessrules.Public, s.postEvent, rest.Unaudited(), rest.Doc("Takes in an event of the payment processor"))
+	return rest.Act("POST", "/api/stripe/postevent", accessrules.Public, s.postEvent, rest.Raw(), rest.Unaudited(), rest.Doc("Takes in an event of the payment processor"))
 }
 
 // postEvent takes in what the processor posts, once its signature holds: 200 "OK" when the effects are durable, or were before.

@@ -59,22 +59,22 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Patch(describes+"/{role}", direct, s.changeDescription, rest.Find(s.hasDescription)),
 		rest.Delete(describes+"/{role}", direct, s.dropDescription, rest.Takes(rest.Flag("force", "Deletes the roles of the description too."))),
 		rest.Get(roles+"/{role}", provider, s.listRolesOf, rest.Lists(&describedRoles), rest.Takes(status)),
-		rest.Post(roles+"/{role}", provider, s.grantRole, rest.Answers(200, 201), rest.Takes(rest.Flag("force", "Makes a user, and invites it, when there is none.")), role, rest.Keyed()),
+		rest.Post(roles+"/{role}", provider, s.grantRole, rest.Answers(200), rest.Answers(201), rest.Takes(rest.Flag("force", "Makes a user, and invites it, when there is none.")), role, rest.Keyed()),
 		rest.Get(roles+"/{role}/{user}", provider, s.getRole),
 		rest.Post(roles+"/{role}/{user}", provider, s.resendGrant),
 		rest.Put(roles+"/{role}/{user}", provider, s.updateRole, rest.Find(s.hasPathRole)),
 		rest.Delete(roles+"/{role}/{user}", provider, s.revokeRole),
 
 		rest.Act(http.MethodGet, mine, self, s.listAccessibles, rest.Lists(&accessibles), rest.Takes(status, personal)),
-		rest.Post(mine, self, s.requestRoles, rest.Answers(200, 201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), user, rest.Keyed()),
+		rest.Post(mine, self, s.requestRoles, rest.Answers(200), rest.Answers(201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), user, rest.Keyed()),
 		rest.Put(mine+"/accept/{verification_key}", self, s.acceptAccessible),
 		rest.Act(http.MethodGet, mine+"/{role}", self, s.listAccessiblesAs, rest.Lists(&accessiblesAs), rest.Takes(status, personal)),
-		rest.Post(mine+"/{role}", self, s.requestRoles, rest.Answers(200, 201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), user, rest.Keyed()),
+		rest.Post(mine+"/{role}", self, s.requestRoles, rest.Answers(200), rest.Answers(201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), user, rest.Keyed()),
 		rest.Get(mine+"/{role}/{profile}", self, s.getAccessible),
 		rest.Post(mine+"/{role}/{profile}", self, s.resendRequest),
 		rest.Delete(mine+"/{role}/{profile}", self, s.dropAccessible),
 		rest.Get("/api/users/{user}/profiles", self, s.listConnected, rest.Lists(&connected)),
-		rest.Post("/api/users/{user}/profiles", self, s.createConnected, rest.Answers(200, 201), rest.Shaped(directory.ProfileDetail{}), rest.Takes(rest.Flag("convert_from_personal", "Makes an organization of the personal profile.")), user, rest.Keyed()),
+		rest.Post("/api/users/{user}/profiles", self, s.createConnected, rest.Answers(200, converted{}), rest.Answers(201, directory.ProfileDetail{}), rest.Takes(rest.Flag("convert_from_personal", "Makes an organization of the personal profile.")), user, rest.Keyed()),
 	}
 }
 

@@ -93,13 +93,13 @@ type Option func(*options)
 type options struct {
 	find    func(*Call, store.Reader) error
 	lists   []listing
-	answers []int
+	answers []success
 	fails   []int
-	shapes  []reflect.Type
 	takes   []Parameter
 	keyed   bool
 	list    bool
 	file    int64
+	raw     bool // BodyBytes
 	noAudit bool
 	doc     string
 }
@@ -118,20 +118,20 @@ func Lists(lists ...listing) Option {
 	return func(o *options) { o.list, o.lists = true, append(o.lists, lists...) }
 }
 
-// Answers are the statuses of success, for the API's own description. Without it they are 200, or 204 for None.
-func Answers(statuses ...int) Option { return func(o *options) { o.answers = statuses } }
+// Answers is a status of success, for the API's own description, and what is answered with it: values of the types that an answer
+// of type any is one of, none for the type that the operation returns. Without it the status is 200, or 204 for None.
+func Answers(status int, shapes ...any) Option {
+	return func(o *options) { o.answers = append(o.answers, success{status, shapes}) }
+}
+
+// success is one of the answers of an endpoint.
+type success struct {
+	status int
+	shapes []any
+}
 
 // Fails are the statuses of failure that other endpoints have not, for the API's own description.
 func Fails(statuses ...int) Option { return func(o *options) { o.fails = statuses } }
-
-// Shaped says that an answer of type any is one of the types of these values, for the API's own description.
-func Shaped(values ...any) Option {
-	return func(o *options) {
-		for _, v := range values {
-			o.shapes = append(o.shapes, reflect.TypeOf(v))
-		}
-	}
-}
 
 // Takes names the parameters of the query that an endpoint reads besides those of lists, for the API's own description.
 func Takes(parameters ...Parameter) Option {
@@ -140,6 +140,9 @@ func Takes(parameters ...Parameter) Option {
 
 // File takes a multipart body with files of at most n bytes in all.
 func File(n int64) Option { return func(o *options) { o.file = n } }
+
+// Raw takes a body that the operation reads by itself, with BodyBytes, for the API's own description.
+func Raw() Option { return func(o *options) { o.raw = true } }
 
 // Unaudited writes no audit row: for what changes nothing that anybody answers for (a cart, a counter).
 func Unaudited() Option { return func(o *options) { o.noAudit = true } }

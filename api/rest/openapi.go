@@ -96,7 +96,7 @@ func (m *models) operation(e *Endpoint) Fields {
 	if list := m.parameters(e); len(list) > 0 {
 		op = append(op, Field{"parameters", list})
 	}
-	takes := e.opts.file > 0 || e.In != typeOf[None]()
+	takes := e.opts.file > 0 || e.opts.raw || e.In != typeOf[None]()
 	if takes {
 		op = append(op, Field{"requestBody", m.requestBody(e)})
 	}
@@ -183,6 +183,9 @@ func (m *models) requestBody(e *Endpoint) Fields {
 		return Fields{{"required", true}, {"content", Fields{{typeMultipart, Fields{{"schema", Fields{{"type", "object"},
 			{"properties", Fields{{"file", Fields{{"type", "string"}, {"contentMediaType", "application/octet-stream"}}}}}}}}}}}}
 	}
+	if e.opts.raw {
+		return Fields{{"required", true}, {"content", Fields{{"*/*", Fields{}}}}}
+	}
 	schema := m.input(e.In, e.Method)
 	var content Fields
 	for _, kind := range []string{typeJSON, typeForm, typeMultipart} {
@@ -196,26 +199,27 @@ func needsBody(schema Fields) bool {
 	return slices.ContainsFunc(schema, func(f Field) bool { return f.Name == "required" || f.Name == "oneOf" || f.Name == "items" })
 }
 
-// statuses are those of success.
-func (e *Endpoint) statuses() []int {
+// successes are the answers of an endpoint that are no failures.
+func (e *Endpoint) successes() []success {
 	switch {
 	case e.opts.answers != nil:
 		return e.opts.answers
 	case e.Out == typeOf[None]():
-		return []int{http.StatusNoContent}
+		return []success{{status: http.StatusNoContent}}
 	}
-	return []int{http.StatusOK}
+	return []success{{status: http.StatusOK}}
 }
 
 // success are the answers to what was done.
 func (m *models) success(e *Endpoint) (out Fields) {
-	for _, status := range e.statuses() {
+	for _, s := range e.successes() {
+		status := s.status
 		response := Fields{{"description", http.StatusText(status)}}
 		if status == http.StatusCreated {
 			response = append(response, Field{"headers", Fields{{"Location", Fields{{"$ref", "#/components/headers/Location"}}}}})
 		}
 		if status != http.StatusNoContent {
-			content := Fields{{typeJSON, Fields{{"schema", m.answer(e)}}}}
+			content := Fields{{typeJSON, Fields{{"schema", m.answer(e, s.shapes)}}}}
 			for _, f := range e.formats() {
 				content = append(content, Field{f.kind, Fields{{"schema", Fields{{"type", "string"}}}}})
 			}
@@ -238,7 +242,9 @@ func (m *models) responses(e *Endpoint, public, takes bool) Fields {
 	if !public {
 		add(302)
 	}
-	if takes || writes || e.List || len(e.opts.takes) > 0 {
+	if takesList(e.In) {
+		out = append(out, Field{"400", Fields{{"$ref", "#/components/responses/400list"}}})
+	} else if takes || writes || e.List || len(e.opts.takes) > 0 {
 		add(400)
 	}
 	add(401)
@@ -291,5 +297,7 @@ func errorResponses() Fields {
 		}
 		out = append(out, Field{strconv.Itoa(r.status), response})
 	}
-	return out
+	one := ref(errorsName)
+	return append(out, Field{"400list", Fields{{"description", "What is wrong, of the items of a list one by one."},
+		{"content", Fields{{typeJSON, Fields{{"schema", Fields{{"anyOf", []Fields{one, {{"type", "array"}, {"items", one}}}}}}}}}}}})
 }

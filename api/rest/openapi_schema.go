@@ -13,7 +13,7 @@ import (
 
 // Names of the two shapes of errors (conventions.md 9.1).
 const (
-	detailName = "Detail"
+	detailName = "Problem"
 	errorsName = "Errors"
 )
 
@@ -52,6 +52,12 @@ func (m *models) schemas() Fields {
 type elements interface{ element() reflect.Type }
 
 func (OneOrMany[T]) element() reflect.Type { return reflect.TypeFor[T]() }
+
+// takesList reports whether a body may be a list.
+func takesList(t reflect.Type) bool {
+	_, many := reflect.Zero(t).Interface().(elements)
+	return many || t.Kind() == reflect.Slice
+}
 
 // input is the schema of a body.
 func (m *models) input(t reflect.Type, method string) Fields {
@@ -172,16 +178,23 @@ var (
 	textOutType   = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// answer is the schema of what an endpoint answers.
-func (m *models) answer(e *Endpoint) Fields {
-	if len(e.opts.shapes) == 0 {
-		return m.output(e.Out)
+// answer is the schema of what an endpoint answers: a value of its type, or of the type of one of the shapes.
+func (m *models) answer(e *Endpoint, shapes []any) Fields {
+	if len(shapes) == 0 {
+		out := e.Out
+		if out.Kind() == reflect.Pointer {
+			out = out.Elem() // an answer is never null
+		}
+		return m.output(out)
 	}
-	shapes := make([]Fields, len(e.opts.shapes))
-	for i, t := range e.opts.shapes {
-		shapes[i] = m.output(t)
+	var schemas []Fields
+	for _, s := range shapes {
+		schemas = append(schemas, m.output(reflect.TypeOf(s)))
 	}
-	return Fields{{"anyOf", shapes}}
+	if len(schemas) == 1 {
+		return schemas[0]
+	}
+	return Fields{{"anyOf", schemas}}
 }
 
 // output is the schema of an answer, or of a part of it. What a type encodes by itself may be anything.
@@ -243,6 +256,9 @@ func (m *models) object(t reflect.Type) Fields {
 		if m.taken[name] {
 			pkg := t.PkgPath()[strings.LastIndexByte(t.PkgPath(), '/')+1:]
 			name = strings.ToUpper(pkg[:1]) + pkg[1:] + name
+		}
+		for m.taken[name] {
+			name += "2"
 		}
 		m.names[t], m.taken[name] = name, true
 		m.made[name] = m.properties(t)

@@ -57,7 +57,7 @@ var (
 	dryRun = Flag("dry_run", "Does everything, and keeps nothing.")
 	pages  = []Parameter{
 		Text("page", "Page, from 1; \"last\" is the last one."),
-		{name: "page_size", doc: "Rows of a page.", schema: Fields{{"type", "integer"}, {"minimum", 1}, {"maximum", maxPageSize}, {"default", pageSize}}},
+		{name: "page_size", doc: "Rows of a page, 100 at most.", schema: Fields{{"type", "integer"}, {"default", pageSize}}},
 	}
 )
 

@@ -41,7 +41,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Delete(planPath, accessrules.DirectFrictionless, s.deletePlan),
 
 		rest.Get(salesPath, accessrules.DirectStrict, s.listPlanContacts, rest.Lists(byPlan), window),
-		rest.Post(salesPath, accessrules.DirectStrict, s.grant, rest.Answers(200, 201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), rest.Keyed(), plan),
+		rest.Post(salesPath, accessrules.DirectStrict, s.grant, rest.Answers(200), rest.Answers(201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), rest.Keyed(), plan),
 		rest.Get(salesPath+"/all", accessrules.DirectStrict, s.listPlanSales(all), rest.Lists(byPlan), window),
 		rest.Get(salesPath+"/churned", accessrules.DirectStrict, s.listPlanSales(churned), rest.Lists(byPlan), window),
 		rest.Get(salePath, accessrules.DirectStrict, s.getSale),
@@ -50,7 +50,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Delete(salePath, accessrules.DirectStrict, s.deleteSale),
 
 		rest.Get(buyersPath, accessrules.DirectStrict, s.listSubscribers, rest.Lists(currentSubscribers, currentSubscribersDated), window),
-		rest.Act("POST", buyersPath+"/accept/{request_key}", accessrules.DirectStrict, s.acceptRequest, rest.Keyed()),
+		rest.Act("POST", buyersPath+"/accept/{request_key}", accessrules.DirectStrict, s.acceptRequest, rest.Fails(http.StatusNotImplemented), rest.Keyed()),
 		rest.Get(buyersPath+"/all", accessrules.DirectStrict, s.listAllSubscribers, rest.Lists(allSubscribers, allSubscribersDated), window),
 		rest.Get(buyersPath+"/engaged", accessrules.DirectStrict, s.listEngaged, rest.Lists(engaged), window),
 		rest.Get(buyersPath+"/subscriptions", accessrules.DirectStrict, s.listContacts, rest.Lists(byProvider), window),
