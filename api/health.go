@@ -30,5 +30,8 @@ func (s *Service) health(c *rest.Call, _ *rest.None) (health, error) {
 	return h, nil
 }
 
-// schema is the description of the API for programs: an OpenAPI 3.1 document (ours). The table does not change, so it is made once.
-func (s *Service) schema(*rest.Call, *rest.None) (json.RawMessage, error) { return s.openAPI() }
+// schema is the description of the API for programs (ours).
+func (s *Service) schema(*rest.Call, *rest.None) (json.RawMessage, error) { return s.Schema() }
+
+// Schema is the description of the API, an OpenAPI 3.1 document. The table does not change, so it is made once.
+func (s *Service) Schema() (json.RawMessage, error) { return s.openAPI() }

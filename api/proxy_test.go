@@ -23,14 +23,14 @@ import (
 
 // gated is a site of the demo with a gate of one rule.
 type gated struct {
-	*Service
+	*door
 	live   *accessrules.Live
 	tokens map[string]string
 }
 
 func newGated(t *testing.T, change ...func(l *accessrules.Live)) *gated {
 	t.Helper()
-	g := &gated{Service: newService(t, func(o *Options) { o.Demo, o.Auth.MinPassword = true, 4 }), tokens: map[string]string{}}
+	g := &gated{door: newService(t, func(o *Options) { o.Demo, o.Auth.MinPassword = true, 4 }), tokens: map[string]string{}}
 	fixed := []accessrules.Rule{{Path: "/public/", Forward: true, Source: "Caddyfile:3", Allow: "0", Conditions: []accessrules.Condition{accessrules.Any()}}}
 	live, err := accessrules.NewLive(accessrules.DefaultGate, fixed, []string{"http://127.0.0.1:3000", "app:4000"})
 	if err != nil {

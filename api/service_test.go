@@ -2,6 +2,7 @@ package api
 
 import (
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/auth"
 	"github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
 	"go.uber.org/zap"
@@ -18,7 +20,29 @@ import (
 
 var update = flag.Bool("update", false, "write what is there as what is wanted")
 
-func newService(t testing.TB, change ...func(o *Options)) *Service {
+// door is a service under test: what comes and goes through it is held against the description of the API.
+type door struct {
+	*Service
+	t testing.TB
+}
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	document, err := d.Schema()
+	if err != nil {
+		d.t.Error(err)
+		return
+	}
+	contract, err := resttest.ContractOf(document)
+	if err != nil {
+		d.t.Errorf("the description of the API: %v", err)
+		return
+	}
+	if err := contract.Serve(d.Service, w, r); err != nil {
+		d.t.Error(err)
+	}
+}
+
+func newService(t testing.TB, change ...func(o *Options)) *door {
 	t.Helper()
 	dir := t.TempDir()
 	clock := storetest.NewClock()
@@ -44,7 +68,7 @@ func newService(t testing.TB, change ...func(o *Options)) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return &door{s, t}
 }
 
 func lines(t *testing.T, file string) []string {

@@ -55,7 +55,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Get(report, broker, s.showReport, span, rest.Doc("Shows a balance sheet of all profiles")),
 		rest.Get(lines, broker, s.listLines, rest.Lists(&lineList), rest.Doc("Lists the lines of a balance sheet")),
 		rest.Post(lines, broker, s.addLine, rest.Answers(201), rest.Doc("Adds a line to a balance sheet, after the others")),
-		rest.Patch(lines, broker, s.moveLines, rest.Doc("Changes the order of the lines of a balance sheet")),
+		rest.Patch(lines, broker, s.moveLines, rest.Lists(&lineList), rest.Doc("Changes the order of the lines of a balance sheet")),
 		rest.Get(line, broker, s.showLine, rest.Doc("Shows a line of a balance sheet")),
 		rest.Put(line, broker, s.changeLine, rest.Find(s.findLine), rest.Doc("Changes a line of a balance sheet")),
 		rest.Patch(line, broker, s.changeLine, rest.Find(s.findLine), rest.Doc("Changes a line of a balance sheet")),

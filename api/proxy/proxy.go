@@ -55,12 +55,12 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Act(http.MethodGet, "/api/proxy/sessions/{user}", c, s.showSession, rest.Doc("Shows the session that the application would receive")),
 		rest.Get(all, c, s.listRules, rest.Lists(&rules), rest.Doc("Lists the rules of the gate, in the order in which they are tried")),
 		rest.Post(all, c, s.createRule, rest.Answers(201), rest.Doc("Makes a rule, before the others")),
-		rest.Patch(all, c, s.moveRules, rest.Doc("Changes the order of rules")),
+		rest.Patch(all, c, s.moveRules, rest.Lists(&rules), rest.Doc("Changes the order of rules")),
 		rest.Get(rule, c, s.showRule, rest.Doc("Shows a rule")),
 		rest.Put(rule, c, s.replaceRule, rest.Find(s.lookForRule), rest.Doc("Changes a rule")),
 		rest.Patch(rule, c, s.updateRule, rest.Find(s.lookForRule), rest.Doc("Changes a rule")),
 		rest.Delete(rule, c, s.deleteRule, rest.Doc("Removes a rule")),
-		rest.Get(engagement, c, s.showEngagement, rest.Doc("Counts who has visited what")),
+		rest.Get(engagement, c, s.showEngagement, rest.Takes(rest.Timezone), rest.Doc("Counts who has visited what")),
 		rest.Get(engagement+"/users", c, s.listVisitors, rest.Lists(&visitors), rest.Doc("Lists users with what they have visited")),
 	}
 }

@@ -203,7 +203,7 @@ func (c *Contract) match(path string) (template string, params map[string]string
 			if rest && i == len(want)-1 {
 				s = strings.Join(segments[i:], "/")
 			}
-			if w != s && (!strings.HasPrefix(w, "{") || s == "") {
+			if w != s && (!strings.HasPrefix(w, "{") || s == "" && w != "{path}") {
 				found = nil
 				break
 			}
@@ -293,7 +293,7 @@ func (c *Contract) parameters(operation map[string]any, where string, path map[s
 		case "path":
 			given = []string{path[name]}
 		}
-		if given == nil || len(given) == 1 && given[0] == "" { // an empty one is as good as none
+		if given == nil || at(p, "in") != "path" && len(given) == 1 && given[0] == "" { // an empty one is as good as none
 			if at(p, "required") == true {
 				return fmt.Errorf("%s is missing", name)
 			}
