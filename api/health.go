@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
@@ -31,7 +30,13 @@ func (s *Service) health(c *rest.Call, _ *rest.None) (health, error) {
 }
 
 // schema is the description of the API for programs (ours).
-func (s *Service) schema(*rest.Call, *rest.None) (json.RawMessage, error) { return s.Schema() }
+func (s *Service) schema(*rest.Call, *rest.None) (rest.Document, error) { return s.openAPI() }
 
 // Schema is the description of the API, an OpenAPI 3.1 document. The table does not change, so it is made once.
-func (s *Service) Schema() (json.RawMessage, error) { return s.openAPI() }
+func (s *Service) Schema() ([]byte, error) {
+	d, err := s.openAPI()
+	if err != nil {
+		return nil, err
+	}
+	return d.MarshalJSON()
+}

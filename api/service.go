@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -90,7 +89,7 @@ type Service struct {
 	proxy         *proxy.Service
 	gateSite      atomic.Pointer[gateSite]
 	ready         atomic.Bool
-	openAPI       func() (json.RawMessage, error)
+	openAPI       func() (rest.Document, error)
 }
 
 // New wires a service. It changes nothing in the database.
@@ -160,7 +159,7 @@ func New(site *Site, o Options) (*Service, error) {
 		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
 		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule, CORSRestricted: s.proxy.Restricted,
 	}, endpoints)
-	s.openAPI = sync.OnceValues(func() (json.RawMessage, error) { return json.Marshal(s.rest.OpenAPI()) })
+	s.openAPI = sync.OnceValues(func() (rest.Document, error) { return rest.NewDocument(s.rest.OpenAPI()) })
 	return s, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
@@ -15,8 +16,10 @@ func (s *Service) describe(c *Call, rt *route, params accessrules.Params) answer
 	renders := []string{typeJSON}
 	description := ""
 	for _, e := range rt.endpoints {
-		if e.List && len(renders) == 1 {
-			renders = append(renders, typeCSV)
+		for _, f := range e.formats() {
+			if !slices.Contains(renders, f.kind) {
+				renders = append(renders, f.kind)
+			}
 		}
 		if description == "" {
 			description = e.Doc

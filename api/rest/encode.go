@@ -73,6 +73,10 @@ func (c *Call) answer(out any) (answer, error) {
 	if status == http.StatusNoContent {
 		return answer{status: status, location: c.location}, nil
 	}
+	if c.accept.yaml {
+		body, err := out.(yamler).YAML()
+		return answer{status: status, contentType: typeYAML, body: body}, err
+	}
 	a, err := c.encode(status, out)
 	a.location = c.location
 	return a, err

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"mime"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -9,28 +10,37 @@ import (
 const (
 	typeJSON  = "application/json"
 	typeCSV   = "text/csv"
+	typeYAML  = "application/yaml"
 	typeHTML  = "text/html"
 	maxIndent = 8
 )
 
 // accepted is how the caller wants the answer (conventions.md 6.1).
 type accepted struct {
-	indent int
-	csv    bool
+	indent    int
+	csv, yaml bool
 }
 
 // IsCSV reports whether the caller asked for CSV (conventions.md 7.8): an operation may leave out what only the envelope of a
 // list shows.
 func (c *Call) IsCSV() bool { return c.accept.csv }
 
+// A yamler is an answer that is YAML as well: Accept: application/yaml, ?format=yaml.
+type yamler interface{ YAML() ([]byte, error) }
+
+var yamlerType = reflect.TypeFor[yamler]()
+
 // negotiate reads the parameter format and the header Accept. e may be nil.
 func (c *Call) negotiate(e *Endpoint) error {
-	table := e != nil && e.List
+	table, document := e != nil && e.List, e != nil && e.Out.Implements(yamlerType)
 	format := c.QueryString("format")
 	switch {
 	case format == "", format == "json":
 	case format == "csv" && table:
 		c.accept.csv = true
+		return nil
+	case format == "yaml" && document:
+		c.accept.yaml = true
 		return nil
 	default:
 		return errNotFound
@@ -58,6 +68,10 @@ func (c *Call) negotiate(e *Endpoint) error {
 		case typeCSV, "text/*":
 			if table && format == "" {
 				best, c.accept = quality, accepted{csv: true}
+			}
+		case typeYAML:
+			if document && format == "" {
+				best, c.accept = quality, accepted{yaml: true}
 			}
 		}
 	}

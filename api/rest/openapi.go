@@ -156,11 +156,13 @@ func (e *Endpoint) query() []Parameter {
 	if e.Keyed {
 		list = append(list, dryRun)
 	}
-	formats := []string{"json"}
-	for _, f := range e.formats() {
-		formats = append(formats, f.word)
+	if more := e.formats(); len(more) > 0 {
+		words := []string{"json"}
+		for _, f := range more {
+			words = append(words, f.word)
+		}
+		list = append(list, Choice("format", "In place of the header Accept.", words...))
 	}
-	list = append(list, Choice("format", "In place of the header Accept.", formats...))
 	named := map[string]bool{}
 	return slices.DeleteFunc(list, func(p Parameter) bool {
 		defer func() { named[p.name] = true }()
@@ -174,6 +176,9 @@ type format struct{ word, kind string }
 func (e *Endpoint) formats() (list []format) {
 	if e.List {
 		list = append(list, format{"csv", typeCSV})
+	}
+	if e.Out.Implements(yamlerType) {
+		list = append(list, format{"yaml", typeYAML})
 	}
 	return list
 }

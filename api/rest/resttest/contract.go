@@ -324,8 +324,8 @@ func (c *Contract) parameters(operation map[string]any, where string, path map[s
 	return nil
 }
 
-// ignored are parameters that some operations read, and others ignore as the contract says (conventions.md 7.3, 7.6, 7.7).
-var ignored = []string{"page", "page_size", "q", "ot", "start_at", "unit", "scale"}
+// ignored are parameters that some operations read, and others ignore as the contract says (conventions.md 6.1, 7.3, 7.6, 7.7).
+var ignored = []string{"format", "page", "page_size", "q", "ot", "start_at", "unit", "scale"}
 
 // body holds the body of a request against the contract. Forms hold nothing but text: what they are is the API's to find out.
 func (c *Contract) body(x Exchange, operation map[string]any, where string) error {
