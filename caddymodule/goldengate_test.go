@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 )
 
 // goldenOperations are the names of operations in recordings (access.md B.3).
@@ -78,7 +79,17 @@ func (g *golden) withGate(t *testing.T, setup json.RawMessage) {
 func (g *golden) serve(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	t.Helper()
 	if g.gate == nil || strings.HasPrefix(r.URL.Path, "/api") {
-		g.service.ServeHTTP(w, r)
+		document, err := g.service.Schema()
+		if err != nil {
+			t.Fatal(err)
+		}
+		contract, err := resttest.ContractOf(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := contract.Serve(g.service, w, r); err != nil {
+			t.Error(err)
+		}
 		return
 	}
 	err := g.gate.ServeHTTP(w, r, caddyhttp.HandlerFunc(goldenUpstream))

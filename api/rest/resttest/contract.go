@@ -325,7 +325,7 @@ func (c *Contract) parameters(operation map[string]any, where string, path map[s
 }
 
 // ignored are parameters that some operations read, and others ignore as the contract says (conventions.md 6.1, 7.3, 7.6, 7.7).
-var ignored = []string{"format", "page", "page_size", "q", "ot", "start_at", "unit", "scale"}
+var ignored = []string{"format", "page", "page_size", "q", "ot", "start_at", "unit", "scale", "include_personal_profile"}
 
 // body holds the body of a request against the contract. Forms hold nothing but text: what they are is the API's to find out.
 func (c *Contract) body(x Exchange, operation map[string]any, where string) error {
@@ -340,6 +340,8 @@ func (c *Contract) body(x Exchange, operation map[string]any, where string) erro
 		}
 		return nil
 	case content["*/*"] != nil:
+		return nil
+	case len(content) == 1 && content["multipart/form-data"] != nil && kind == "application/json": // no file (subscriptions.md 9.4)
 		return nil
 	case content[kind] == nil:
 		return fmt.Errorf("%s is not a type of the body", kind)
