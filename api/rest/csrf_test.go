@@ -21,8 +21,8 @@ func TestCSRF(t *testing.T) {
 	clock := storetest.NewClock()
 	s := storetest.NewAt(t, clock)
 	plain := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), BaseURL: "http://elsewhere.example.com",
-		Origin: func(r *http.Request) string { return "http://app.example.com" }}, clock, shop())
-	secure := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origins: []string{"https://spa.example.com"}}, clock, shop())
+		Origin: func(r *http.Request) string { return "http://app.example.com" }}, clock, shop()).Undescribed()
+	secure := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origins: []string{"https://spa.example.com"}}, clock, shop()).Undescribed()
 	const put, body = "PUT /api/profile/acme", `{"title":"a"}`
 	const session, both = "Cookie: sessionid=xia", "Cookie: sessionid=xia; csrftoken=" + resttest.CSRF
 	const header = "X-CSRFToken: " + resttest.CSRF
@@ -128,7 +128,7 @@ func TestCSRFCookie(t *testing.T) {
 func TestCORS(t *testing.T) {
 	clock := storetest.NewClock()
 	s := storetest.NewAt(t, clock)
-	site := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origins: []string{"https://spa.example.com"}}, clock, shop())
+	site := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origins: []string{"https://spa.example.com"}}, clock, shop()).Undescribed()
 	listed := "Origin: https://spa.example.com"
 	for _, request := range []string{"GET /api", "GET /api/nope", "GET /api/profile/acme", "OPTIONS /api/profile/acme"} {
 		site.Run(t, resttest.Case(request, "", request, "", site.Do("", request, "").Code, "*").With(listed).Wants(
@@ -149,7 +149,7 @@ func TestCORS(t *testing.T) {
 	restricted := true
 	asked := func(*http.Request) string { return "http://app.site.example" }
 	within := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origins: []string{"https://spa.example.com"}, Origin: asked,
-		CORSRestricted: func() bool { return restricted }}, clock, shop())
+		CORSRestricted: func() bool { return restricted }}, clock, shop()).Undescribed()
 	for origin, reads := range map[string]bool{ // of a site at http://app.site.example
 		"http://site.example": true, "https://site.example": true, "http://www.site.example:8080": true, "http://app.site.example:8080": true,
 		"http://app.site.example": false, "http://other.site.example": false, "http://example": false, "ftp://site.example": false,
@@ -165,9 +165,9 @@ func TestCORS(t *testing.T) {
 			within.Run(t, test)
 		}
 	}
-	alone := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origin: asked, CORSRestricted: func() bool { return true }}, clock, shop())
+	alone := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Origin: asked, CORSRestricted: func() bool { return true }}, clock, shop()).Undescribed()
 	alone.Run(t, resttest.Case("none is listed", "", "GET /api", "", 200, "*").With("Origin: http://site.example").Wants(none...))
-	off := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Logger: zap.NewNop()}, clock, shop())
+	off := resttest.With(t, rest.Options{Store: s, Directory: resttest.Cowork(), Logger: zap.NewNop()}, clock, shop()).Undescribed()
 	off.Run(t, resttest.Case("off by default", "", "GET /api", "", 200, "*").With(listed).
 		Wants(append(none, "Vary: Accept, Accept-Language, Cookie, DNT")...))
 }

@@ -152,7 +152,7 @@ func TestPages(t *testing.T) {
 			return ""
 		},
 		NotActivated: func(u *accessrules.User) { told = append(told, u.Username) },
-	}, clock, shop())
+	}, clock, shop()).Undescribed()
 	html := "Accept: text/html"
 	site.Run(t,
 		resttest.Case("log in", "", "GET /api/profile/acme?o=slug&q=a%20b", "", 302, "").With(html).
@@ -195,7 +195,7 @@ func TestNoPages(t *testing.T) {
 
 func TestReadOnlySite(t *testing.T) {
 	clock := storetest.NewClock()
-	site := resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: resttest.Cowork(), ReadOnly: true}, clock, shop())
+	site := resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: resttest.Cowork(), ReadOnly: true}, clock, shop()).Undescribed()
 	site.Run(t,
 		resttest.Case("reads", "xia", "GET /api/profile/acme", "", 200, "*"),
 		resttest.Case("writes", "xia", "PUT /api/profile/acme", `{"title":"a"}`, 403, denied),
@@ -213,7 +213,7 @@ func TestRuleOverEndpoint(t *testing.T) {
 			profile, ok := strings.CutPrefix(path, "/api/profile/")
 			return accessrules.Direct(accessrules.Strong), accessrules.Params{{Name: "profile", Value: profile}}, ok
 		},
-	}, clock, shop())
+	}, clock, shop()).Undescribed()
 	site.Run(t,
 		resttest.Case("manager", "xia", "GET /api/profile/acme", "", 200, `{"slug":"acme"}`),
 		resttest.Case("contributor, whom the class would let in", "joe", "GET /api/profile/acme", "", 403, denied),
@@ -226,7 +226,7 @@ func TestUnavailable(t *testing.T) {
 	people := resttest.Cowork()
 	closed := storetest.NewAt(t, clock)
 	closed.Close()
-	site := resttest.With(t, rest.Options{Store: closed, Directory: people, Logger: zap.NewNop()}, clock, shop())
+	site := resttest.With(t, rest.Options{Store: closed, Directory: people, Logger: zap.NewNop()}, clock, shop()).Undescribed()
 	site.Run(t,
 		resttest.Case("no store", "xia", "GET /api/profile/acme", "", 503, `{"detail":"The service is temporarily unavailable."}`).
 			Wants("Retry-After: 1", "Allow: GET, PUT, PATCH, DELETE, HEAD, OPTIONS"),
@@ -234,7 +234,7 @@ func TestUnavailable(t *testing.T) {
 		resttest.Case("preflight all the same", "", "OPTIONS /api", "", 200, "*"),
 	)
 	people.Err = errors.New("disk on fire")
-	site = resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: people, Logger: zap.NewNop()}, clock, shop())
+	site = resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: people, Logger: zap.NewNop()}, clock, shop()).Undescribed()
 	site.Run(t,
 		resttest.Case("no identity", "xia", "GET /api/profile/acme", "", 503, `{"detail":"The service is temporarily unavailable."}`).Wants("Retry-After: 1"),
 		resttest.Case("not even a public one", "", "GET /api", "", 503, `*`),
@@ -258,7 +258,7 @@ func TestErrorsOfOperations(t *testing.T) {
 		}),
 	}
 	clock := storetest.NewClock()
-	site := resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: resttest.Cowork(), Logger: zap.NewNop()}, clock, endpoints)
+	site := resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: resttest.Cowork(), Logger: zap.NewNop()}, clock, endpoints).Undescribed()
 	for _, tc := range []struct {
 		err    error
 		status int
@@ -303,7 +303,7 @@ func TestLog(t *testing.T) {
 	site := resttest.With(t, rest.Options{Store: storetest.NewAt(t, clock), Directory: resttest.Cowork(), Logger: zap.New(core)}, clock, []rest.Endpoint{
 		rest.Post("/api/profile/{profile}/subscribers/accept/{request_key}", accessrules.Public,
 			func(c *rest.Call, tx *store.Tx, in *rest.None) (rest.None, error) { return rest.None{}, fail }),
-	})
+	}).Undescribed()
 	key := strings.Repeat("5e", 20)
 	for _, tc := range []struct {
 		err  error

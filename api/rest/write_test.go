@@ -74,7 +74,7 @@ func newTill(t testing.TB) *till {
 		rest.Post("/api/cart", accessrules.Public, post, rest.Unaudited()),
 		rest.Act("POST", "/api/billing/{profile}/balance", accessrules.Public, act, rest.Keyed()),
 		rest.Post("/api/profile/{profile}/subscribers/accept/{request_key}", accessrules.Public, post),
-	})
+	}).Undescribed()
 	return tl
 }
 
