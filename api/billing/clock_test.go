@@ -80,7 +80,7 @@ func TestClock(t *testing.T) {
 	if got := w.values(`SELECT ends_at FROM subscription WHERE profile_id <> ? ORDER BY id`, w.ids["acme"]); got != others {
 		t.Errorf("others' subscriptions changed: %s, were %s", got, others)
 	}
-	if got := w.values(`SELECT count(*) FROM audit WHERE created_at > ? UNION ALL SELECT count(*) FROM batch WHERE created_at > ? UNION ALL SELECT count(*) FROM outbox WHERE next_at > ?`,
+	if got := w.values(`SELECT count(*) FROM audit WHERE created_at > ? UNION ALL SELECT count(*) FROM batch WHERE created_at > ? UNION ALL SELECT count(*) FROM outbox WHERE created_at > ?`,
 		store.At(w.Clock.Now()), store.At(w.Clock.Now()), store.At(w.Clock.Now())); got != "0 0 0" {
 		t.Errorf("dated by the wrong clock: %s of the audit, batches, notices", got)
 	}
