@@ -2,12 +2,16 @@ package rest
 
 import (
 	"bytes"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // A Document is an answer that is made once, and that programs may have as JSON or as YAML. Its zero value is null.
-type Document struct{ json, yaml []byte }
+type Document struct {
+	json []byte
+	yaml func() ([]byte, error) // made when somebody asks for it
+}
 
 // NewDocument makes a document of a value that can be JSON. Equal values make equal bytes; keys keep their order.
 func NewDocument(v any) (Document, error) {
@@ -15,18 +19,22 @@ func NewDocument(v any) (Document, error) {
 	if err := appendValue(b, v); err != nil {
 		return Document{}, err
 	}
+	return Document{b.Bytes(), sync.OnceValues(func() ([]byte, error) { return toYAML(b.Bytes()) })}, nil
+}
+
+func toYAML(json []byte) ([]byte, error) {
 	var node yaml.Node // JSON is YAML
-	if err := yaml.Unmarshal(b.Bytes(), &node); err != nil {
-		return Document{}, err
+	if err := yaml.Unmarshal(json, &node); err != nil {
+		return nil, err
 	}
 	plain(&node)
 	text := new(bytes.Buffer)
 	enc := yaml.NewEncoder(text)
 	enc.SetIndent(2)
 	if err := enc.Encode(&node); err != nil {
-		return Document{}, err
+		return nil, err
 	}
-	return Document{b.Bytes(), text.Bytes()}, enc.Close()
+	return text.Bytes(), enc.Close()
 }
 
 // plain takes the braces and quotes away that need not be.
@@ -48,4 +56,9 @@ func (d Document) MarshalJSON() ([]byte, error) {
 }
 
 // YAML returns the document as YAML.
-func (d Document) YAML() ([]byte, error) { return d.yaml, nil }
+func (d Document) YAML() ([]byte, error) {
+	if d.yaml == nil {
+		return []byte("null\n"), nil
+	}
+	return d.yaml()
+}

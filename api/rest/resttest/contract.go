@@ -27,10 +27,24 @@ type Contract struct {
 	schemas  map[string]*jsonschema.Schema // by JSON pointer, compiled when first asked for
 }
 
-var contracts sync.Map // hash of a document → *Contract
+var contracts sync.Map // hash of a document, and where its bytes are → *Contract
 
 // ContractOf reads an OpenAPI document; one that was read before comes back.
 func ContractOf(document []byte) (*Contract, error) {
+	if len(document) == 0 {
+		return nil, fmt.Errorf("an empty document")
+	}
+	if c, ok := contracts.Load(&document[0]); ok {
+		return c.(*Contract), nil
+	}
+	c, err := contractOf(document)
+	if err == nil {
+		contracts.Store(&document[0], c)
+	}
+	return c, err
+}
+
+func contractOf(document []byte) (*Contract, error) {
 	key := sha256.Sum256(document)
 	if c, ok := contracts.Load(key); ok {
 		return c.(*Contract), nil
