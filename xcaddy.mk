@@ -36,7 +36,7 @@ test: lint
 check:
 	CGO_ENABLED=0 $(GO) test ./store/...
 	TOLLGATE_KILLS=150 TOLLGATE_TORN=1500 $(GO) test -count=1 -run 'Kill|Torn' -timeout 20m ./store
-	TOLLGATE_HISTORIES=1000 $(GO) test -count=1 -timeout 15m ./ledger/... ./api/billing
+	TOLLGATE_HISTORIES=500 $(GO) test -count=1 -timeout 15m ./ledger/... ./api/billing
 	TOLLGATE_OPERATIONS=10000 $(GO) test -count=1 -run Linearizable -timeout 15m ./api/billing
 	TOLLGATE_KEYS=1000 $(GO) test -count=1 -run IdempotencyUnderLoad -timeout 10m ./api/rest
 	$(GO) test -count=1 -run 'AddsUp|IsExact|InParts' -timeout 15m ./ledger -rapid.checks=1000000
@@ -60,7 +60,7 @@ bench:
 # Hours of the random tests.
 soak:
 	TOLLGATE_KILLS=2000 TOLLGATE_TORN=20000 $(GO) test -count=1 -run 'Kill|Torn' -timeout 4h ./store
-	TOLLGATE_HISTORIES=100000 $(GO) test -count=1 -timeout 8h ./ledger/... ./api/billing
+	TOLLGATE_HISTORIES=50000 $(GO) test -count=1 -timeout 8h ./ledger/... ./api/billing
 	TOLLGATE_OPERATIONS=200000 $(GO) test -count=1 -run Linearizable -timeout 4h ./api/billing
 	TOLLGATE_PATHS=2000000 $(GO) test -count=1 -run PathsAtRandom -timeout 2h ./caddymodule
 	TOLLGATE_USERS=1000000 $(GO) test -count=1 -run Crowd -timeout 1h ./caddymodule
