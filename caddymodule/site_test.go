@@ -127,7 +127,9 @@ func (s *site) tryLoad() error {
 	if err != nil {
 		return err
 	}
-	return post(raw)
+	err = post(raw)
+	s.client.CloseIdleConnections() // the server before closes them, which a POST that is under way would not survive
+	return err
 }
 
 // post loads a configuration through the admin endpoint.
