@@ -57,7 +57,9 @@ func (w *world) crowd(n int) {
 }
 
 // BenchmarkTables shows every table, of one month and of twelve, and the first page of every list, for books of different sizes; of
-// others with TOLLGATE_BENCH_ENTRIES=1000000.
+// others with TOLLGATE_BENCH_ENTRIES=1000000. Of a million entries and 200,000 subscriptions, on two cores, twelve months take:
+// balances 26 ms, the balance sheet 18, plans 98, customers 186, funds 222, churn 278, cohorts 288, mrr 338, dunning 443; of 100,000
+// entries none takes more than 60.
 func BenchmarkTables(b *testing.B) {
 	sizes := []int{10_000, 100_000}
 	if s := os.Getenv("TOLLGATE_BENCH_ENTRIES"); s != "" {
