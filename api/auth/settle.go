@@ -173,6 +173,9 @@ func (s *Service) agreed(r store.Reader, e *entry) (signed []string, err error) 
 		return nil, nil
 	}
 	slugs, err := store.Column[string](r, `SELECT slug FROM agreement ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
 	for _, slug := range slugs {
 		yes, there := e.agreements[slug]
 		switch {
@@ -182,7 +185,7 @@ func (s *Service) agreed(r store.Reader, e *entry) (signed []string, err error) 
 			signed = append(signed, slug)
 		}
 	}
-	return signed, err
+	return signed, nil
 }
 
 // recover gives a user what the entry tells: password, name, and another username while there was no password. Sessions end when

@@ -10,13 +10,6 @@ CREATE INDEX statement_customer ON statement (provider_id, payer_id) WHERE due >
 
 CREATE INDEX cart_item_used ON cart_item (coupon_id, created_at, id) WHERE coupon_id IS NOT NULL AND recorded = 1;
 
-CREATE TABLE card_refusal ( -- a card that did not pay what a customer owes or wanted of a provider
-    created_at  INTEGER NOT NULL,
-    provider_id INTEGER NOT NULL REFERENCES profile (id) ON DELETE CASCADE,
-    customer_id INTEGER NOT NULL REFERENCES profile (id) ON DELETE CASCADE
-) STRICT;
-CREATE INDEX card_refusal_provider ON card_refusal (provider_id, created_at, customer_id);
-CREATE INDEX card_refusal_customer ON card_refusal (customer_id);
-
--- Charges that failed later: few rows of a big table.
+-- Refusals of cards: few rows of big tables.
+CREATE INDEX checkout_attempt_declined ON checkout_attempt (created_at, profile_id) WHERE state = 'declined';
 CREATE INDEX charge_failed ON charge (provider_id, created_at, customer_id) WHERE state = 2 AND disputed_at IS NULL;

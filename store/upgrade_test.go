@@ -1,0 +1,56 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/store"
+	"github.com/caddy-tollgate/tollgate/store/storetest"
+)
+
+// What later migrations keep beside older rows is made from the rows that are there.
+func TestUpgradeOfRows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tollgate.db")
+	store.MigrateTo(t, path, 15)
+	db := store.RawDB(path)
+	for _, statement := range []string{
+		`INSERT INTO profile (id, slug, created_at) VALUES (11, 'cowork', 1), (12, 'xia', 1), (13, 'gym', 1)`,
+		`INSERT INTO plan (id, slug, profile_id, title, created_at, period_amount, period_type, period_length, unit) VALUES (5, 'basic', 11, 'Basic', 1, 2000, 4, 1, 'usd')`,
+		`INSERT INTO subscription (id, created_at, ends_at, profile_id, plan_id, provider_id) VALUES (7, 10, 9000000000000000, 12, 5, 11)`,
+		`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 10, 'order', '', 1, 3, zeroblob(32))`,
+		`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
+			VALUES (1, 10, '', 'sub_7/', 'Payable', 12, 2000, 'usd', 'Receivable', 11, 2000, 'usd', 12, 1, 'order', 1),
+				(2, 5000000000, '', 'sub_7/', 'Payable', 12, 2000, 'usd', 'Receivable', 11, 2000, 'usd', 12, 1, 'order', 1),
+				(3, 9000000000, '', 'sub_7/', 'Payable', 12, 3000, 'usd', 'Receivable', 11, 3000, 'usd', 12, 1, 'order', 1)`,
+		`INSERT INTO outbox (id, created_at, event, subject, sink, recipients, payload, next_at)
+			VALUES (1, 1, 'e', 'user/xia', 'mail', '{}', '{}', 5), (2, 1, 'e', 'user/xia', 'mail', '{}', '{}', 5), (3, 1, 'e', 'user/yan', 'mail', '{}', '{}', 5)`,
+		`INSERT INTO checkout_attempt (idempotency_key, created_at, profile_id, lines, amount, unit, state) VALUES
+			('a', 20, 12, '{"bills":[{"provider":11,"unit":"usd"},{"provider":13,"unit":"usd"}]}', 5, 'usd', 'declined'),
+			('b', 30, 12, '{"bills":[{"provider":11,"unit":"usd"}]}', 5, 'usd', 'committed')`,
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := storetest.Open(t, path, storetest.NewClock())
+	for query, want := range map[string]int64{
+		`SELECT count(*) FROM movement`: 3, // the slots 0, 1 and 2
+		`SELECT count(*) FROM movement WHERE dest_profile_id = 0 AND orig_profile_id = 11 AND dest_account = 'Payable' AND orig_account = 'Receivable'`: 3,
+		`SELECT sum(dest_amount) FROM movement`:                                        7000,
+		`SELECT count(*) FROM price`:                                                   2, // the second order asks for the terms of the first
+		`SELECT until FROM price WHERE entry_id = 1`:                                   9000000000,
+		`SELECT amount FROM price WHERE until = 9223372036854775807`:                   3000,
+		`SELECT count(*) FROM outbox WHERE next_at = 5 AND id IN (1, 3)`:               2,
+		`SELECT count(*) FROM outbox WHERE next_at > 250000000000000000 AND id = 2`:    1,
+		`SELECT count(*) FROM card_refusal WHERE created_at = 20 AND customer_id = 12`: 2,
+		`SELECT count(*) FROM card_refusal WHERE provider_id NOT IN (11, 13)`:          0,
+		`SELECT count(*) FROM profile WHERE clock_ahead <> 0`:                          0,
+	} {
+		if got := count(t, s, query); got != want {
+			t.Errorf("%s: %d, want %d", query, got, want)
+		}
+	}
+}
