@@ -107,7 +107,7 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 // table.
 func TestSettingsTable(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Settings\n\nOne a line in the block of the global option `tollgate`.\n\n| word | value | default | |\n|---|---|---|---|\n")
+	b.WriteString("# Settings\n\nOne a line in the block of the global option `tollgate`.\n\n| word | value | range | default | |\n|---|---|---|---|---|\n")
 	var s Settings
 	for _, st := range settings {
 		if st.at(&s) == nil {
@@ -117,7 +117,8 @@ func TestSettingsTable(t *testing.T) {
 		if st.initial != "" {
 			initial = "`" + st.initial + "`"
 		}
-		b.WriteString("| `" + st.word + "` | `" + strings.ReplaceAll(st.args, "|", "\\|") + "` | " + initial + " | " + st.doc + " |\n")
+		b.WriteString("| `" + st.word + "` | `" + strings.ReplaceAll(st.args, "|", "\\|") + "` | " + string(st.within) + " | " + initial +
+			" | " + st.doc + " |\n")
 	}
 	if err := s.provision(); err != nil {
 		t.Fatalf("defaults: %v", err)

@@ -153,7 +153,7 @@ func TestMailWords(t *testing.T) {
 		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password {env.NOT_SET_ANYWHERE}":     "smtp_password",
 		"smtp smtp.example.com\nsmtp_user u":                                               "go together",
 		"smtp_user u":                                                                      "need `smtp <host>:<port>`",
-		"smtp smtp.example.com\nsmtp_tls maybe":                                            "none of them",
+		"smtp smtp.example.com\nsmtp_tls maybe":                                            "none of starttls",
 		"smtp smtp.example.com\nsmtp other.example.com":                                    "written twice",
 		"smtp smtp.example.com:x":                                                          "no port",
 		"smtp smtp.example.com\nsmtp_user u\nsmtp_password {env.SMTP_USER}\nsmtp_tls none": "this machine only",

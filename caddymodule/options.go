@@ -51,7 +51,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		Pages:         a.page,
 		Origin:        origin,
 		Client:        client,
-		TokenLifetime: time.Duration(a.TokenLifetime),
+		TokenLifetime: time.Duration(*a.TokenLifetime),
 		CookieName:    a.CookieName,
 		Auth:          auth.DefaultSettings(),
 		Profile:       profile.DefaultSettings(),
@@ -86,21 +86,21 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	case "disabled":
 		o.Auth.Authentication = auth.Disabled
 	}
-	o.Auth.VerificationLifetime = time.Duration(a.VerificationLifetime)
+	o.Auth.VerificationLifetime = time.Duration(*a.VerificationLifetime)
 	o.Auth.UseVerificationLinks = a.UseVerificationLinks
 	o.Auth.VerifyEmail = a.VerifyEmail
 	o.Auth.RecoverStatus401 = a.RecoverStatus401
 	o.Auth.HideAccountExistence = a.HideAccountExistence
 	o.Auth.DisabledUserUpdate = a.DisabledUserUpdate
 	o.Auth.ProviderRegistration = a.ProviderRegistration
-	o.Auth.MinPassword = a.MinLength
-	o.Auth.MFAMaxAttempts = a.MFAMaxAttempts
-	o.Auth.APIKeyLifetime = max(0, time.Duration(a.APIKeyLifetime))
-	o.Auth.Throttle.PerAccount = max(0, a.LoginThrottle)
-	o.Auth.Throttle.PerClient = max(0, a.LoginThrottleAddress)
+	o.Auth.MinPassword = *a.MinLength
+	o.Auth.MFAMaxAttempts = *a.MFAMaxAttempts
+	o.Auth.APIKeyLifetime = max(0, time.Duration(*a.APIKeyLifetime))
+	o.Auth.Throttle.PerAccount = max(0, *a.LoginThrottle)
+	o.Auth.Throttle.PerClient = max(0, *a.LoginThrottleAddress)
 
 	o.Profile.ForcePersonal = a.Registration == "personal" || a.Registration == "implicit"
-	o.Profile.ShadowsPerHour = a.ShadowProfiles
+	o.Profile.ShadowsPerHour = *a.ShadowProfiles
 	o.Profile.PublicMail = append(o.Profile.PublicMail, a.PublicMailDomains...)
 	if _, domain, ok := strings.Cut(o.From, "@"); ok {
 		o.Profile.ArchiveDomain = strings.Trim(domain, "> ")
@@ -112,10 +112,10 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	}
 	o.Subscription.Unit = unit
 	o.Billing.Unit = unit
-	o.Billing.MaxRenewalAttempts = int64(a.MaxRenewalAttempts)
+	o.Billing.MaxRenewalAttempts = int64(*a.MaxRenewalAttempts)
 	o.Billing.ExpireNoticeDays = a.ExpireNoticeDays
-	o.Subscription.BrokerFeePercent = int64(a.BrokerFeePercent)
-	o.Subscription.InactivityDays = a.InactivityDays
+	o.Subscription.BrokerFeePercent = int64(*a.BrokerFeePercent)
+	o.Subscription.InactivityDays = *a.InactivityDays
 	o.Subscription.MinimumAmounts = map[ledger.Period]int64{}
 	for name, amount := range a.MinimumAmount {
 		period, ok := ledger.ParsePeriod(name)

@@ -2,34 +2,32 @@ package caddymodule
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
 // Settings are the switches of the site. Each has one word, the same in the Caddyfile and in JSON, and a default; the table below
 // is their reference.
 type Settings struct {
 	// TokenLifetime is how long a login lasts. Default: `14d`.
-	TokenLifetime caddy.Duration `json:"token_lifetime,omitempty"`
+	TokenLifetime *caddy.Duration `json:"token_lifetime,omitempty"`
 	// VerificationLifetime is how long an e-mailed code or link is valid. Default: `1h`.
-	VerificationLifetime caddy.Duration `json:"verification_lifetime,omitempty"`
+	VerificationLifetime *caddy.Duration `json:"verification_lifetime,omitempty"`
 	// VerifiedLifetime is how long a proof of access to an address counts. Default: `365d`.
-	VerifiedLifetime caddy.Duration `json:"verified_lifetime,omitempty"`
-	// APIKeyLifetime is how long an API key is valid; negative for ever. Default: `365d`.
-	APIKeyLifetime caddy.Duration `json:"api_key_lifetime,omitempty"`
+	VerifiedLifetime *caddy.Duration `json:"verified_lifetime,omitempty"`
+	// APIKeyLifetime is how long an API key is valid; 0, or `-1s`, for ever. Default: `365d`.
+	APIKeyLifetime *caddy.Duration `json:"api_key_lifetime,omitempty"`
 	// MinLength is the least length of a password. Default: `8`.
-	MinLength int `json:"min_length,omitempty"`
+	MinLength *int `json:"min_length,omitempty"`
 	// MFAMaxAttempts is after how many wrong one-time passwords all are refused for 15 minutes. Default: `3`.
-	MFAMaxAttempts int `json:"mfa_max_attempts,omitempty"`
-	// LoginThrottle is how many failed log-ins in 15 minutes one account takes from one client; negative for no limit.
+	MFAMaxAttempts *int `json:"mfa_max_attempts,omitempty"`
+	// LoginThrottle is how many failed log-ins in 15 minutes one account takes from one client; 0, or -1, for no limit.
 	// Default: `10`.
-	LoginThrottle int `json:"login_throttle,omitempty"`
-	// LoginThrottleAddress is the same for all accounts from one address. Default: `50`.
-	LoginThrottleAddress int `json:"login_throttle_address,omitempty"`
+	LoginThrottle *int `json:"login_throttle,omitempty"`
+	// LoginThrottleAddress is the same for all accounts from one address; 0, or -1, for no limit. Default: `50`.
+	LoginThrottleAddress *int `json:"login_throttle_address,omitempty"`
 	// Authentication is who may come in: `enabled`, `login-only` (nobody registers) or `disabled` (broker managers only).
 	// Default: `enabled`.
 	Authentication string `json:"authentication,omitempty"`
@@ -52,16 +50,16 @@ type Settings struct {
 	DisabledUserUpdate bool `json:"disabled_user_update,omitempty"`
 	// WelcomeEmail sends a message to new users. Default: `on`.
 	WelcomeEmail *bool `json:"welcome_email,omitempty"`
-	// ShadowProfiles is how many profiles without a manager a user may create in an hour. Default: `60`.
-	ShadowProfiles int `json:"shadow_profiles,omitempty"`
+	// ShadowProfiles is how many profiles without a manager a user may create in an hour; 0 for none. Default: `60`.
+	ShadowProfiles *int `json:"shadow_profiles,omitempty"`
 	// Unit is the currency of a provider's first plan and of empty balances, ISO 4217. Default: `usd`.
 	Unit string `json:"unit,omitempty"`
 	// BrokerFeePercent is the broker's share of a new plan's sales, in 1/100 of a percent. Default: `0`.
-	BrokerFeePercent int `json:"broker_fee_percent,omitempty"`
+	BrokerFeePercent *int `json:"broker_fee_percent,omitempty"`
 	// InactivityDays is after how many days without a log-in a subscriber counts as unengaged. Default: `90`.
-	InactivityDays int `json:"inactivity_days,omitempty"`
+	InactivityDays *int `json:"inactivity_days,omitempty"`
 	// MaxRenewalAttempts is after how many refused charges subscriptions end. Default: `3`.
-	MaxRenewalAttempts int `json:"max_renewal_attempts,omitempty"`
+	MaxRenewalAttempts *int `json:"max_renewal_attempts,omitempty"`
 	// ExpireNoticeDays are how many days before its end a subscription's profile is told. Default: `15`.
 	ExpireNoticeDays []int `json:"expire_notice_days,omitempty"`
 	// MinimumAmount is the least price of a plan, in 1/100 of its unit, by type of period. Default: none.
@@ -105,181 +103,59 @@ type Settings struct {
 	WebhookPrivate bool `json:"webhook_private,omitempty"`
 }
 
-// A setting is a row of the table of settings.
+// A setting is a row of the table of settings. Numbers and durations are pointers in Settings, since 0 is a value like others: what
+// is not written is nil until the default is filled in.
 type setting struct {
 	word    string
 	args    string // what follows the word
 	initial string // default, as it would be written
+	within  ranges // numbers and durations that are taken; "" for what is neither
 	doc     string
 	at      func(*Settings) any // pointer to the field
 }
 
 var settings = []setting{
-	{"token_lifetime", "<duration>", "14d", "how long a login lasts, as a token or a cookie", func(s *Settings) any { return &s.TokenLifetime }},
-	{"verification_lifetime", "<duration>", "1h", "how long an e-mailed code or link is valid", func(s *Settings) any { return &s.VerificationLifetime }},
-	{"verified_lifetime", "<duration>", "365d", "how long a proof of access to an address counts; no endpoint asks for it so far", func(s *Settings) any { return &s.VerifiedLifetime }},
-	{"api_key_lifetime", "<duration>", "365d", "how long an API key is valid; -1s for ever", func(s *Settings) any { return &s.APIKeyLifetime }},
-	{"min_length", "<number>", "8", "least length of a password", func(s *Settings) any { return &s.MinLength }},
-	{"mfa_max_attempts", "<number>", "3", "wrong one-time passwords before all are refused for 15 minutes", func(s *Settings) any { return &s.MFAMaxAttempts }},
-	{"login_throttle", "<number>", "10", "failed log-ins in 15 minutes to one account from one client; -1 for no limit", func(s *Settings) any { return &s.LoginThrottle }},
-	{"login_throttle_address", "<number>", "50", "failed log-ins in 15 minutes from one address; -1 for no limit", func(s *Settings) any { return &s.LoginThrottleAddress }},
-	{"authentication", "enabled|login-only|disabled", "enabled", "who may come in: everybody, nobody new, broker managers only", func(s *Settings) any { return &s.Authentication }},
-	{"registration", "user|personal|organization|implicit", "user", "what a new user gets without asking", func(s *Settings) any { return &s.Registration }},
-	{"provider_registration", "[on|off]", "off", "anybody may register as a provider", func(s *Settings) any { return &s.ProviderRegistration }},
-	{"verify_email_on_registration", "[on|off]", "off", "the e-mail address is proven before an account is created", func(s *Settings) any { return &s.VerifyEmail }},
-	{"use_verification_links", "[on|off]", "off", "messages carry a link in place of a code", func(s *Settings) any { return &s.UseVerificationLinks }},
-	{"hide_account_existence", "[on|off]", "off", "one answer for unknown accounts and wrong passwords", func(s *Settings) any { return &s.HideAccountExistence }},
-	{"recover_status_401", "[on|off]", "off", "401 in place of 200 when a recovery code was sent", func(s *Settings) any { return &s.RecoverStatus401 }},
-	{"disable_updates", "[on|off]", "off", "the site is read-only", func(s *Settings) any { return &s.DisableUpdates }},
-	{"disabled_user_update", "[on|off]", "off", "nobody registers or changes credentials", func(s *Settings) any { return &s.DisabledUserUpdate }},
-	{"welcome_email", "[on|off]", "on", "new users get a message", func(s *Settings) any { return &s.WelcomeEmail }},
-	{"shadow_profiles", "<number>", "60", "profiles without a manager that a user may create in an hour", func(s *Settings) any { return &s.ShadowProfiles }},
-	{"unit", "<currency>", "usd", "currency of a provider's first plan and of empty balances", func(s *Settings) any { return &s.Unit }},
-	{"broker_fee_percent", "<number>", "0", "the broker's share of a new plan's sales, in 1/100 of a percent", func(s *Settings) any { return &s.BrokerFeePercent }},
-	{"inactivity_days", "<number>", "90", "days without a log-in before a subscriber counts as unengaged", func(s *Settings) any { return &s.InactivityDays }},
-	{"max_renewal_attempts", "<number>", "3", "refused charges before subscriptions end (renewals)", func(s *Settings) any { return &s.MaxRenewalAttempts }},
-	{"expire_notice_days", "<number>...", "15", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
-	{"minimum_amount", "<period> <amount>", "", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
-	{"cookie_name", "sessionid|__Host-sessionid", "sessionid", "name of the session cookie", func(s *Settings) any { return &s.CookieName }},
-	{"cors_origins", "<origin>...", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
-	{"public_mail_domains", "<domain>...", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
-	{"from", "<address>", "", "sender of messages; the broker's address when not set", func(s *Settings) any { return &s.From }},
-	{"smtp", "<host>[:<port>]", "", "mail server that sends messages; without one they are logged", func(s *Settings) any { return &s.SMTP }},
-	{"smtp_user", "<user>", "", "who logs in there; may be a placeholder", func(s *Settings) any { return &s.SMTPUser }},
-	{"smtp_password", "<placeholder>", "", "its password: `{env.NAME}` or `{file./path}`, never the password itself", func(s *Settings) any { return &s.SMTPPassword }},
-	{"smtp_tls", "starttls|implicit|none", "starttls", "encryption of that connection: by STARTTLS, from the first byte on, or none", func(s *Settings) any { return &s.SMTPTLS }},
-	{"mail_templates", "<folder>", "", "the site's own messages, in place of ours file by file (docs/notices.md)", func(s *Settings) any { return &s.MailTemplates }},
-	{"notification_email_disabled", "[on|off]", "off", "no messages about events, but for verification codes", func(s *Settings) any { return &s.NotificationEmailDisabled }},
-	{"notifications_opt_out", "[on|off]", "on", "users are mailed about every event but those they switched off; off: about those alone that they switched on", func(s *Settings) any { return &s.NotificationsOptOut }},
-	{"login_notices", "[on|off]", "off", "users are told of log-ins to their account, and of those that failed (docs/notices.md)", func(s *Settings) any { return &s.LoginNotices }},
-	{"sales_report", "hourly|daily|weekly|monthly|yearly|off", "weekly", "how often the broker is mailed what was sold; yearly: the year so far, every month", func(s *Settings) any { return &s.SalesReport }},
-	{"webhook", "<url> [<event>...]", "", "URL that events are posted to, those named or all; may be repeated", func(s *Settings) any { return &s.Webhook }},
-	{"webhook_secret", "<url> <secret>...", "", "placeholders for the secrets that sign what is posted to that URL, `{env.NAME}` or `{file./path}`, each `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
-	{"webhook_private", "[on|off]", "off", "webhooks may lead to this machine and private networks", func(s *Settings) any { return &s.WebhookPrivate }},
-}
-
-// unmarshal reads a setting's arguments; the dispenser stands on its word.
-func (st setting) unmarshal(d *caddyfile.Dispenser, s *Settings) error {
-	at := st.at(s)
-	if m, ok := at.(*map[string]int64); ok {
-		var period, amount string
-		if !d.AllArgs(&period, &amount) {
-			return d.ArgErr()
-		}
-		n, err := strconv.ParseInt(amount, 10, 64)
-		if err != nil || n < 0 {
-			return d.Errf("%s: %q is not an amount in 1/100 of a unit, as in `%s monthly 500`", st.word, amount, st.word)
-		}
-		if *m == nil {
-			*m = map[string]int64{}
-		}
-		(*m)[period] = n
-		return nil
-	}
-	args := d.RemainingArgs()
-	if err := st.set(at, args); err != nil {
-		return d.Errf("%s: %v; write `%s %s`", st.word, err, st.word, st.args)
-	}
-	return nil
-}
-
-func (st setting) set(at any, args []string) error {
-	one := func() (string, error) {
-		if len(args) != 1 {
-			return "", fmt.Errorf("it takes one value, not %d", len(args))
-		}
-		return args[0], nil
-	}
-	switch at := at.(type) {
-	case *caddy.Duration:
-		v, err := one()
-		if err != nil {
-			return err
-		}
-		d, err := caddy.ParseDuration(v)
-		if err != nil {
-			return fmt.Errorf("%q is not a duration", v)
-		}
-		*at = caddy.Duration(d)
-	case *int:
-		v, err := one()
-		if err != nil {
-			return err
-		}
-		if *at, err = strconv.Atoi(v); err != nil {
-			return fmt.Errorf("%q is not a number", v)
-		}
-	case *string:
-		v, err := one()
-		if err != nil {
-			return err
-		}
-		if choices := strings.Split(st.args, "|"); len(choices) > 1 && !contains(choices, v) {
-			return fmt.Errorf("%q is none of them", v)
-		}
-		*at = v
-	case *bool:
-		v, err := onOff(args)
-		if err != nil {
-			return err
-		}
-		*at = v
-	case **bool:
-		v, err := onOff(args)
-		if err != nil {
-			return err
-		}
-		*at = &v
-	case *map[string][]string:
-		if len(args) == 0 {
-			return fmt.Errorf("it takes at least one value")
-		}
-		if _, twice := (*at)[args[0]]; twice {
-			return fmt.Errorf("%s is written twice", args[0])
-		}
-		if *at == nil {
-			*at = map[string][]string{}
-		}
-		(*at)[args[0]] = args[1:]
-	case *[]int:
-		if len(args) == 0 {
-			return fmt.Errorf("it takes at least one value")
-		}
-		for _, a := range args {
-			n, err := strconv.Atoi(a)
-			if err != nil || n < 0 {
-				return fmt.Errorf("%q is not a number", a)
-			}
-			*at = append(*at, n)
-		}
-	case *[]string:
-		if len(args) == 0 {
-			return fmt.Errorf("it takes at least one value")
-		}
-		*at = append(*at, args...)
-	default:
-		return fmt.Errorf("no way to read %T", at)
-	}
-	return nil
-}
-
-func onOff(args []string) (bool, error) {
-	switch {
-	case len(args) == 0, len(args) == 1 && args[0] == "on":
-		return true, nil
-	case len(args) == 1 && args[0] == "off":
-		return false, nil
-	}
-	return false, fmt.Errorf("%q is neither on nor off", strings.Join(args, " "))
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
+	{"token_lifetime", "<duration>", "14d", "1m..3650d", "how long a login lasts, as a token or a cookie", func(s *Settings) any { return &s.TokenLifetime }},
+	{"verification_lifetime", "<duration>", "1h", "1m..30d", "how long an e-mailed code or link is valid", func(s *Settings) any { return &s.VerificationLifetime }},
+	{"verified_lifetime", "<duration>", "365d", "1m..36500d", "how long a proof of access to an address counts; no endpoint asks for it so far", func(s *Settings) any { return &s.VerifiedLifetime }},
+	{"api_key_lifetime", "<duration>", "365d", "1m..36500d or 0 or -1s", "how long an API key is valid; 0 (or -1s) for ever", func(s *Settings) any { return &s.APIKeyLifetime }},
+	{"min_length", "<number>", "8", "1..256", "least length of a password", func(s *Settings) any { return &s.MinLength }},
+	{"mfa_max_attempts", "<number>", "3", "1..1000", "wrong one-time passwords before all are refused for 15 minutes", func(s *Settings) any { return &s.MFAMaxAttempts }},
+	{"login_throttle", "<number>", "10", "-1..1000000", "failed log-ins in 15 minutes to one account from one client; 0 (or -1) for no limit", func(s *Settings) any { return &s.LoginThrottle }},
+	{"login_throttle_address", "<number>", "50", "-1..1000000", "failed log-ins in 15 minutes from one address; 0 (or -1) for no limit", func(s *Settings) any { return &s.LoginThrottleAddress }},
+	{"authentication", "enabled|login-only|disabled", "enabled", "", "who may come in: everybody, nobody new, broker managers only", func(s *Settings) any { return &s.Authentication }},
+	{"registration", "user|personal|organization|implicit", "user", "", "what a new user gets without asking", func(s *Settings) any { return &s.Registration }},
+	{"provider_registration", "[on|off]", "off", "", "anybody may register as a provider", func(s *Settings) any { return &s.ProviderRegistration }},
+	{"verify_email_on_registration", "[on|off]", "off", "", "the e-mail address is proven before an account is created", func(s *Settings) any { return &s.VerifyEmail }},
+	{"use_verification_links", "[on|off]", "off", "", "messages carry a link in place of a code", func(s *Settings) any { return &s.UseVerificationLinks }},
+	{"hide_account_existence", "[on|off]", "off", "", "one answer for unknown accounts and wrong passwords", func(s *Settings) any { return &s.HideAccountExistence }},
+	{"recover_status_401", "[on|off]", "off", "", "401 in place of 200 when a recovery code was sent", func(s *Settings) any { return &s.RecoverStatus401 }},
+	{"disable_updates", "[on|off]", "off", "", "the site is read-only", func(s *Settings) any { return &s.DisableUpdates }},
+	{"disabled_user_update", "[on|off]", "off", "", "nobody registers or changes credentials", func(s *Settings) any { return &s.DisabledUserUpdate }},
+	{"welcome_email", "[on|off]", "on", "", "new users get a message", func(s *Settings) any { return &s.WelcomeEmail }},
+	{"shadow_profiles", "<number>", "60", "0..1000000", "profiles without a manager that a user may create in an hour; 0 for none", func(s *Settings) any { return &s.ShadowProfiles }},
+	{"unit", "<currency>", "usd", "", "currency of a provider's first plan and of empty balances", func(s *Settings) any { return &s.Unit }},
+	{"broker_fee_percent", "<number>", "0", "0..10000", "the broker's share of a new plan's sales, in 1/100 of a percent", func(s *Settings) any { return &s.BrokerFeePercent }},
+	{"inactivity_days", "<number>", "90", "1..3650", "days without a log-in before a subscriber counts as unengaged", func(s *Settings) any { return &s.InactivityDays }},
+	{"max_renewal_attempts", "<number>", "3", "1..365", "refused charges before subscriptions end (renewals)", func(s *Settings) any { return &s.MaxRenewalAttempts }},
+	{"expire_notice_days", "<number>...", "15", "0..3650", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
+	{"minimum_amount", "<period> <amount>", "", "0..1000000000", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
+	{"cookie_name", "sessionid|__Host-sessionid", "sessionid", "", "name of the session cookie", func(s *Settings) any { return &s.CookieName }},
+	{"cors_origins", "<origin>...", "", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
+	{"public_mail_domains", "<domain>...", "", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
+	{"from", "<address>", "", "", "sender of messages; the broker's address when not set", func(s *Settings) any { return &s.From }},
+	{"smtp", "<host>[:<port>]", "", "", "mail server that sends messages; without one they are logged", func(s *Settings) any { return &s.SMTP }},
+	{"smtp_user", "<user>", "", "", "who logs in there; may be a placeholder", func(s *Settings) any { return &s.SMTPUser }},
+	{"smtp_password", "<placeholder>", "", "", "its password: `{env.NAME}` or `{file./path}`, never the password itself", func(s *Settings) any { return &s.SMTPPassword }},
+	{"smtp_tls", "starttls|implicit|none", "starttls", "", "encryption of that connection: by STARTTLS, from the first byte on, or none", func(s *Settings) any { return &s.SMTPTLS }},
+	{"mail_templates", "<folder>", "", "", "the site's own messages, in place of ours file by file (docs/notices.md)", func(s *Settings) any { return &s.MailTemplates }},
+	{"notification_email_disabled", "[on|off]", "off", "", "no messages about events, but for verification codes", func(s *Settings) any { return &s.NotificationEmailDisabled }},
+	{"notifications_opt_out", "[on|off]", "on", "", "users are mailed about every event but those they switched off; off: about those alone that they switched on", func(s *Settings) any { return &s.NotificationsOptOut }},
+	{"login_notices", "[on|off]", "off", "", "users are told of log-ins to their account, and of those that failed (docs/notices.md)", func(s *Settings) any { return &s.LoginNotices }},
+	{"sales_report", "hourly|daily|weekly|monthly|yearly|off", "weekly", "", "how often the broker is mailed what was sold; yearly: the year so far, every month", func(s *Settings) any { return &s.SalesReport }},
+	{"webhook", "<url> [<event>...]", "", "", "URL that events are posted to, those named or all; may be repeated", func(s *Settings) any { return &s.Webhook }},
+	{"webhook_secret", "<url> <secret>...", "", "", "placeholders for the secrets that sign what is posted to that URL, `{env.NAME}` or `{file./path}`, each `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
+	{"webhook_private", "[on|off]", "off", "", "webhooks may lead to this machine and private networks", func(s *Settings) any { return &s.WebhookPrivate }},
 }
 
 // provision fills in the defaults and checks the values, those of JSON configurations too.
@@ -291,15 +167,13 @@ func (s *Settings) provision() error {
 				return fmt.Errorf("%s: %w", st.word, err)
 			}
 		}
-		if v, ok := at.(*string); ok {
-			if choices := strings.Split(st.args, "|"); len(choices) > 1 && !contains(choices, *v) {
-				return fmt.Errorf("%s: %q is none of %s", st.word, *v, strings.Join(choices, ", "))
-			}
+		if err := st.check(at); err != nil {
+			return fmt.Errorf("%s: %w", st.word, err)
 		}
 	}
 	for period := range s.MinimumAmount {
-		if !contains([]string{"hourly", "daily", "weekly", "monthly", "yearly"}, period) {
-			return fmt.Errorf("minimum_amount: %q is none of hourly, daily, weekly, monthly, yearly", period)
+		if !slices.Contains(periodWords, period) {
+			return fmt.Errorf("minimum_amount: %q is none of %s", period, strings.Join(periodWords, ", "))
 		}
 	}
 	for url, secrets := range s.WebhookSecret {
@@ -312,34 +186,5 @@ func (s *Settings) provision() error {
 			}
 		}
 	}
-	if err := s.checkMail(); err != nil {
-		return err
-	}
-	if s.MinLength < 1 || s.MinLength > 256 {
-		return fmt.Errorf("min_length: %d is not between 1 and 256", s.MinLength)
-	}
-	if time.Duration(s.TokenLifetime) < time.Minute {
-		return fmt.Errorf("token_lifetime: %s is less than a minute", time.Duration(s.TokenLifetime))
-	}
-	return nil
-}
-
-func isZero(at any) bool {
-	switch at := at.(type) {
-	case *caddy.Duration:
-		return *at == 0
-	case *int:
-		return *at == 0
-	case *string:
-		return *at == ""
-	case *bool:
-		return !*at
-	case **bool:
-		return *at == nil
-	case *[]int:
-		return len(*at) == 0
-	case *[]string:
-		return len(*at) == 0
-	}
-	return false
+	return s.checkMail()
 }
