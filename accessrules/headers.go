@@ -3,6 +3,7 @@ package accessrules
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -36,6 +37,9 @@ type Headers struct {
 // Also names more headers that Strip removes. Seal comes after it.
 func (h *Headers) Also(names ...string) { h.also = append(h.also, names...) }
 
+// Names are the names that Strip knows, but for those that begin with DefaultPrefix.
+func (h *Headers) Names() []string { return slices.Clone(h.names) }
+
 // NewHeaders names the headers by a prefix, such as DefaultPrefix: "Tollgate-User", "Tollgate-Email", "Tollgate-Name",
 // "Tollgate-Profile", "Tollgate-Roles", "Tollgate-Plan".
 func NewHeaders(prefix string) *Headers {
@@ -52,7 +56,7 @@ func (h *Headers) Seal() *Headers {
 		}
 	}
 	for _, name := range h.also {
-		if name != "" && !prefixed(name) {
+		if name != "" && !h.ours(name) {
 			h.names = append(h.names, name)
 		}
 	}

@@ -55,6 +55,7 @@ type Options struct {
 
 	TokenLifetime time.Duration
 	CookieName    string
+	Credentials   string // header that carries our credentials
 
 	Auth         auth.Settings
 	Profile      profile.Settings
@@ -190,6 +191,7 @@ func (s *Service) prepare(ctx context.Context) error {
 	err := s.site.Directory.Configure(directory.Config{
 		Broker: s.options.Broker.Slug, Secrets: s.site.secrets,
 		TokenLifetime: s.options.TokenLifetime, CookieName: s.options.CookieName,
+		Credentials: s.options.Credentials,
 	})
 	if err != nil {
 		return err

@@ -71,14 +71,14 @@ func (f *forwarder) session(choice *accessrules.Choice) (accessrules.Backend, st
 
 // anonymous prepares a request that is forwarded without identity.
 func (f *forwarder) anonymous(r *http.Request) {
-	f.strip(r, directory.Anonymous, f.gate.live.Chosen())
+	f.strip(r, f.gate.app.site.Directory.Own(r.Header))
 }
 
 // attach prepares a request that was admitted, and returns the keys of invoices that the application is told. Error: facts could not
 // be read.
 func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.Identity, d *accessrules.Decision) (keys []string, err error) {
 	choice := f.gate.live.Chosen()
-	f.strip(r, id.Scheme, choice)
+	f.strip(r, id.Scheme == directory.Bearer || id.Scheme == directory.Basic)
 	if id.User == nil {
 		if backend, key := f.session(choice); backend == accessrules.CookieSession {
 			session := accessrules.Session{}
@@ -217,11 +217,11 @@ func (f *forwarder) warn(u *accessrules.User, size int) {
 	}
 }
 
-// strip takes off our cookies and the credential that identified the caller. With a session of its own, the upstream gets no other
-// Authorization at all (access.md B.7).
-func (f *forwarder) strip(r *http.Request, scheme directory.Scheme, choice *accessrules.Choice) {
-	if f.gate.live.Form(choice) == accessrules.JWTSession || scheme == directory.Bearer || scheme == directory.Basic {
-		delete(r.Header, "Authorization")
+// strip takes off our cookies and, with own, our credential. A header that carries nothing but ours never goes on; Authorization goes
+// on untouched with a credential that is the application's, unless a session takes its place (decision 71).
+func (f *forwarder) strip(r *http.Request, own bool) {
+	if header := f.gate.app.site.Directory.CredentialsHeader(); own || header != directory.DefaultCredentials {
+		delete(r.Header, header)
 	}
 	if len(r.Header["Cookie"]) > 0 {
 		stripCookies(r.Header)

@@ -128,10 +128,11 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	if g.live, err = g.app.service.Proxy().AddGate(g.live); err != nil {
 		return err
 	}
-	g.app.gates = append(g.app.gates, g)
 	if g.headers, err = g.identityHeaders(); err != nil {
 		return err
 	}
+	g.app.gates = append(g.app.gates, g)
+	g.shareNames()
 	g.upward = newForwarder(g)
 	g.meter = newMeter(g.Name)
 	g.warn()
@@ -191,7 +192,11 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		d = g.live.Set().DecideOver(&q, path, methods)
 	}
 	var invoices []string
-	if d.Verdict.OK() && d.Rule.Forward {
+	switch {
+	case !d.Verdict.OK():
+	case !d.Rule.Forward:
+		g.upward.anonymous(r)
+	default:
 		if invoices, err = g.upward.attach(r, &q, &id, &d); err != nil {
 			d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}
 		}

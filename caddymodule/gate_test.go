@@ -11,6 +11,9 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
+// badKey has the form of an API key, and is nobody's.
+const badKey = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789abcdefghj"
+
 // TestGate plays who may come in, through Caddy, as the demo site has it.
 func TestGate(t *testing.T) {
 	s := newSite(t)
@@ -46,8 +49,9 @@ func TestGate(t *testing.T) {
 		{"subscription that ended", "GET", "/app/old/", old, 403, "subscription-ended"},
 		{"unknown profile", "GET", "/app/nobody/", joe, 403, "role-missing"},
 		{"staff of the broker", "GET", "/app/joe1/", donny, 200, ""},
-		{"bad token", "GET", "/account/", "Authorization: Bearer nonsense", 401, "bad-credentials"},
-		{"bad token on a public path", "GET", "/public/", "Authorization: Bearer nonsense", 401, "bad-credentials"},
+		{"bad key", "GET", "/account/", "Authorization: Bearer " + badKey, 401, "bad-credentials"},
+		{"bad key on a public path", "GET", "/public/", "Authorization: Bearer " + badKey, 401, "bad-credentials"},
+		{"a token that is not ours", "GET", "/account/", "Authorization: Bearer nonsense", 401, "unauthenticated"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.upstream.take()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/directory"
 )
 
 // headerWords are what identity headers tell, in the order of the documentation.
@@ -27,6 +28,14 @@ func checkHeaderName(name string) error {
 	return nil
 }
 
+// checkCredentials looks at the header that carries our credentials.
+func (s *Settings) checkCredentials() error {
+	if name := s.Credentials; !headerName.MatchString(name) || taken[strings.ToLower(name)] && !strings.EqualFold(name, directory.DefaultCredentials) {
+		return fmt.Errorf("credentials: %q is no header that our tokens and keys could have to themselves: write one, as in X-Tollgate-Token", name)
+	}
+	return nil
+}
+
 // identityHeaders are the names of the identity headers. They are known even when they are off, so that incoming copies are
 // stripped.
 func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
@@ -41,11 +50,11 @@ func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
 	fields := map[string]*string{"user": &h.User, "email": &h.Email, "name": &h.Name, "profile": &h.Profile, "roles": &h.Roles, "plan": &h.Plan}
 	for word, name := range g.HeaderNames {
 		field := fields[word]
-		switch {
-		case field == nil:
+		if field == nil {
 			return nil, fmt.Errorf("headers: unknown header %q: write one of %s", word, strings.Join(headerWords, ", "))
-		case name == "off":
-			h.Also(*field) // nobody else may send it either
+		}
+		h.Also(*field) // nobody else may send what it would be called without another name
+		if name == "off" {
 			*field = ""
 			continue
 		}
@@ -61,4 +70,17 @@ func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
 		h.Also(g.Assertion.name())
 	}
 	return h.Seal(), nil
+}
+
+// shareNames makes the gates of a configuration strip what any of them sends: a request may reach the application of another one.
+func (g *Gate) shareNames() {
+	for _, other := range g.app.gates {
+		if other != g {
+			names := other.headers.Names()
+			other.headers.Also(g.headers.Names()...)
+			g.headers.Also(names...)
+			other.headers.Seal()
+		}
+	}
+	g.headers.Seal()
 }

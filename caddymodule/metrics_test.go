@@ -53,7 +53,7 @@ func TestMetrics(t *testing.T) {
 		s.must(200, "GET", "/app/joe1/secret-path", nil, joe)
 		s.must(200, "GET", "/app/joe1/secret-path", nil, joe)
 		s.must(401, "GET", "/app/joe1/secret-path", nil)
-		s.must(401, "GET", "/app/joe1/secret-path", nil, "Authorization: Bearer bad")
+		s.must(401, "GET", "/app/joe1/secret-path", nil, "Authorization: Bearer "+badKey)
 		s.must(403, "GET", "/nowhere", nil, joe)
 		s.must(400, "GET", "/app/joe1%2Fx", nil, joe)
 		s.must(200, "GET", "/login/", nil)

@@ -53,6 +53,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		Client:        client,
 		TokenLifetime: time.Duration(*a.TokenLifetime),
 		CookieName:    a.CookieName,
+		Credentials:   a.Credentials,
 		Auth:          auth.DefaultSettings(),
 		Profile:       profile.DefaultSettings(),
 		Subscription:  subscription.DefaultSettings(),

@@ -66,6 +66,9 @@ type Settings struct {
 	MinimumAmount map[string]int64 `json:"minimum_amount,omitempty"`
 	// CookieName is the session cookie: `sessionid` or `__Host-sessionid`. Default: `sessionid`.
 	CookieName string `json:"cookie_name,omitempty"`
+	// Credentials is the header that carries the gate's own tokens and API keys. Another one leaves `Authorization`, which is then never
+	// read, to the application. Default: `Authorization`.
+	Credentials string `json:"credentials,omitempty"`
 	// CORSOrigins are the origins whose scripts may call the API with credentials. Default: none.
 	CORSOrigins []string `json:"cors_origins,omitempty"`
 	// PublicMailDomains are added to the mail providers whose addresses never give a role. Default: none.
@@ -141,6 +144,7 @@ var settings = []setting{
 	{"expire_notice_days", "<number>...", "15", "0..3650", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
 	{"minimum_amount", "<period> <amount>", "", "0..1000000000", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
 	{"cookie_name", "sessionid|__Host-sessionid", "sessionid", "", "name of the session cookie", func(s *Settings) any { return &s.CookieName }},
+	{"credentials", "<header>", "Authorization", "", "header that carries our tokens and API keys; another one leaves Authorization to the application (docs/gate.md)", func(s *Settings) any { return &s.Credentials }},
 	{"cors_origins", "<origin>...", "", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
 	{"public_mail_domains", "<domain>...", "", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
 	{"from", "<address>", "", "", "sender of messages; the broker's address when not set", func(s *Settings) any { return &s.From }},
@@ -185,6 +189,9 @@ func (s *Settings) provision() error {
 				return err
 			}
 		}
+	}
+	if err := s.checkCredentials(); err != nil {
+		return err
 	}
 	return s.checkMail()
 }

@@ -33,6 +33,7 @@ type site struct {
 	options  string // other global options, whole lines
 	gate     string // lines of the gate's block
 	more     string // more directives of the site
+	matcher  string // of the gate's directive, with a blank before it
 }
 
 // demoGate is the gate of Caddyfile.example.
@@ -106,12 +107,12 @@ func (s *site) caddyfile() string {
 %s {
 	%s
 	tollgate_api
-	tollgate {
+	tollgate%s {
 		%s
 	}
 	reverse_proxy %s
 }
-`, s.options, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
+`, s.options, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.matcher, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
 }
 
 // load (re)loads the configuration.

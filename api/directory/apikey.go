@@ -30,7 +30,11 @@ func (d *Directory) openBasic(r store.Reader, epoch uint64, credentials string) 
 		return nil, errNotBase64
 	}
 	key, _, _ := strings.Cut(string(plain), ":")
-	return d.openKey(r, epoch, key)
+	c, err := d.openKey(r, epoch, key)
+	if err == nil {
+		c.Ambient = true
+	}
+	return c, err
 }
 
 // openKey reads who an API key stands for, and until when.

@@ -6,7 +6,9 @@
 package directory
 
 import (
+	"cmp"
 	"errors"
+	"net/http"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -39,6 +41,7 @@ type Config struct {
 	Secrets       Secrets
 	TokenLifetime time.Duration
 	CookieName    string
+	Credentials   string // header that carries our credentials; "" is Authorization (decision 71)
 }
 
 // Directory answers who is who. It is safe for concurrent use. Its facts are read through the store's readers: they must not be
@@ -92,9 +95,9 @@ func New(o Options) (*Directory, error) {
 		parser:      newParser(o.Now),
 	}
 	d.keys.Store(new(keyring))
-	d.conf.Store(new(Config))
+	d.conf.Store(&Config{Credentials: DefaultCredentials})
 	if o.Broker != "" || len(o.Secrets.TokenKeys) > 0 {
-		if err := d.Configure(Config{o.Broker, o.Secrets, o.TokenLifetime, o.CookieName}); err != nil {
+		if err := d.Configure(Config{Broker: o.Broker, Secrets: o.Secrets, TokenLifetime: o.TokenLifetime, CookieName: o.CookieName}); err != nil {
 			return nil, err
 		}
 	}
@@ -123,6 +126,7 @@ func (d *Directory) Configure(c Config) error {
 	if c.CookieName == "" {
 		c.CookieName = "sessionid"
 	}
+	c.Credentials = http.CanonicalHeaderKey(cmp.Or(c.Credentials, DefaultCredentials))
 	if !reflect.DeepEqual(d.conf.Load().Secrets.TokenKeys, c.Secrets.TokenKeys) {
 		if err := d.SetTokenKeys(c.Secrets.TokenKeys); err != nil {
 			return err
@@ -143,6 +147,11 @@ type Identity struct {
 	Session int64  // row of session, for Bearer and Cookie
 	APIKey  int64  // row of api_key, for Basic
 	CSRF    string // the token that unsafe requests of a cookie session must echo
+	// Ambient says that a browser attaches the credential by itself, whoever made it send the request: a cookie, or Basic.
+	Ambient bool
+	// Foreign is what is wrong with a credential that is not ours, nil for none. It is the application's (decision 71): it says
+	// nothing about the caller.
+	Foreign *CredentialError
 	// DeadCookie says that the request carries a session cookie that opens nothing (any more): the answer should clear it.
 	// The request is anonymous.
 	DeadCookie bool

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -23,51 +22,35 @@ var (
 	errBasicSpaces   = &CredentialError{"Invalid basic header. Credentials string should not contain spaces."}
 )
 
-// Identify says who a request comes from (conventions.md 2.1): by the login token or API key of its Authorization header, or
-// else by its session cookie, or else nobody. The first that is present decides. Errors: *CredentialError for a header that is
-// present and bad; any other error is a failure of the store, and nobody may pass. Requests known already cost no I/O.
+// Identify says who a request comes from (conventions.md 2.1): by the login token or API key of its header of credentials, or else by
+// its session cookie, or else nobody. The first that is present and ours decides. Errors: *CredentialError for a credential of ours
+// that is bad; any other error is a failure of the store, and nobody may pass. Requests known already cost no I/O.
 func (d *Directory) Identify(r *http.Request) (Identity, error) {
-	if values := r.Header["Authorization"]; len(values) > 0 {
-		header := values[0]
-		if len(values) > 1 {
-			header = strings.Join(values, ", ") // one list by HTTP, and no valid credential: only one reading of a request counts
+	conf := d.conf.Load()
+	var foreign *CredentialError
+	if values := r.Header[conf.Credentials]; len(values) > 0 {
+		id, bad, err := d.byHeader(values)
+		if err != nil {
+			return Identity{}, err
 		}
-		keyword, rest := word(header)
-		token, more := word(rest)
-		switch {
-		case strings.EqualFold(keyword, "bearer"):
-			switch {
-			case token == "":
-				return Identity{}, errBearerNone
-			case more != "":
-				return Identity{}, errBearerSpaces
-			case !utf8.ValidString(token):
-				return Identity{}, errBearerInvalid
-			case isAPIKey(token):
-				return d.known(keyForm, token, d.openKey)
-			}
-			return d.known(tokenForm, token, d.openToken)
-		case strings.EqualFold(keyword, "basic"):
-			switch {
-			case token == "":
-				return Identity{}, errBasicNone
-			case more != "":
-				return Identity{}, errBasicSpaces
-			}
-			return d.known(basicForm, token, d.openBasic)
+		if id.User != nil {
+			id.Ambient = id.Ambient && conf.Credentials == DefaultCredentials // no browser sends another header by itself
+			return id, nil
 		}
+		foreign = bad
 	}
-	key, present := cookie(r.Header["Cookie"], d.conf.Load().CookieName)
+	key, present := cookie(r.Header["Cookie"], conf.CookieName)
 	if !present {
-		return Identity{}, nil
+		return Identity{Foreign: foreign}, nil
 	}
 	id, err := Identity{}, error(errInvalidToken)
 	if len(key) == sessionKeyLen {
 		id, err = d.known(cookieForm, key, d.openCookie)
 	}
 	if bad := (*CredentialError)(nil); errors.As(err, &bad) {
-		return Identity{DeadCookie: true}, nil
+		return Identity{DeadCookie: true, Foreign: foreign}, nil
 	}
+	id.Foreign = foreign
 	return id, err
 }
 
@@ -132,12 +115,15 @@ func (c *credential) weight() uint32 { return 400 }
 // with it.
 func (d *Directory) known(f form, raw string, open func(r store.Reader, epoch uint64, raw string) (*credential, error)) (Identity, error) {
 	if len(raw) > maxToken {
-		return Identity{}, errInvalidToken
+		return Identity{}, errForeign
 	}
 	key := credentialKey{f, sum(raw)}
 	now := d.o.Now().UnixMicro()
 	c, ok := d.credentials.GetIfPresent(key)
 	if !d.asked.credentials.hit(ok && d.fresh(&c.entry)) {
+		if !isOwn(f, raw) {
+			return Identity{}, errForeign
+		}
 		var err error
 		c, err = load(d, "credential "+string(f)+string(key.sum[:]), func(r store.Reader, epoch uint64) (*credential, error) { return open(r, epoch, raw) })
 		if err != nil {

@@ -117,6 +117,6 @@ func (d *Directory) openCookie(r store.Reader, epoch uint64, key string) (*crede
 	if err != nil {
 		return nil, err
 	}
-	c.Scheme, c.CSRF = Cookie, row.CSRF
+	c.Scheme, c.CSRF, c.Ambient = Cookie, row.CSRF, true
 	return c, nil
 }

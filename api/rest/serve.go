@@ -96,6 +96,8 @@ func (s *Service) gate(c *Call, rt *route, e *Endpoint, params accessrules.Param
 		refused = unauthorized(bad.Detail)
 	case err != nil:
 		return nil, unavailable(err)
+	case identity.Foreign != nil: // behind the API there is no application that it could be for
+		refused = unauthorized(identity.Foreign.Detail)
 	default:
 		c.Identity = identity
 	}

@@ -1,0 +1,177 @@
+package directory
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+// What is presented in a request is either ours or the application's, and its form alone tells which (decision 71): a credential of
+// ours is refused when it is bad, whatever its age, and never reaches the application; any other is none of our business.
+
+// errForeign says that a credential is not ours. The API, behind which there is no application, answers with its text.
+var errForeign = &CredentialError{"Invalid token"}
+
+// DefaultCredentials is the header that carries our credentials unless the configuration names another.
+const DefaultCredentials = "Authorization"
+
+// byHeader says who the credential of a header is. Errors: *CredentialError for one of ours that is bad, or a failure of the store.
+// foreign is why one that is not ours says nothing to us; it is nil as well where the scheme is unknown.
+func (d *Directory) byHeader(values []string) (id Identity, foreign *CredentialError, err error) {
+	header := values[0]
+	if len(values) > 1 {
+		header = strings.Join(values, ", ") // one list by HTTP, and no valid credential: only one reading of a request counts
+	}
+	keyword, rest := word(header)
+	token, more := word(rest)
+	switch {
+	case strings.EqualFold(keyword, "bearer"):
+		switch {
+		case token == "":
+			foreign = errBearerNone
+		case more != "":
+			foreign = errBearerSpaces
+		case !utf8.ValidString(token):
+			foreign = errBearerInvalid
+		case isAPIKey(token):
+			id, err = d.known(keyForm, token, d.openKey)
+			return id, nil, err
+		default:
+			if id, err = d.known(tokenForm, token, d.openToken); err != errForeign {
+				return id, nil, err
+			}
+			foreign = errForeign
+		}
+	case strings.EqualFold(keyword, "basic"):
+		switch {
+		case token == "":
+			foreign = errBasicNone
+		case more != "":
+			foreign = errBasicSpaces
+		default:
+			if id, err = d.known(basicForm, token, d.openBasic); err != errForeign {
+				return id, nil, err
+			}
+			if foreign = errForeign; !isBase64(token) {
+				foreign = errNotBase64
+			}
+		}
+	}
+	if !ownWords(header) {
+		return Identity{}, foreign, nil
+	}
+	if foreign == nil {
+		foreign = errInvalidToken
+	}
+	return Identity{}, nil, foreign
+}
+
+// Own reports whether the header that carries credentials holds one that has the form of ours, good or bad: it must not go on.
+func (d *Directory) Own(h http.Header) bool {
+	for _, value := range h[d.conf.Load().Credentials] {
+		if ownWords(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// CredentialsHeader is the header that carries our credentials, in canonical form.
+func (d *Directory) CredentialsHeader() string { return d.conf.Load().Credentials }
+
+// ownWords reports whether one of the words of a header has the form of our credentials, in whatever company.
+func ownWords(header string) bool {
+	for header != "" {
+		var w string
+		w, header = word(header)
+		for part := range strings.SplitSeq(w, ",") {
+			if isAPIKey(part) || isToken(part) || isOwnBasic(part) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isOwn reports whether what was presented has the form of a credential of ours.
+func isOwn(f form, raw string) bool {
+	switch f {
+	case tokenForm:
+		return isToken(raw)
+	case basicForm:
+		return isAPIKey(raw) || isOwnBasic(raw)
+	}
+	return true
+}
+
+// isToken reports whether text has the shape of what we sign with HS256: a login token, or a session for an application, whose
+// forgery would be as bad. Neither its key nor its age matters.
+func isToken(text string) bool {
+	header, rest, ok := strings.Cut(text, ".")
+	if !ok || len(text) > maxToken {
+		return false
+	}
+	payload, _, ok := strings.Cut(rest, ".")
+	if !ok {
+		return false
+	}
+	var h struct{ Alg string }
+	var c struct {
+		Username    *string
+		ID          string          `json:"jti"`
+		LastVisited json.RawMessage `json:"last_visited"`
+		Roles, Site json.RawMessage
+	}
+	if !decodeSegment(header, &h) || h.Alg != "HS256" || !decodeSegment(payload, &c) || c.Username == nil {
+		return false
+	}
+	return isSessionKey(c.ID) || c.LastVisited != nil && c.Roles != nil && c.Site != nil
+}
+
+// decodeSegment reads a part of a token. A field of another type than ours is no reason to take a token for somebody else's.
+func decodeSegment(segment string, v any) bool {
+	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(segment, "="))
+	if err != nil {
+		return false
+	}
+	err = json.Unmarshal(text, v)
+	_, mistyped := err.(*json.UnmarshalTypeError)
+	return err == nil || mistyped
+}
+
+// isOwnBasic reports whether the credentials of a Basic header hold a key or a token of ours, in the place of the user or of the
+// password, in any of the forms of base64 that a reader may take.
+func isOwnBasic(text string) bool {
+	if len(text) > maxToken {
+		return false
+	}
+	text = strings.TrimRight(text, "=")
+	plain, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		if plain, err = base64.RawURLEncoding.DecodeString(text); err != nil {
+			return false
+		}
+	}
+	user, password, _ := strings.Cut(string(plain), ":")
+	return isAPIKey(user) || isAPIKey(password) || isToken(user) || isToken(password)
+}
+
+func isBase64(text string) bool {
+	_, err := base64.StdEncoding.DecodeString(text)
+	return err == nil
+}
+
+// isSessionKey reports whether text has the form of the key of a session.
+func isSessionKey(text string) bool {
+	if len(text) != sessionKeyLen {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
