@@ -15,6 +15,9 @@ import (
 // jwtHeader is {"alg":"HS256","typ":"JWT"} in base64url.
 const jwtHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
+// LeastKey is the least number of bytes of a key of HS256: those of its hash (RFC 7518 3.2).
+const LeastKey = sha256.Size
+
 // errNoKey keeps a forgotten key from signing sessions that anybody could have signed.
 var errNoKey = errors.New("session: no key")
 

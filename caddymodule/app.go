@@ -51,6 +51,9 @@ type App struct {
 	// Processor takes the payments. Default: `sandbox`, which moves no money.
 	ProcessorRaw json.RawMessage `json:"processor,omitempty" caddy:"namespace=tollgate.processors inline_key=processor"`
 
+	// Sources are the places in the Caddyfile of words whose values are read when Caddy starts, for its errors.
+	Sources sources `json:"sources,omitempty"`
+
 	Settings
 
 	site    *api.Site
@@ -81,8 +84,8 @@ type Manager struct {
 	Username string `json:"username,omitempty"`
 	// Email of the login.
 	Email string `json:"email,omitempty"`
-	// Password, best given as a placeholder: `{env.TOLLGATE_PASSWORD}` or `{file./run/secrets/tollgate}`. It is read when the
-	// manager is created, and not afterwards.
+	// Password, as a placeholder: `{env.TOLLGATE_PASSWORD}` or `{file./run/secrets/tollgate}`. It is read while the broker has no
+	// manager, and not afterwards.
 	Password string `json:"password,omitempty"`
 }
 
@@ -142,6 +145,7 @@ func (a *App) Start() error {
 	}
 	for _, g := range a.gates {
 		g.warnOfNames()
+		g.warnOfKey()
 	}
 	return nil
 }

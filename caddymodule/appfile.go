@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -26,7 +27,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	tollgate {
 //		url       <address>
 //		broker    <slug> [<full name> [<e-mail>]] {
-//			manager <username> <e-mail> <password>
+//			manager <username> <e-mail> <placeholder>
 //		}
 //		store     <path>
 //		secrets   <path>
@@ -37,7 +38,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	}
 //
 // `url` is the public address of the site. `broker` is the profile that runs it; its first manager is created on the first start,
-// with a password that is best given as a placeholder. `store` and `secrets` default to tollgate/tollgate.db and
+// with a password that is given as a placeholder. `store` and `secrets` default to tollgate/tollgate.db and
 // tollgate/secrets.json in Caddy's data directory. `processor` takes the payments (default: sandbox, which moves no money).
 // `page` says where people log in (login), sign terms (legal), choose a plan (pricing), … ; see docs/gate.md. `demo` must not be
 // used in production. Settings, their values and defaults are in docs/settings.md.
@@ -72,7 +73,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			a.Demo = true
 		case "broker":
-			if err := a.Broker.unmarshal(d); err != nil {
+			if err := a.Broker.unmarshal(d, &a.Sources); err != nil {
 				return err
 			}
 		case "page":
@@ -94,7 +95,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			name := d.Val()
 			module, err := caddyfile.UnmarshalModule(d, "tollgate.processors."+name)
 			if err != nil {
-				return d.Errf("processor %s: %v", name, err)
+				return fmt.Errorf("processor %s: %w", name, err) // which says where
 			}
 			a.ProcessorRaw = caddyconfig.JSONModuleObject(module, "processor", name, nil)
 		default:
@@ -102,7 +103,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if !ok {
 				return d.Errf("unrecognized option %q: docs/settings.md has all of them", word)
 			}
-			if err := st.unmarshal(d, &a.Settings); err != nil {
+			if err := st.unmarshal(d, &a.Settings, &a.Sources); err != nil {
 				return err
 			}
 		}
@@ -119,7 +120,7 @@ func settingOf(word string) (setting, bool) {
 	return setting{}, false
 }
 
-func (b *Broker) unmarshal(d *caddyfile.Dispenser) error {
+func (b *Broker) unmarshal(d *caddyfile.Dispenser, places *sources) error {
 	args := d.RemainingArgs()
 	if len(args) == 0 || len(args) > 3 {
 		return d.ArgErr()
@@ -136,14 +137,24 @@ func (b *Broker) unmarshal(d *caddyfile.Dispenser) error {
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		if d.Val() != "manager" {
-			return d.Errf("unrecognized subdirective %q: write `manager <username> <e-mail> <password>`", d.Val())
+			return d.Errf("unrecognized subdirective %q: write `manager <username> <e-mail> <placeholder>`", d.Val())
 		}
 		if b.Manager != nil {
 			return d.Err("manager is written twice: leave one out")
 		}
 		b.Manager = new(Manager)
+		places.note("manager", sourceOf(d))
 		if !d.AllArgs(&b.Manager.Username, &b.Manager.Email, &b.Manager.Password) {
+			if err := errUnset(d, "manager", "manager <username> <e-mail> {env.NAME}"); err != nil {
+				return err
+			}
 			return d.Err("a manager has a username, an e-mail address and a password: write `manager <username> <e-mail> {file./run/secrets/…}`")
+		}
+		if b.Manager.Password == "" {
+			return noValue(d, "manager", "manager <username> <e-mail> {env.NAME}")
+		}
+		if err := hidden(b.Manager.Password); err != nil {
+			return d.Errf("manager: %w", err)
 		}
 	}
 	return nil

@@ -36,6 +36,7 @@ func previewCommand() *cobra.Command {
 			}
 			if dir := flags.String("templates"); dir != "" {
 				app.MailTemplates = dir
+				delete(app.Sources, "mail_templates")
 			}
 			site := notice.Site{BaseURL: strings.TrimRight(app.URL, "/"), Broker: app.Broker.FullName, Email: app.Broker.Email, Now: now()}
 			if site.Broker == "" {

@@ -146,7 +146,7 @@ func TestCredentialsOfTheApplication(t *testing.T) {
 		}
 	})
 	t.Run("with a session in its place", func(t *testing.T) {
-		s.gate = strings.Replace(s.gate, "session none", "session jwt "+upstreamKey, 1)
+		s.gate = strings.Replace(s.gate, "session none", "session jwt "+sessionKey, 1)
 		s.load()
 		s.must(200, "POST", "/hook/x", nil, "Authorization: Bearer myapp_pat")
 		if got := s.upstream.take().Headers["Authorization"]; len(got) != 1 || got[0] != "Bearer myapp_pat" {

@@ -77,7 +77,7 @@ func twoGates(s *site) string {
 				direct strong
 				refuse 404
 			}
-			session cookie a-key-of-the-desk
+			session cookie {env.TOLLGATE_TEST_SESSION_KEY}
 			assertion
 		}
 		respond "desk"
@@ -98,7 +98,7 @@ func twoGates(s *site) string {
 				local
 			}
 			rule /api/profile/{profile} direct strong
-			session jwt the-secret-of-the-application
+			session jwt {env.TOLLGATE_TEST_SESSION_KEY}
 			headers
 		}
 		reverse_proxy %[3]s
@@ -269,7 +269,7 @@ func TestExplainCommand(t *testing.T) {
 	s := explainedSite(t)
 	config := filepath.Join(s.dir, "Caddyfile")
 	if err := os.WriteFile(config, []byte(strings.NewReplacer(
-		"the-secret-of-the-application", "{env.TOLLGATE_NOT_SET_HERE}",
+		"{env.TOLLGATE_TEST_SESSION_KEY}", "{env.TOLLGATE_NOT_SET_HERE}",
 		"reverse_proxy", "basic_auth {\n\t\t\tx {env.TOLLGATE_NOT_SET_HERE}\n\t\t}\n\t\treverse_proxy",
 	).Replace(twoGates(s))), 0o600); err != nil {
 		t.Fatal(err)

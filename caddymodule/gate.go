@@ -42,8 +42,8 @@ type Gate struct {
 	// Default: what the API chose, `jwt` at first.
 	Session string `json:"session,omitempty"`
 
-	// SessionKey is the secret that the upstream shares with the gate. Placeholders are resolved when the configuration is
-	// loaded. Default: the key that the API made, or else the one in the file of secrets.
+	// SessionKey is the secret that the upstream shares with the gate, of at least 32 bytes, as a placeholder: `{env.UPSTREAM_KEY}` or
+	// `{file./run/secrets/session}`. Default: the key that the API made, or else the one in the file of secrets.
 	SessionKey string `json:"session_key,omitempty"`
 
 	// Assertion adds a token that the upstream verifies with the keys at `/.well-known/jwks.json`. Default: none.
@@ -58,6 +58,9 @@ type Gate struct {
 	// HeaderNames are names of single identity headers, by what they tell: user, email, name, profile, roles, plan. `off` leaves
 	// one out. Default: the prefix and the word.
 	HeaderNames map[string]string `json:"header_names,omitempty"`
+
+	// Sources are the places in the Caddyfile of words whose values are read when Caddy starts, for its errors.
+	Sources sources `json:"sources,omitempty"`
 
 	// PreflightDeny asks for identity even from a CORS preflight. Default: a preflight passes, without identity.
 	PreflightDeny bool `json:"preflight_deny,omitempty"`
@@ -117,8 +120,8 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	if unreachable := g.live.Set().Warnings(); len(unreachable) > 0 {
 		return fmt.Errorf("%s; write it before the other one, or leave it out", strings.Join(unreachable, "; "))
 	}
-	if g.live.Key, err = caddy.NewReplacer().ReplaceOrErr(g.SessionKey, true, true); err != nil {
-		return fmt.Errorf("session key: %w", err)
+	if g.live.Key, err = g.sessionKey(); err != nil {
+		return g.Sources.locate("session", err)
 	}
 	if i := slices.Index(sessionForms, g.Session); i >= 0 {
 		form := accessrules.Backend(i)
@@ -137,6 +140,23 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	g.meter = newMeter(g.Name)
 	g.warn()
 	return nil
+}
+
+// sessionKey reads the key that the Caddyfile gives; "" when it gives none.
+func (g *Gate) sessionKey() (string, error) {
+	key, err := readSecret(caddy.NewReplacer(), g.SessionKey)
+	if err == nil && key != "" && len(key) < accessrules.LeastKey {
+		err = errShortKey
+	}
+	return key, err
+}
+
+// warnOfKey warns of a key that the API keeps and that can be guessed: it came with an imported site, or from an earlier version.
+func (g *Gate) warnOfKey() {
+	if form, key := g.live.SessionOf(g.live.Chosen(), g.app.site.Secrets().Session); form != accessrules.NoSession && len(key) < accessrules.LeastKey {
+		g.logger.Warn("the key of sessions that the API keeps has fewer than 256 bits: make another with POST /api/proxy/key, "+
+			"and give it to the application", zap.String("gate", g.Name), zap.Int("bytes", len(key)))
+	}
 }
 
 // ServeHTTP decides on a request (access.md B.5): identify, match, check, strip, attach, pass on.

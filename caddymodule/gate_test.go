@@ -169,7 +169,7 @@ func TestRefusedPages(t *testing.T) {
 
 // TestForwarded says what the upstream receives, and what never reaches it.
 func TestForwarded(t *testing.T) {
-	s := newSite(t, func(s *site) { s.gate += "\n\t\tsession jwt k3y-for-tests-16" })
+	s := newSite(t, func(s *site) { s.gate += "\n\t\tsession jwt " + sessionKey })
 	joe := s.register("joe1")
 	s.subscribe("joe1", joe)
 	spoof := []string{

@@ -34,7 +34,7 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		}
 //		rules both|caddyfile|api
 //		upstream <address>...
-//		session jwt|cookie|none [<key>]
+//		session jwt|cookie|none [<placeholder>]
 //		assertion [<audience>] {
 //			header <name>
 //		}
@@ -70,8 +70,8 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // those of the API alone, in which case there is no `rule` here.
 //
 // `upstream` lists the addresses of the application, for `reverse_proxy {tollgate.upstream}`: the first unless the API chooses
-// another. `session` says how the upstream learns who is there (default: jwt, signed with the site's own key); the key is best
-// given as a placeholder. `assertion` adds a token that is verified with the keys at /.well-known/jwks.json. `headers` adds
+// another. `session` says how the upstream learns who is there (default: jwt, signed with the site's own key); the key is
+// a placeholder, {env.NAME} or {file./path}, for at least 32 bytes. `assertion` adds a token that is verified with the keys at /.well-known/jwks.json. `headers` adds
 // identity headers; incoming copies are stripped with and without it. `preflight deny` asks for identity even from a CORS
 // preflight.
 func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -136,12 +136,22 @@ var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
 	"session": func(g *Gate, d *caddyfile.Dispenser) error {
 		args := d.RemainingArgs()
 		if len(args) == 0 || len(args) > 2 {
-			return d.Err("a session has a form and, unless it is signed with the site's own, a key: write `session jwt|cookie|none [<key>]`")
+			return d.Err("a session has a form and, unless it is signed with the site's own, a key: write `session jwt|cookie|none [<placeholder>]`")
 		}
 		if g.Session = args[0]; !contains(sessionForms, g.Session) {
 			return d.Errf("unknown form of session %q: write one of %s", g.Session, strings.Join(sessionForms, ", "))
 		}
-		g.SessionKey = strings.Join(args[1:], "")
+		if len(args) == 1 {
+			return errUnset(d, "session", "session "+g.Session+" {env.NAME}")
+		}
+		if args[1] == "" {
+			return noValue(d, "session", "session "+g.Session+" {env.NAME}")
+		}
+		g.SessionKey = args[1]
+		g.Sources.note("session", sourceOf(d))
+		if err := hidden(g.SessionKey); err != nil {
+			return d.Errf("session: %w", err)
+		}
 		return nil
 	},
 	"assertion": unmarshalAssertion,

@@ -28,8 +28,8 @@ func (a *App) mail(repl *caddy.Replacer, o *api.Options) error {
 			word, value string
 			to          *string
 		}{{"smtp", a.SMTP, &server.Address}, {"smtp_user", a.SMTPUser, &server.User}, {"smtp_password", a.SMTPPassword, &server.Password}} {
-			if *s.to, err = repl.ReplaceOrErr(s.value, true, true); err != nil {
-				return fmt.Errorf("%s: %w", s.word, err)
+			if *s.to, err = readPlaceholder(repl, s.value); err != nil {
+				return a.Sources.locate(s.word, err)
 			}
 			*s.to = strings.TrimSpace(*s.to)
 		}
@@ -58,15 +58,15 @@ func (a *App) templates(repl *caddy.Replacer) (fs.FS, error) {
 	if a.MailTemplates == "" {
 		return nil, nil
 	}
-	dir, err := repl.ReplaceOrErr(a.MailTemplates, true, true)
+	dir, err := readPlaceholder(repl, a.MailTemplates)
 	if err == nil {
 		dir, err = caddy.FastAbs(dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("mail_templates: %w", err)
+		return nil, a.Sources.locate("mail_templates", err)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("mail_templates: %s is not a folder", dir)
+		return nil, a.Sources.locate("mail_templates", fmt.Errorf("%s is not a folder", dir))
 	}
 	return os.DirFS(dir), nil
 }
@@ -76,5 +76,5 @@ func (s *Settings) checkMail() error {
 	if s.SMTP == "" && (s.SMTPUser != "" || s.SMTPPassword != "") {
 		return errors.New("smtp_user and smtp_password need `smtp <host>:<port>`")
 	}
-	return hidden("smtp_password", s.SMTPPassword)
+	return nil
 }

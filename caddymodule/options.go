@@ -74,9 +74,9 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		return o, err
 	}
 	if m := a.Broker.Manager; m != nil && !a.command {
-		password, err := repl.ReplaceOrErr(m.Password, true, true)
+		password, err := readSecret(repl, m.Password)
 		if err != nil {
-			return o, fmt.Errorf("password of the broker's manager: %w", err)
+			return o, a.Sources.locate("manager", err)
 		}
 		o.Broker.Manager = &api.Manager{Username: m.Username, Email: m.Email, Password: password}
 	}
@@ -132,14 +132,14 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 func (a *App) webhooks(repl *caddy.Replacer) (all []notice.WebhookOptions, err error) {
 	for _, raw := range slices.Sorted(maps.Keys(a.Webhook)) {
 		hook := notice.WebhookOptions{Events: a.Webhook[raw], AllowPrivate: a.WebhookPrivate}
-		if hook.URL, err = repl.ReplaceOrErr(raw, true, true); err != nil {
-			return nil, fmt.Errorf("webhook: %w", err)
+		if hook.URL, err = readPlaceholder(repl, raw); err != nil {
+			return nil, a.Sources.locate("webhook "+raw, err)
 		}
 		if !a.command { // a command posts nothing
 			for _, s := range a.WebhookSecret[raw] {
-				secret, err := repl.ReplaceOrErr(s, true, true)
+				secret, err := readSecret(repl, s)
 				if err != nil {
-					return nil, fmt.Errorf("webhook_secret: %w", err)
+					return nil, a.Sources.locate("webhook_secret "+raw, err)
 				}
 				hook.Secrets = append(hook.Secrets, strings.TrimSpace(secret))
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -81,7 +80,7 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 	if err := accessrules.CheckPath(r.Path); err != nil {
 		return r, d.Errf("rule %s: %v", r.Path, err)
 	}
-	r.Source = fmt.Sprintf("%s:%d", filepath.Base(d.File()), d.Line())
+	r.Source = sourceOf(d)
 	if words := d.RemainingArgs(); len(words) > 0 {
 		if _, err := parseCondition(words); err != nil {
 			return r, d.WrapErr(err)

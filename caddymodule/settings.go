@@ -158,9 +158,12 @@ var settings = []setting{
 	{"login_notices", "[on|off]", "off", "", "users are told of log-ins to their account, and of those that failed (docs/notices.md)", func(s *Settings) any { return &s.LoginNotices }},
 	{"sales_report", "hourly|daily|weekly|monthly|yearly|off", "weekly", "", "how often the broker is mailed what was sold; yearly: the year so far, every month", func(s *Settings) any { return &s.SalesReport }},
 	{"webhook", "<url> [<event>...]", "", "", "URL that events are posted to, those named or all; may be repeated", func(s *Settings) any { return &s.Webhook }},
-	{"webhook_secret", "<url> <secret>...", "", "", "placeholders for the secrets that sign what is posted to that URL, `{env.NAME}` or `{file./path}`, each `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
+	{"webhook_secret", "<url> <placeholder>...", "", "", "placeholders for the secrets that sign what is posted to that URL, `{env.NAME}` or `{file./path}`, each `whsec_` and base64; several while one takes the place of another; may be repeated", func(s *Settings) any { return &s.WebhookSecret }},
 	{"webhook_private", "[on|off]", "off", "", "webhooks may lead to this machine and private networks", func(s *Settings) any { return &s.WebhookPrivate }},
 }
+
+// readAtStart are the words whose values stand for something that is read when Caddy starts.
+var readAtStart = []string{"smtp", "smtp_user", "smtp_password", "mail_templates", "webhook", "webhook_secret"}
 
 // provision fills in the defaults and checks the values, those of JSON configurations too.
 func (s *Settings) provision() error {
@@ -183,11 +186,6 @@ func (s *Settings) provision() error {
 	for url, secrets := range s.WebhookSecret {
 		if _, ok := s.Webhook[url]; !ok || len(secrets) == 0 {
 			return fmt.Errorf("webhook_secret: it names the URL of a webhook and at least one secret")
-		}
-		for _, secret := range secrets {
-			if err := hidden("webhook_secret", secret); err != nil {
-				return err
-			}
 		}
 	}
 	if err := s.checkCredentials(); err != nil {

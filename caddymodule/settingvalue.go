@@ -99,7 +99,18 @@ func (st setting) check(at any) error {
 				return err
 			}
 		}
+	case *map[string][]string:
+		for _, values := range *at {
+			for _, v := range values {
+				if err := st.checkSecret(v); err != nil {
+					return err
+				}
+			}
+		}
 	case *string:
+		if err := st.checkSecret(*at); err != nil {
+			return err
+		}
 		if choices := strings.Split(st.args, "|"); len(choices) > 1 && *at != "" && !contains(choices, *at) {
 			return fmt.Errorf("%q is none of %s", *at, strings.Join(choices, ", "))
 		}
@@ -107,16 +118,41 @@ func (st setting) check(at any) error {
 	return nil
 }
 
+// checkSecret refuses a secret that is written where a placeholder belongs.
+func (st setting) checkSecret(v string) error {
+	if !strings.Contains(st.args, "<placeholder>") {
+		return nil
+	}
+	return hidden(v)
+}
+
 // unmarshal reads a setting's arguments; the dispenser stands on its word.
-func (st setting) unmarshal(d *caddyfile.Dispenser, s *Settings) error {
+func (st setting) unmarshal(d *caddyfile.Dispenser, s *Settings, places *sources) error {
 	at := st.at(s)
+	place := sourceOf(d)
 	args := d.RemainingArgs()
+	if contains(readAtStart, st.word) {
+		word := st.word
+		if _, many := at.(*map[string][]string); many && len(args) > 0 {
+			word += " " + args[0]
+		}
+		places.note(word, place)
+	}
+	usage := st.word + " " + st.args
+	if contains(args, "") {
+		return noValue(d, st.word, usage)
+	}
 	err := st.set(at, args)
+	if err != nil {
+		if err := errUnset(d, st.word, usage); err != nil {
+			return err
+		}
+	}
 	if err == nil {
 		err = st.check(at)
 	}
 	if err != nil {
-		return d.Errf("%s: %v; write `%s %s`", st.word, err, st.word, st.args)
+		return d.Errf("%s: %w; write `%s`", st.word, err, usage)
 	}
 	return nil
 }
@@ -135,8 +171,9 @@ func (st setting) set(at any, args []string) error {
 	case *map[string]int64:
 		return setAmount(at, args)
 	case *map[string][]string:
-		if len(args) == 0 {
-			return errors.New("it takes at least one value")
+		needed, _, _ := strings.Cut(st.args, " [")
+		if len(args) < strings.Count(needed, "<") {
+			return fmt.Errorf("it takes at least %s", needed)
 		}
 		if _, twice := (*at)[args[0]]; twice {
 			return fmt.Errorf("%s is written twice", args[0])

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -29,6 +28,9 @@ type Stripe struct {
 	// ConnectRedirect is the page that providers come back to from Stripe. Default: the first that Stripe was told of.
 	ConnectRedirect string `json:"connect_redirect,omitempty"`
 
+	// Sources are the places in the Caddyfile of these words, for errors.
+	Sources sources `json:"sources,omitempty"`
+
 	processor *stripe.Stripe
 }
 
@@ -41,21 +43,18 @@ func (*Stripe) CaddyModule() caddy.ModuleInfo {
 func (s *Stripe) Provision(caddy.Context) error {
 	repl := caddy.NewReplacer()
 	var err error
-	read := func(word, value string) string {
-		if err != nil || value == "" {
-			return ""
+	with := func(read func(*caddy.Replacer, string) (string, error)) func(word, value string) string {
+		return func(word, value string) string {
+			if err != nil || value == "" {
+				return ""
+			}
+			if value, err = read(repl, value); err != nil {
+				err = s.Sources.locate(word, err)
+			}
+			return strings.TrimSpace(value)
 		}
-		if value, err = repl.ReplaceOrErr(value, true, true); err != nil {
-			err = fmt.Errorf("%s: %w", word, err)
-		}
-		return strings.TrimSpace(value)
 	}
-	secret := func(word, value string) string {
-		if err == nil {
-			err = hidden(word, value)
-		}
-		return read(word, value)
-	}
+	read, secret := with(readPlaceholder), with(readSecret)
 	o := stripe.Options{SecretKey: secret("secret_key", s.SecretKey), PublishableKey: read("publishable_key", s.PublishableKey),
 		ClientID: read("connect", s.ConnectClient), RedirectURL: read("connect", s.ConnectRedirect)}
 	for _, w := range s.WebhookSecret {
@@ -92,7 +91,11 @@ func (s *Stripe) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.Errf("%s is written twice: leave one out", word)
 		}
 		seen[word] = true
+		s.Sources.note(word, sourceOf(d))
 		args := d.RemainingArgs()
+		if len(args) == 0 || contains(args, "") {
+			return noValue(d, word, word+" {env.NAME}")
+		}
 		switch {
 		case word == "secret_key" && len(args) == 1:
 			s.SecretKey = args[0]
@@ -111,8 +114,8 @@ func (s *Stripe) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		if word == "secret_key" || word == "webhook_secret" {
 			for _, arg := range args {
-				if err := hidden(word, arg); err != nil {
-					return d.Err(err.Error())
+				if err := hidden(arg); err != nil {
+					return d.Errf("%s: %w", word, err)
 				}
 			}
 		}

@@ -25,7 +25,13 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/directory"
 )
 
-const upstreamKey = "k3y-for-tests-16"
+// upstreamKey is what applications share with the gate; sessionKey is how a Caddyfile names it.
+const (
+	upstreamKey = "k3y-for-tests-of-at-least-32-bytes"
+	sessionKey  = "{env.TOLLGATE_TEST_SESSION_KEY}"
+)
+
+func init() { os.Setenv("TOLLGATE_TEST_SESSION_KEY", upstreamKey) }
 
 // An application knows who calls from the session alone, in the form that its query names.
 type application struct {
@@ -43,7 +49,7 @@ func TestApplications(t *testing.T) {
 			address := app.start(t)
 			s := newSite(t, func(s *site) {
 				s.upstream = &upstream{Server: &httptest.Server{URL: address}}
-				s.gate = "rule /public/ any\n\t\trule /app/{profile}/ {\n\t\t\tdirect weak\n\t\t\tsubscribed premium\n\t\t}\n\t\tsession jwt " + upstreamKey + "\n\t\tassertion shop\n\t\theaders"
+				s.gate = "rule /public/ any\n\t\trule /app/{profile}/ {\n\t\t\tdirect weak\n\t\t\tsubscribed premium\n\t\t}\n\t\tsession jwt " + sessionKey + "\n\t\tassertion shop\n\t\theaders"
 			})
 			joe := s.register("joe1")
 			s.subscribe("joe1", joe)

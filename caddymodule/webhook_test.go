@@ -42,10 +42,10 @@ func TestWebhookWords(t *testing.T) {
 		t.Error("the configuration holds the secret")
 	}
 	for words, want := range map[string]string{
-		"webhook": "at least one value",
+		"webhook": "it takes at least <url>",
 		"webhook https://a.example\nwebhook https://a.example":                                               "written twice",
-		"webhook_secret https://a.example x":                                                                 "URL of a webhook",
-		"webhook https://a.example\nwebhook_secret https://a.example":                                        "at least one secret",
+		"webhook_secret https://a.example {env.HOOK_SECRET}":                                                 "URL of a webhook",
+		"webhook https://a.example\nwebhook_secret https://a.example":                                        "it takes at least <url> <placeholder>",
 		"webhook https://a.example\nwebhook_secret https://a.example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": "webhook_secret: a secret is not written here",
 		"webhook https://a.example\nwebhook_private maybe":                                                   "neither on nor off",
 		"webhook https://a.example\nwebhook_private\nwebhook_private\nx y":                                   "written twice",

@@ -149,7 +149,7 @@ type Key struct {
 
 const (
 	keyAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789!@#$%^*-_=+"
-	keyLength   = 40
+	keyLength   = 48 // of 47 characters: more than 256 bits (RFC 7518 3.2)
 )
 
 // SealKey encrypts a key of sessions as the table app keeps it; "" is none.
