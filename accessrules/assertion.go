@@ -65,7 +65,7 @@ func JWKS(keys []*AssertionKey) []byte {
 }
 
 // Assertion is the session as a token that the upstream verifies with the public key: an EdDSA JWT whose claims are iss, sub (the
-// username), aud, iat, exp, jti, email and name, and then those of the session. It may be used until now + AssertionLifetime. An
+// public id, which never changes: decision 69), preferred_username, aud, iat, exp, jti, email and name, and then those of the session. It may be used until now + AssertionLifetime. An
 // anonymous session has none: "".
 func (s *Session) Assertion(key *AssertionKey, issuer, audience string, now time.Time) (string, error) {
 	if s.User == nil {
@@ -76,7 +76,8 @@ func (s *Session) Assertion(key *AssertionKey, issuer, audience string, now time
 	w := sessionWriter{b: make([]byte, 0, 1280), comma: ",", colon: ":"}
 	w.open('{')
 	w.text("iss", issuer)
-	w.text("sub", s.User.Username)
+	w.text("sub", s.User.PublicID)
+	w.text("preferred_username", s.User.Username)
 	w.text("aud", audience)
 	w.key("iat")
 	w.b = strconv.AppendInt(w.b, now.Unix(), 10)

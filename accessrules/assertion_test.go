@@ -29,6 +29,7 @@ func TestAssertion(t *testing.T) {
 		t.Errorf("no keys: %s", got)
 	}
 	s := accessrules.Session{User: sampleUser(), Site: &accessrules.Site{Slug: "hub"}}
+	s.User.PublicID = "mzxw6ytboi2dsnjrgq3t"
 	token, err := s.Assertion(key, "https://hub.example", "shop", now)
 	if err != nil {
 		t.Fatal(err)
@@ -43,12 +44,13 @@ func TestAssertion(t *testing.T) {
 	}
 	var claims struct {
 		Iss, Aud, Sub, Jti string
+		Name               string `json:"preferred_username"`
 		Iat, Exp           int64
 	}
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		t.Fatal(err)
 	}
-	if claims.Iss != "https://hub.example" || claims.Aud != "shop" || claims.Sub != s.User.Username || claims.Iat != now.Unix() || claims.Exp != now.Unix()+300 || len(claims.Jti) != 32 {
+	if claims.Iss != "https://hub.example" || claims.Aud != "shop" || claims.Sub != s.User.PublicID || claims.Name != s.User.Username || claims.Iat != now.Unix() || claims.Exp != now.Unix()+300 || len(claims.Jti) != 32 {
 		t.Errorf("claims %+v", claims)
 	}
 	// Behind the claims of the assertion comes the session, as the other forms have it.

@@ -26,6 +26,7 @@ type Facts interface {
 // A User is a login, with all that conditions ask about it. Immutable.
 type User struct {
 	ID          int64
+	PublicID    string // what applications know the user by, whatever the name: it never changes (decision 69)
 	Username    string
 	Email       string
 	Name        string // printable name

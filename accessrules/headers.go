@@ -24,6 +24,7 @@ const maxHeader = 4096
 // list that would be longer is cut between two items and ends in the item "...".
 type Headers struct {
 	User    string // username
+	ID      string // public id, which never changes
 	Email   string // e-mail address
 	Name    string // printable name
 	Profile string // the {profile} of the path, when the caller may act for it: see AppendProfile
@@ -40,17 +41,18 @@ func (h *Headers) Also(names ...string) { h.also = append(h.also, names...) }
 // Names are the names that Strip knows, but for those that begin with DefaultPrefix.
 func (h *Headers) Names() []string { return slices.Clone(h.names) }
 
-// NewHeaders names the headers by a prefix, such as DefaultPrefix: "Tollgate-User", "Tollgate-Email", "Tollgate-Name",
+// NewHeaders names the headers by a prefix, such as DefaultPrefix: "Tollgate-User", "Tollgate-Id", "Tollgate-Email", "Tollgate-Name",
 // "Tollgate-Profile", "Tollgate-Roles", "Tollgate-Plan".
 func NewHeaders(prefix string) *Headers {
-	h := &Headers{User: prefix + "User", Email: prefix + "Email", Name: prefix + "Name", Profile: prefix + "Profile", Roles: prefix + "Roles", Plan: prefix + "Plan"}
+	h := &Headers{User: prefix + "User", ID: prefix + "Id", Email: prefix + "Email", Name: prefix + "Name", Profile: prefix + "Profile",
+		Roles: prefix + "Roles", Plan: prefix + "Plan"}
 	return h.Seal()
 }
 
 // Seal must be called when names have been set one by one: it puts them into canonical form and makes them known to Strip.
 func (h *Headers) Seal() *Headers {
 	h.names = h.names[:0]
-	for _, name := range []*string{&h.User, &h.Email, &h.Name, &h.Profile, &h.Roles, &h.Plan} {
+	for _, name := range []*string{&h.User, &h.ID, &h.Email, &h.Name, &h.Profile, &h.Roles, &h.Plan} {
 		if *name = textproto.CanonicalMIMEHeaderKey(*name); *name != "" && !prefixed(*name) {
 			h.names = append(h.names, *name)
 		}
@@ -66,13 +68,14 @@ func (h *Headers) Seal() *Headers {
 // A Header is a name in canonical form and its one value.
 type Header struct{ Name, Value string }
 
-// AppendCaller appends the headers that depend on the caller alone: User, Email, Name, Roles. They are good until ValidUntil.
+// AppendCaller appends the headers that depend on the caller alone: User, ID, Email, Name, Roles. They are good until ValidUntil.
 // Nothing is appended for an anonymous caller, nor for an empty value. profile is whose roles come first in Roles, "" for none.
 func (h *Headers) AppendCaller(dst []Header, u *User, profile string, now time.Time) []Header {
 	if u == nil {
 		return dst
 	}
 	dst = appendHeader(dst, h.User, printable(u.Username))
+	dst = appendHeader(dst, h.ID, printable(u.PublicID))
 	dst = appendHeader(dst, h.Email, printable(u.Email))
 	dst = appendHeader(dst, h.Name, printable(u.Name))
 	if h.Roles == "" {

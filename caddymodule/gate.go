@@ -55,7 +55,7 @@ type Gate struct {
 	// HeaderPrefix is what the names of the identity headers begin with. Default: `Tollgate-`.
 	HeaderPrefix string `json:"header_prefix,omitempty"`
 
-	// HeaderNames are names of single identity headers, by what they tell: user, email, name, profile, roles, plan. `off` leaves
+	// HeaderNames are names of single identity headers, by what they tell: user, id, email, name, profile, roles, plan. `off` leaves
 	// one out. Default: the prefix and the word.
 	HeaderNames map[string]string `json:"header_names,omitempty"`
 

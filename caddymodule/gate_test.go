@@ -234,6 +234,22 @@ func TestForwarded(t *testing.T) {
 			t.Errorf("site %v", site)
 		}
 	})
+	t.Run("a rename changes the name and not the id", func(t *testing.T) {
+		tell := func(who, as string) (name, id string) {
+			s.must(200, "GET", "/app/"+who+"/", nil, as)
+			got := s.upstream.take().Headers
+			return strings.Join(got["Tollgate-User"], ","), strings.Join(got["Tollgate-Id"], ",")
+		}
+		name, id := tell("joe1", joe)
+		s.must(200, "PATCH", "/api/users/joe1", map[string]any{"slug": "joseph"}, joe)
+		joe = s.login("joseph")
+		renamed, kept := tell("joseph", joe)
+		if name != "joe1" || renamed != "joseph" || len(id) != 20 || kept != id {
+			t.Errorf("%s with id %q, then %s with id %q", name, id, renamed, kept)
+		}
+		s.must(200, "PATCH", "/api/users/joseph", map[string]any{"slug": "joe1"}, joe)
+		joe = s.login("joe1")
+	})
 	t.Run("anonymous", func(t *testing.T) {
 		s.must(200, "GET", "/public/", nil, append(spoof, cookies)...)
 		check(t, s.upstream.take(), "")

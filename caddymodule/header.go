@@ -10,7 +10,7 @@ import (
 )
 
 // headerWords are what identity headers tell, in the order of the documentation.
-var headerWords = []string{"user", "email", "name", "profile", "roles", "plan"}
+var headerWords = []string{"user", "id", "email", "name", "profile", "roles", "plan"}
 
 var headerName = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
 
@@ -47,7 +47,9 @@ func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	h := accessrules.NewHeaders(prefix)
-	fields := map[string]*string{"user": &h.User, "email": &h.Email, "name": &h.Name, "profile": &h.Profile, "roles": &h.Roles, "plan": &h.Plan}
+	fields := map[string]*string{
+		"user": &h.User, "id": &h.ID, "email": &h.Email, "name": &h.Name, "profile": &h.Profile, "roles": &h.Roles, "plan": &h.Plan,
+	}
 	for word, name := range g.HeaderNames {
 		field := fields[word]
 		if field == nil {

@@ -104,7 +104,11 @@ func TestApplications(t *testing.T) {
 				delete(got, "exp")
 				delete(got, "jti")
 				want := session()
-				want["iss"], want["aud"], want["sub"], want["email"], want["name"] = base, "shop", "joe1", "joe1@example.com", "Joe"
+				want["iss"], want["aud"], want["preferred_username"], want["email"], want["name"] = base, "shop", "joe1", "joe1@example.com", "Joe"
+				if id, _ := got["sub"].(string); len(id) != 20 {
+					t.Errorf("sub %v", got["sub"])
+				}
+				want["sub"] = got["sub"]
 				compare(t, got, want)
 			})
 			t.Run("after the keys were rotated", func(t *testing.T) {

@@ -8,6 +8,34 @@ import (
 	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
 
+// isID says that a public id is 20 characters of base32.
+const isID = `length(public_id) = 20 AND public_id NOT GLOB '*[^a-z2-7]*'`
+
+// A public id is given to every row and never changes (decision 69).
+func TestPublicIDs(t *testing.T) {
+	s := newStore(t)
+	mustWrite(t, s, func(tx *store.Tx) error {
+		_, err := tx.Exec(`INSERT INTO user (username, created_at, password_changed_at) VALUES ('ann', 1, 1), ('bob', 1, 1)`)
+		return err
+	})
+	if n := count(t, s, `SELECT count(DISTINCT public_id) FROM user WHERE `+isID); n != 2 {
+		t.Errorf("%d ids of 2 users", n)
+	}
+	for _, statement := range []string{
+		`UPDATE user SET public_id = 'aaaaaaaaaaaaaaaaaaaa' WHERE username = 'ann'`, `UPDATE user SET public_id = NULL`,
+		`UPDATE profile SET public_id = 'aaaaaaaaaaaaaaaaaaaa' WHERE id = 1`,
+		`INSERT INTO user (username, public_id, created_at, password_changed_at) SELECT 'cy', public_id, 1, 1 FROM user WHERE username = 'ann'`,
+	} {
+		if err := s.Write(t.Context(), func(tx *store.Tx) error { _, err := tx.Exec(statement); return err }); err == nil {
+			t.Errorf("%s: no error", statement)
+		}
+	}
+	mustWrite(t, s, func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE user SET username = 'anna' WHERE username = 'ann'`)
+		return err
+	})
+}
+
 // What later migrations keep beside older rows is made from the rows that are there.
 func TestUpgradeOfRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tollgate.db")
@@ -15,6 +43,7 @@ func TestUpgradeOfRows(t *testing.T) {
 	db := store.RawDB(path)
 	for _, statement := range []string{
 		`INSERT INTO profile (id, slug, created_at) VALUES (11, 'cowork', 1), (12, 'xia', 1), (13, 'gym', 1)`,
+		`INSERT INTO user (id, username, created_at, password_changed_at) VALUES (1, 'xia', 1, 1), (2, 'yan', 1, 1)`,
 		`INSERT INTO plan (id, slug, profile_id, title, created_at, period_amount, period_type, period_length, unit) VALUES (5, 'basic', 11, 'Basic', 1, 2000, 4, 1, 'usd')`,
 		`INSERT INTO subscription (id, created_at, ends_at, profile_id, plan_id, provider_id) VALUES (7, 10, 9000000000000000, 12, 5, 11)`,
 		`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 10, 'order', '', 1, 3, zeroblob(32))`,
@@ -48,6 +77,8 @@ func TestUpgradeOfRows(t *testing.T) {
 		`SELECT count(*) FROM card_refusal WHERE created_at = 20 AND customer_id = 12`: 2,
 		`SELECT count(*) FROM card_refusal WHERE provider_id NOT IN (11, 13)`:          0,
 		`SELECT count(*) FROM profile WHERE clock_ahead <> 0`:                          0,
+		`SELECT count(DISTINCT public_id) FROM user WHERE ` + isID:                     2,
+		`SELECT count(DISTINCT public_id) FROM profile WHERE ` + isID:                  3,
 	} {
 		if got := count(t, s, query); got != want {
 			t.Errorf("%s: %d, want %d", query, got, want)

@@ -186,7 +186,7 @@ func (s *Service) updateUser(tx *store.Tx, u *user, in *accountInput, email, pho
 	return err
 }
 
-// renameAccount renames a user and its personal profile. Errors: 400 on "username" or "slug".
+// renameAccount renames a user and its personal profile. Errors: 400 on "username" or "slug"; 429.
 func (s *Service) renameAccount(tx *store.Tx, u *user, slug string) error {
 	personal, err := s.profiles.Personal(tx, u.ID)
 	if err != nil {

@@ -168,5 +168,5 @@ func TestDeleteAccount(t *testing.T) {
 			t.Errorf("%s: %d, want %d", query, n, want)
 		}
 	}
-	s.Run(t, register("the name is free again", `{"username":"xia","full_name":"Xia","email":"x@example.com","new_password":"yoyo","type":"personal"}`, 201, `~token`))
+	s.Run(t, register("the name is free again, for its user never logged in", `{"username":"xia","full_name":"Xia","email":"x@example.com","new_password":"yoyo","type":"personal"}`, 201, `~token`))
 }

@@ -22,7 +22,7 @@ func (s *Service) NewUser(tx *store.Tx, username, email, fullName string) (userI
 }
 
 // RenameUser gives a user another username, ends its sessions and renames the contact that bears its name. The personal profile
-// is the caller's to rename. Errors: 400 on "username" when taken.
+// is the caller's to rename. Errors: 400 on "username" when taken; 429 after three renames (decision 69).
 func (s *Service) RenameUser(tx *store.Tx, userID int64, username string) error {
 	u, err := userByID(tx, userID)
 	if err != nil || u == nil {
@@ -37,6 +37,12 @@ func (s *Service) rename(tx *store.Tx, u *user, username string) error {
 		return err
 	}
 	if err := s.usernameFree(tx, username, u.ID, personal); err != nil {
+		return err
+	}
+	if err := s.profiles.CountRename(tx, u.ID, personal); err != nil {
+		return err
+	}
+	if err := s.dir.LeaveName(tx, u.Username, u.ID, personal); err != nil {
 		return err
 	}
 	_, err = tx.Exec(`UPDATE user SET username = ?, password_changed_at = ? WHERE id = ?`, username, tx.Now(), u.ID)
@@ -63,9 +69,19 @@ func archivedName(id int64) string { return "_archive_" + strconv.FormatInt(id, 
 func deleted(u *user) bool { return !u.Active && u.Username == archivedName(u.ID) }
 
 // ArchiveUser erases a user: personal data, credentials, roles (auth.md 15, profiles.md 6.4). Contacts are kept, as nobody's. The
-// personal profile is the caller's to archive.
+// personal profile is the caller's to archive. A name that was used stays nobody's.
 func (s *Service) ArchiveUser(tx *store.Tx, userID int64) error {
 	name := archivedName(userID)
+	var was string
+	if err := tx.QueryRow(`SELECT username FROM user WHERE id = ?`, userID).Scan(&was); err != nil {
+		return err
+	}
+	if err := s.dir.LeaveName(tx, was, userID, 0); err != nil {
+		return err
+	}
+	if err := s.dir.ForgetNames(tx, userID, 0); err != nil {
+		return err
+	}
 	profiles, err := store.Column[int64](tx, `SELECT profile_id FROM role WHERE user_id = ?`, userID)
 	if err != nil {
 		return err

@@ -13,6 +13,9 @@ import (
 // is not a plain log-in, and a session opens (auth.md 6 steps 16, 17 and 6.1).
 func (s *Service) settle(c *rest.Call, e *entry, v *view, p *proven) (token string, err error) {
 	err = c.Write(func(tx *store.Tx) error {
+		if err := s.stillGood(tx, e, v); err != nil {
+			return err
+		}
 		u, err := s.unchanged(tx, p.who)
 		if err != nil {
 			return err
@@ -65,8 +68,9 @@ func (s *Service) unchanged(tx *store.Tx, was *user) (*user, error) {
 	return u, err
 }
 
-// consumeCodes uses up the codes and the link that were brought.
-func (s *Service) consumeCodes(tx *store.Tx, e *entry, v *view) error {
+// stillGood refuses a link or a code that was used in the meantime. It comes before all else, since whoever used it has most likely
+// changed the password as well. Errors: 400.
+func (s *Service) stillGood(tx *store.Tx, e *entry, v *view) error {
 	if e.link != nil {
 		again, err := scanProof(tx.QueryRow(e.linkVia.byKey, e.link.key))
 		if err != nil {
@@ -75,10 +79,33 @@ func (s *Service) consumeCodes(tx *store.Tx, e *entry, v *view) error {
 		if again == nil {
 			return errLink
 		}
-		if _, err := tx.Exec(e.linkVia.consume, tx.Now(), again.contact); err != nil {
+		e.link = again
+	}
+	for _, c := range []struct {
+		ch            *channel
+		address, code string
+	}{{byPhone, v.phone, e.phoneCode}, {byEmail, v.email, e.emailCode}} {
+		if c.code == "" {
+			continue
+		}
+		p, err := proofOf(tx, c.ch, c.address)
+		if err != nil {
 			return err
 		}
-		s.dir.TouchUser(tx, again.user)
+		if !s.matches(p, c.code, tx.Now()) {
+			return wrongCode(c.ch)
+		}
+	}
+	return nil
+}
+
+// consumeCodes uses up the codes and the link that were brought.
+func (s *Service) consumeCodes(tx *store.Tx, e *entry, v *view) error {
+	if e.link != nil {
+		if _, err := tx.Exec(e.linkVia.consume, tx.Now(), e.link.contact); err != nil {
+			return err
+		}
+		s.dir.TouchUser(tx, e.link.user)
 	}
 	if e.phoneCode != "" {
 		if err := s.consume(tx, byPhone, v.phone, e.phoneCode); err != nil {
@@ -192,7 +219,7 @@ func (s *Service) agreed(r store.Reader, e *entry) (signed []string, err error) 
 // the password changes.
 func (s *Service) recover(tx *store.Tx, e *entry, u *user, encoded string) error {
 	if e.username != "" && e.username != u.Username && !usable(u.Password) {
-		if err := s.rename(tx, u, e.username); err != nil {
+		if err := s.renameAccount(tx, u, e.username); err != nil {
 			return err
 		}
 	}

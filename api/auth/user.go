@@ -170,7 +170,7 @@ func (s *Service) manageBroker(tx *store.Tx, user int64) error {
 
 // deriveUsername makes a username from an e-mail address, other than the slug of the profile to be made.
 func (s *Service) deriveUsername(r store.Reader, n NewUser) (string, error) {
-	name, err := directory.Username(r, n.Email, n.Profile)
+	name, err := s.dir.Username(r, n.Email, n.Profile)
 	if err == nil && name == "" {
 		err = usernameTaken
 	}
@@ -188,7 +188,7 @@ func (s *Service) usernameFree(r store.Reader, name string, user, profile int64)
 	if !directory.ValidName(name) {
 		return rest.Invalid("username", "Enter a valid username.")
 	}
-	free, err := directory.NameFree(r, name, user, profile)
+	free, err := s.dir.NameFree(r, name, user, profile)
 	if err == nil && !free {
 		err = usernameTaken
 	}

@@ -3,6 +3,9 @@ package auth
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -383,5 +386,37 @@ func TestJanitor(t *testing.T) {
 	}
 	if got := count(); got != "book 0" {
 		t.Errorf("after eight days: %s", got)
+	}
+}
+
+// Of several requests with one link or one code at once, one is let in; the others are told that it was used, and not that a password
+// is wrong which they never gave.
+func TestLinkAndCodeUsedAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.Run(t, resttest.Case("invite", "alice", "POST /api/users/nina/activate", "", 200, "*"))
+	s.Do("", "POST /api/auth/recover", `{"username":"yan"}`)
+	for _, c := range []struct{ request, body, refused string }{
+		{"POST /api/auth/" + s.key(t, "nina@example.com"), `{"full_name":"Nina","new_password":"yoyo"}`, `{"detail":"This link is wrong or has expired."}`},
+		{"POST /api/auth/register", `{"full_name":"Yan","email":"yan@example.com","email_code":"` + s.code(t, "yan@example.com") + `","new_password":"other"}`,
+			`{"email_code":"This code is wrong or has expired."}`},
+	} {
+		answers := make([]*httptest.ResponseRecorder, 4)
+		var wg sync.WaitGroup
+		for i := range answers {
+			wg.Go(func() { answers[i] = s.Do("", c.request, c.body) })
+		}
+		wg.Wait()
+		let := 0
+		for _, a := range answers {
+			switch {
+			case a.Code == 201:
+				let++
+			case a.Code != 400 || strings.TrimSpace(a.Body.String()) != c.refused:
+				t.Errorf("%s: %d %s", c.request, a.Code, a.Body)
+			}
+		}
+		if let != 1 {
+			t.Errorf("%s: %d were let in", c.request, let)
+		}
 	}
 }

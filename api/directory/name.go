@@ -43,18 +43,6 @@ func nameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
-// NameFree reports whether name is neither reserved nor the username of another user than user, nor the slug of another profile
-// than profile. Pass 0 for none.
-func NameFree(r store.Reader, name string, user, profile int64) (bool, error) {
-	if Reserved(name) {
-		return false, nil
-	}
-	var taken bool
-	err := r.QueryRow(`SELECT EXISTS (SELECT 1 FROM user WHERE username = ? AND id <> ?)
-		OR EXISTS (SELECT 1 FROM profile WHERE slug = ? AND id <> ?)`, name, user, name, profile).Scan(&taken)
-	return !taken && err == nil, err
-}
-
 // FreeName returns base cut to n bytes if free says that it is free, else the first free one of 9 tries with a hyphen and what
 // suffix returns behind it, at most limit bytes long; "" when all are taken.
 func FreeName(base string, n, limit int, suffix func() string, free func(name string) (bool, error)) (string, error) {
@@ -82,8 +70,8 @@ func cut(s string, n int) string {
 }
 
 // Username derives a free username from an e-mail address (auth.md 3), other than those of but: joe, joe-123, …; "" when 10 tries
-// found none.
-func Username(r store.Reader, email string, but ...string) (string, error) {
+// found none. Names that were used are not free.
+func (d *Directory) Username(r store.Reader, email string, but ...string) (string, error) {
 	local, _, _ := strings.Cut(email, "@")
 	base := Slugify(local)
 	if base == "" {
@@ -95,7 +83,7 @@ func Username(r store.Reader, email string, but ...string) (string, error) {
 				return false, nil
 			}
 		}
-		return NameFree(r, name, 0, 0)
+		return d.NameFree(r, name, 0, 0)
 	})
 }
 
@@ -103,7 +91,7 @@ func randomDigits() string { return digits(3) }
 
 // ProfileSlug derives a free slug for a profile from its name, or else from its e-mail address (profiles.md 2.7); "" when all
 // tries are taken.
-func ProfileSlug(r store.Reader, fullName, email string) (string, error) {
+func (d *Directory) ProfileSlug(r store.Reader, fullName, email string) (string, error) {
 	base := Slugify(fullName)
 	if strings.TrimSpace(fullName) == "" {
 		base, _, _ = strings.Cut(email, "@")
@@ -114,7 +102,7 @@ func ProfileSlug(r store.Reader, fullName, email string) (string, error) {
 	if base == "" {
 		base = SlugSuffix()
 	}
-	return FreeName(base, 42, 50, SlugSuffix, func(name string) (bool, error) { return NameFree(r, name, 0, 0) })
+	return FreeName(base, 42, 50, SlugSuffix, func(name string) (bool, error) { return d.NameFree(r, name, 0, 0) })
 }
 
 // Slugify makes a slug of a text (auth.md 3): accents dropped, lower case, blanks and hyphens as one hyphen. It is empty when

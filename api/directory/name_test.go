@@ -41,7 +41,7 @@ func TestNameFree(t *testing.T) {
 		{"archive", 0, 0, true},
 	} {
 		w.read(func(r store.Reader) error {
-			free, err := NameFree(r, c.name, c.user, c.profile)
+			free, err := w.NameFree(r, c.name, c.user, c.profile)
 			if free != c.free {
 				t.Errorf("NameFree(%q, %d, %d) = %v", c.name, c.user, c.profile, free)
 			}
@@ -79,9 +79,9 @@ func TestDerivedNames(t *testing.T) {
 		{"profile", "Charges", "", `charges-[a-f][0-9a-f]{6}`},
 	} {
 		w.read(func(r store.Reader) error {
-			got, err := Username(r, c.email)
+			got, err := w.Username(r, c.email)
 			if c.fn == "profile" {
-				got, err = ProfileSlug(r, c.from, c.email)
+				got, err = w.ProfileSlug(r, c.from, c.email)
 			}
 			if !regexp.MustCompile("^" + c.want + "$").MatchString(got) {
 				t.Errorf("%s name of %q, %q is %q, want %s", c.fn, c.from, c.email, got, c.want)

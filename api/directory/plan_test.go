@@ -46,7 +46,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 			func() error { _, err := w.ProfileDetails(r, []int64{acme}, true); return err },
 			func() error { _, err := w.openCookie(r, 1, s.Key); return err },
 			func() error { _, err := w.openKey(r, 1, key); return err },
-			func() error { _, err := NameFree(r, "bob", 0, 0); return err },
+			func() error { _, err := w.NameFree(r, "bob", 7, 7); return err },
 			func() error { _, err := readInvoiceKeys(r, &accessrules.User{Username: "xia"}); return err },
 			func() error { _, err := invoicedNames(r, []string{"key"}); return err },
 			func() error { _, _, err := named(r, []string{"xia"}); return err },

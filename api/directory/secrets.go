@@ -23,6 +23,9 @@ type Secrets struct {
 	Rest []byte
 	// AssertionSeeds are the keys of assertions (Ed25519), 32 bytes each: the first signs, the public part of all is published.
 	AssertionSeeds [][]byte
+	// NameKeys make the hashes of names that were used (decision 69), 32 bytes each: the first makes new ones, all are compared. A key
+	// that is taken away frees the names that erased users and profiles had, so rotation keeps all of them. None: one is derived.
+	NameKeys [][]byte
 	// Session is the process-wide key of sessions sent upstream, used when the app record has none (access.md B.1 enc_key).
 	Session string
 }
@@ -55,6 +58,11 @@ func (s Secrets) check() error {
 	if len(s.Rest) != 32 {
 		return errors.New("directory: the key of what is encrypted at rest must have 32 bytes")
 	}
+	for _, key := range s.NameKeys {
+		if len(key) < 32 {
+			return errors.New("directory: a key of used names must have 32 bytes or more")
+		}
+	}
 	_, err := newKeyring(s.TokenKeys)
 	return err
 }
@@ -62,17 +70,29 @@ func (s Secrets) check() error {
 // NewSecrets makes secrets.
 func NewSecrets() Secrets {
 	rest := secret(32)
-	return Secrets{TokenKeys: []TokenKey{newTokenKey()}, Rest: rest, AssertionSeeds: [][]byte{firstAssertion(rest)}, Session: hex.EncodeToString(secret(32))}
+	return Secrets{TokenKeys: []TokenKey{newTokenKey()}, Rest: rest, AssertionSeeds: [][]byte{firstAssertion(rest)},
+		NameKeys: [][]byte{secret(32)}, Session: hex.EncodeToString(secret(32))}
 }
 
 // firstAssertion is the key of assertions until keys are rotated: derived, so that a file of secrets that is older than assertions
 // need not be written, and all who read it agree.
-func firstAssertion(rest []byte) []byte {
-	seed, err := hkdf.Key(sha256.New, rest, nil, "tollgate assertion", 32)
+func firstAssertion(rest []byte) []byte { return derived(rest, "tollgate assertion") }
+
+// nameKeys are the keys of used names. A file of secrets that is older than they are has one derived key, likewise, which the first
+// rotation writes into the file.
+func (s Secrets) nameKeys() [][]byte {
+	if len(s.NameKeys) == 0 {
+		return [][]byte{derived(s.Rest, "tollgate names")}
+	}
+	return s.NameKeys
+}
+
+func derived(rest []byte, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, rest, nil, purpose, 32)
 	if err != nil {
 		panic(err) // only for a length that SHA-256 cannot give
 	}
-	return seed
+	return key
 }
 
 func newTokenKey() TokenKey { return TokenKey{ID: hex.EncodeToString(secret(4)), Key: secret(32)} }
@@ -91,6 +111,7 @@ type secretsFile struct {
 	} `json:"token_keys"`
 	Rest       []byte   `json:"rest"`
 	Assertions [][]byte `json:"assertion_seeds,omitempty"`
+	Names      [][]byte `json:"name_keys,omitempty"`
 	Session    string   `json:"session"`
 }
 
@@ -142,7 +163,8 @@ func readSecrets(path string) (Secrets, error) {
 	if json.Unmarshal(text, &f) != nil {
 		return Secrets{}, fmt.Errorf("directory: %s is not a file of secrets", path)
 	}
-	s := Secrets{Rest: f.Rest, AssertionSeeds: f.Assertions, Session: f.Session}
+	s := Secrets{Rest: f.Rest, AssertionSeeds: f.Assertions, NameKeys: f.Names, Session: f.Session}
+	s.NameKeys = s.nameKeys()
 	if len(s.AssertionSeeds) == 0 {
 		s.AssertionSeeds = [][]byte{firstAssertion(f.Rest)}
 	}
@@ -157,7 +179,7 @@ func readSecrets(path string) (Secrets, error) {
 
 // writeSecrets writes the file beside path and then puts it there, whole or not at all.
 func writeSecrets(path string, s Secrets, put func(from, to string) error) error {
-	f := secretsFile{Rest: s.Rest, Assertions: s.AssertionSeeds, Session: s.Session}
+	f := secretsFile{Rest: s.Rest, Assertions: s.AssertionSeeds, Names: s.nameKeys(), Session: s.Session}
 	for _, k := range s.TokenKeys {
 		f.TokenKeys = append(f.TokenKeys, struct {
 			ID  string `json:"id"`

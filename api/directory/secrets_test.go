@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 func TestLoadSecrets(t *testing.T) {
@@ -146,4 +148,48 @@ func plain(s Secrets) any {
 		keys = append(keys, key(k))
 	}
 	return []any{keys, s.Rest, s.Session}
+}
+
+// A name that was used is known as used after every rotation, and by a file that is older than the keys of names: such a file has a
+// derived one, which the first rotation writes down.
+func TestNameKeysOutliveRotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	old := must[Secrets](t)(LoadSecrets(path))
+	if len(old.NameKeys) != 1 || bytes.Equal(old.NameKeys[0], derived(old.Rest, "tollgate names")) {
+		t.Error("a new file has no key of its own")
+	}
+	var file map[string]any
+	text := must[[]byte](t)(os.ReadFile(path))
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	delete(file, "name_keys")
+	if err := os.WriteFile(path, must[[]byte](t)(json.Marshal(file)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	older := must[Secrets](t)(LoadSecrets(path))
+	w := newWorld(t, func(o *Options) { o.Secrets = older })
+	xia := w.user("xia")
+	w.exec(func(*store.Tx) {}, `UPDATE user SET last_login = 1 WHERE id = ?`, xia)
+	w.write(func(tx *store.Tx) error { return w.LeaveName(tx, "Xia", xia, 0) })
+	w.write(func(tx *store.Tx) error { return w.ForgetNames(tx, xia, 0) })
+	w.exec(func(*store.Tx) {}, `UPDATE user SET username = '_archive_1' WHERE id = ?`, xia)
+	used := func(when string, keys Secrets) {
+		t.Helper()
+		if err := w.Configure(Config{Broker: "hub", Secrets: keys}); err != nil {
+			t.Fatal(err)
+		}
+		w.read(func(r store.Reader) error {
+			free, err := w.NameFree(r, "xia", 0, 0)
+			if free {
+				t.Errorf("%s: the name is free", when)
+			}
+			return err
+		})
+	}
+	used("before", older)
+	rotated := must[Secrets](t)(RotateSecrets(path, 1))
+	used("rotated", rotated)
+	rotated.NameKeys = append([][]byte{secret(32)}, rotated.NameKeys...)
+	used("with a key in front", rotated)
 }

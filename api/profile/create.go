@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -33,7 +32,7 @@ type New struct {
 // Create makes a profile, and its manager when there is one, without any opt-in or event. Its slug is new in the one namespace of
 // profiles and users; that of a personal profile is the username (decision 5). Errors: 400 on "slug".
 func (s *Service) Create(tx *store.Tx, n New) (id int64, err error) {
-	if n.Slug, err = slugOf(tx, n); err != nil {
+	if n.Slug, err = s.slugOf(tx, n); err != nil {
 		return 0, err
 	}
 	if n.DefaultTimezone == "" {
@@ -64,7 +63,7 @@ var slugTaken = rest.Bad("slug", "This slug is already taken.")
 
 // slugOf returns the slug of a new profile: the username, the slug asked for, or one made from the name or the e-mail address
 // (profiles.md 2.7).
-func slugOf(r store.Reader, n New) (string, error) {
+func (s *Service) slugOf(r store.Reader, n New) (string, error) {
 	if n.Personal {
 		var username string
 		if err := r.QueryRow(`SELECT username FROM user WHERE id = ?`, n.Manager).Scan(&username); err != nil {
@@ -73,23 +72,32 @@ func slugOf(r store.Reader, n New) (string, error) {
 		if n.Slug != "" && n.Slug != username {
 			return "", rest.Invalid("slug", "A personal profile must use the username as slug.")
 		}
-		return username, nameFree(r, username, n.Manager, 0)
+		return username, s.nameFree(r, username, n.Manager, 0)
 	}
 	if n.Slug != "" {
-		return n.Slug, nameFree(r, n.Slug, 0, 0)
+		return n.Slug, s.nameFree(r, n.Slug, 0, 0)
 	}
-	slug, err := directory.ProfileSlug(r, n.FullName, n.Email)
+	slug, err := s.dir.ProfileSlug(r, n.FullName, n.Email)
 	if err == nil && slug == "" {
 		err = rest.Fail(http.StatusBadRequest, "Unable to create a unique URL slug from '"+n.FullName+"'")
 	}
 	return slug, err
 }
 
-// nameFree refuses a name that is reserved, or that of another user or profile (decision 5).
-func nameFree(r store.Reader, name string, user, profile int64) error {
-	free, err := directory.NameFree(r, name, user, profile)
+// nameFree refuses a name that is reserved, or that is or was that of another user or profile (decisions 5 and 69).
+func (s *Service) nameFree(r store.Reader, name string, user, profile int64) error {
+	free, err := s.dir.NameFree(r, name, user, profile)
 	if err == nil && !free {
 		err = slugTaken
+	}
+	return err
+}
+
+// CountRename counts a rename; see directory.CountRename. Errors: 429.
+func (s *Service) CountRename(tx *store.Tx, user, profile int64) error {
+	wait, err := s.dir.CountRename(tx, user, profile)
+	if err == nil && wait > 0 {
+		err = rest.Throttled(wait)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ package profile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -105,7 +106,7 @@ func (s *Service) Bootstrap(ctx context.Context, b Bootstrap) error {
 		if err := bootstrapRoles(tx); err != nil {
 			return err
 		}
-		if err := bootstrapProfile(tx, processorID, b.ProcessorSlug, b.ProcessorName, "", false); err != nil {
+		if err := s.bootstrapProfile(tx, processorID, b.ProcessorSlug, b.ProcessorName, "", false); err != nil {
 			return err
 		}
 		var slug string
@@ -115,7 +116,7 @@ func (s *Service) Bootstrap(ctx context.Context, b Bootstrap) error {
 		if slug != b.ProcessorSlug {
 			return ErrProcessor
 		}
-		return bootstrapProfile(tx, nil, b.BrokerSlug, b.BrokerName, b.BrokerEmail, true)
+		return s.bootstrapProfile(tx, nil, b.BrokerSlug, b.BrokerName, b.BrokerEmail, true)
 	})
 }
 
@@ -129,9 +130,23 @@ func bootstrapRoles(tx *store.Tx) error {
 	return err
 }
 
+// ErrNameTaken says that a profile of the configuration has the name of a user, or a name that somebody else used (decision 69).
+var ErrNameTaken = errors.New("profile: the name belongs to somebody else")
+
 // bootstrapProfile makes a profile unless the row or the slug is there.
-func bootstrapProfile(tx *store.Tx, id any, slug, name, email string, provider bool) error {
-	_, err := tx.Exec(`INSERT INTO profile (id, slug, created_at, full_name, email, is_provider, processor_id) VALUES (?, ?, ?, ?, ?, ?, CASE WHEN ? IS NULL THEN 1 END)
+func (s *Service) bootstrapProfile(tx *store.Tx, id any, slug, name, email string, provider bool) error {
+	there, err := exists(tx, `SELECT EXISTS (SELECT 1 FROM profile WHERE id = ? OR slug = ?)`, id, slug)
+	if err != nil || there {
+		return err
+	}
+	free, err := s.dir.NameFree(tx, slug, 0, 0)
+	if err == nil && !free {
+		err = fmt.Errorf("%w: %q", ErrNameTaken, slug)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO profile (id, slug, created_at, full_name, email, is_provider, processor_id) VALUES (?, ?, ?, ?, ?, ?, CASE WHEN ? IS NULL THEN 1 END)
 		ON CONFLICT DO NOTHING`, id, slug, tx.Now(), name, email, provider, id)
 	return err
 }

@@ -130,8 +130,11 @@ func (s *Service) convert(tx *store.Tx, user int64, in *newInput) (*converted, e
 	if err := s.renamable(&p); err != nil {
 		return nil, err
 	}
-	slug, err := slugOf(tx, New{Slug: in.Slug.Value, FullName: in.FullName})
+	slug, err := s.slugOf(tx, New{Slug: in.Slug.Value, FullName: in.FullName})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.CountRename(tx, 0, id); err != nil {
 		return nil, err
 	}
 	if _, err := tx.Exec(`UPDATE profile SET full_name = ? WHERE id = ?`, in.FullName, id); err != nil {
@@ -163,7 +166,7 @@ func (s *Service) createShadow(c *rest.Call, tx *store.Tx, in *newInput) (*direc
 // personalShadow finds or makes the user of a personal profile.
 func (s *Service) personalShadow(c *rest.Call, tx *store.Tx, n *New) (err error) {
 	if n.Slug == "" {
-		if n.Slug, err = slugOf(tx, New{FullName: n.FullName, Email: n.Email}); err != nil {
+		if n.Slug, err = s.slugOf(tx, New{FullName: n.FullName, Email: n.Email}); err != nil {
 			return err
 		}
 	}
@@ -182,7 +185,7 @@ func (s *Service) personalShadow(c *rest.Call, tx *store.Tx, n *New) (err error)
 	case n.Email == "":
 		return emailRequired
 	}
-	if err := nameFree(tx, n.Slug, 0, 0); err != nil {
+	if err := s.nameFree(tx, n.Slug, 0, 0); err != nil {
 		return err
 	}
 	if err := emailFree(tx, n.Email, 0); err != nil {

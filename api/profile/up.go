@@ -11,7 +11,7 @@ type Users interface {
 	NewUser(tx *store.Tx, username, email, fullName string) (userID int64, err error)
 	// RenameUser gives a user another username and ends its sessions (decision 54). Errors: 400 on "username" when taken.
 	RenameUser(tx *store.Tx, userID int64, username string) error
-	// ArchiveUser erases a user's personal data, credentials and roles and frees its name and address (profiles.md 6.4). It does
+	// ArchiveUser erases a user's personal data, credentials and roles; its name, unless it was used, and its address are free (profiles.md 6.4). It does
 	// not archive the user's personal profile.
 	ArchiveUser(tx *store.Tx, userID int64) error
 	// UpdateFromProfile copies the name and the e-mail address of a personal profile to its user; "" changes nothing. A new

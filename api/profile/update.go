@@ -99,13 +99,11 @@ func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before director
 		if !mine {
 			return rest.Invalid("slug", "Only its user can rename a personal profile.")
 		}
-		if err := nameFree(tx, slug, user, p.ID); err != nil {
+		if err := s.nameFree(tx, slug, user, p.ID); err != nil {
 			return err
 		}
-		if user != 0 {
-			if err := s.users.RenameUser(tx, user, slug); err != nil {
-				return err
-			}
+		if err := s.leaveSlug(tx, p, user, slug); err != nil {
+			return err
 		}
 	}
 	if user == 0 || !mine {
@@ -126,6 +124,17 @@ func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before director
 	}
 	s.dir.TouchUser(tx, user)
 	return s.users.UpdateFromProfile(tx, user, name, email)
+}
+
+// leaveSlug prepares a profile for another slug. The user of a personal one is renamed with it, which counts as one rename.
+func (s *Service) leaveSlug(tx *store.Tx, p *row, user int64, slug string) error {
+	if user != 0 {
+		return s.users.RenameUser(tx, user, slug)
+	}
+	if err := s.CountRename(tx, 0, p.ID); err != nil {
+		return err
+	}
+	return s.dir.LeaveName(tx, p.Slug, 0, p.ID)
 }
 
 // renamable refuses the two profiles that the configuration names.
@@ -149,10 +158,21 @@ func (s *Service) Personal(r store.Reader, user int64) (profile int64, err error
 	return profile, err
 }
 
-// RenameProfile gives a profile another slug, which the caller has checked. The user of a personal profile is renamed by the
-// caller as well.
+// RenameProfile gives a profile another slug, which the caller has checked, and keeps the one before for it where it was used. The
+// user of a personal profile is renamed by the caller as well.
 func (s *Service) RenameProfile(tx *store.Tx, profile int64, slug string) error {
-	_, err := tx.Exec(`UPDATE profile SET slug = ? WHERE id = ?`, slug, profile)
+	var was string
+	if err := tx.QueryRow(`SELECT slug FROM profile WHERE id = ?`, profile).Scan(&was); err != nil {
+		return err
+	}
+	user, err := attachedUser(tx, profile)
+	if err != nil {
+		return err
+	}
+	if err := s.dir.LeaveName(tx, was, user, profile); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE profile SET slug = ? WHERE id = ?`, slug, profile)
 	s.dir.TouchProfile(tx, profile)
 	return err
 }

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -142,7 +143,6 @@ func TestRename(t *testing.T) {
 		c("by its new name at once", "yan", "GET /api/profile/acme-corp", "", 200, "*"),
 		c("not by the old one", "yan", "GET /api/profile/acme", "", 403, `{"detail":"Permission denied"}`),
 		c("roles follow", "kim", "GET /api/profile/acme-corp/roles", "", 200, `~"count":2`),
-		c("another may have the old one", "alice", "POST /api/users/alice/profiles", `{"slug":"acme","full_name":"Acme"}`, 201, `~"slug":"acme"`),
 		c("letter case", "yan", "PATCH /api/profile/acme-corp", `{"slug":"Acme-Corp"}`, 200, `~"slug":"Acme-Corp"`),
 		c("a personal profile and its user", "xia", "PATCH /api/profile/xia", `{"slug":"xiaolee"}`, 200, `~"slug":"xiaolee"~"type":"personal","credentials":true`),
 		c("the user goes by the new name", "xiaolee", "GET /api/users/xiaolee/profiles", "", 200, `~"slug":"xiaolee"`),
@@ -153,6 +153,46 @@ func TestRename(t *testing.T) {
 	)
 	id := get[int64](w, `SELECT id FROM profile WHERE slug LIKE '\_archive%' ESCAPE '\'`)
 	w.Run(t, c("is not changed", "bob", "PATCH /api/profile/_archive_"+itoa(id), `{"slug":"ghost","full_name":"Boo"}`, 400, `{"detail":"An archived profile cannot be changed."}`))
+}
+
+// The slug of a profile that had a subscription is nobody else's, after a rename and after its end (decision 69).
+func TestUsedSlugIsNobodyElses(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	const taken = `{"slug":"This slug is already taken."}`
+	take := func(name, body string, status int, want string) resttest.Step {
+		return c(name, "alice", "POST /api/users/alice/profiles", body, status, want)
+	}
+	w.Run(t,
+		c("rename", "yan", "PATCH /api/profile/acme", `{"slug":"acme-corp"}`, 200, "*"),
+		take("the old slug", `{"slug":"acme","full_name":"A"}`, 400, taken),
+		take("in capitals", `{"slug":"ACME","full_name":"A"}`, 400, taken),
+		take("a shadow of it", `{"slug":"acme","full_name":"A"}`, 400, taken),
+		c("a shadow", "alice", "POST /api/accounts/profiles", `{"slug":"acme","full_name":"A","email":"a@example.com"}`, 400, taken),
+		c("a shadow of a person", "alice", "POST /api/accounts/profiles", `{"slug":"acme","full_name":"A","email":"a@example.com","type":"personal"}`, 400, taken),
+		c("by a rename", "gus", "PATCH /api/profile/gym", `{"slug":"acme"}`, 400, taken),
+		take("derived from a title", `{"full_name":"Acme"}`, 201, `~"slug":"acme-`),
+		c("back", "yan", "PATCH /api/profile/acme-corp", `{"slug":"acme"}`, 200, `~"slug":"acme"`),
+		take("one that nobody used", `{"slug":"acme-corp","full_name":"A"}`, 400, taken), // it had the subscription meanwhile
+		take("new", `{"slug":"fresh","full_name":"F"}`, 201, "*"),
+		c("renamed", "alice", "PATCH /api/profile/fresh", `{"slug":"fresher"}`, 200, "*"),
+		c("is free, never used", "yan", "PATCH /api/profile/acme", `{"slug":"fresh"}`, 200, "*"),
+		c("a fourth rename", "yan", "PATCH /api/profile/fresh", `{"slug":"acme"}`, 429, `~throttled`),
+		c("close", "yan", "DELETE /api/profile/fresh", "", 204, ""),
+		c("not even its manager", "yan", "POST /api/users/yan/profiles", `{"slug":"fresh","full_name":"A"}`, 400, taken),
+		c("nor a slug that it had before", "yan", "POST /api/users/yan/profiles", `{"slug":"acme","full_name":"A"}`, 400, taken),
+		c("convert", "xia", "POST /api/users/xia/profiles?convert_from_personal=1", `{"slug":"xias","full_name":"Xias"}`, 200, "*"),
+		c("and begin anew", "xia", "POST /api/users/xia/profiles", `{"type":"personal","full_name":"Xia Lee"}`, 201, `~"slug":"xia"`),
+		c("a provider's slug", "gus", "PATCH /api/profile/gym", `{"slug":"gymnasium"}`, 200, "*"),
+		take("is used by its subscribers", `{"slug":"gym","full_name":"A"}`, 400, taken),
+	)
+	if n := get[int](w, `SELECT count(*) FROM used_name WHERE user_id IS NULL AND profile_id IS NULL`); n != 3 {
+		t.Errorf("%d names are tied to nobody, want acme, acme-corp, fresh", n)
+	}
+	err := w.service.Bootstrap(t.Context(), Bootstrap{ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "fresh", BrokerName: "F"})
+	if !errors.Is(err, ErrNameTaken) {
+		t.Errorf("a broker of a used name: %v", err)
+	}
 }
 
 // A second manager of a personal profile, or a provider of it while it is a shadow, writes the profile but not the account of its

@@ -228,7 +228,7 @@ type fakeUsers struct {
 }
 
 func (f *fakeUsers) InviteUser(tx *store.Tx, email, fullName string) (int64, string, error) {
-	name, err := directory.Username(tx, email)
+	name, err := f.dir.Username(tx, email)
 	if err != nil {
 		return 0, "", err
 	}

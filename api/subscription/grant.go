@@ -144,7 +144,7 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) ([]int64, error) {
 		n.FullName, n.Email = cmp.Or(n.FullName, u.fullName), cmp.Or(n.Email, u.email)
 	case to.Type == personal:
 		if n.Slug == "" {
-			if n.Slug, err = directory.ProfileSlug(tx, n.FullName, n.Email); err != nil {
+			if n.Slug, err = s.dir.ProfileSlug(tx, n.FullName, n.Email); err != nil {
 				return nil, err
 			}
 		}
