@@ -71,7 +71,7 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (username string, e
 	err = s.site.Store.Write(ctx, func(tx *store.Tx) error {
 		var id int64
 		id, username, err = s.auth.AddUser(tx, auth.NewUser{
-			Username: n.Username, Email: n.Email, FullName: n.FullName, Password: hash, Superuser: n.Manager,
+			Username: n.Username, Email: n.Email, FullName: n.FullName, Password: hash, Superuser: n.Manager, Proven: true,
 		})
 		if err != nil {
 			return err

@@ -19,6 +19,7 @@ func (s *Service) prune(ctx context.Context) error {
 		err,
 		s.site.Directory.Janitor(ctx),
 		s.auth.Janitor(ctx),
+		s.profiles.Janitor(ctx),
 		s.billing.Janitor(ctx),
 		s.notices.Janitor(ctx),
 		s.rest.Janitor(ctx),

@@ -130,7 +130,7 @@ func (d *seed) load(t *testing.T, g *golden) {
 	ids := map[string]int64{}
 	for _, u := range d.Users {
 		write(u.DateJoined, func(tx *store.Tx) error {
-			n := auth.NewUser{Username: u.Username, Email: u.Email, FullName: u.Contact.FullName, NickName: u.Contact.NickName}
+			n := auth.NewUser{Username: u.Username, Email: u.Email, FullName: u.Contact.FullName, NickName: u.Contact.NickName, Proven: true}
 			if u.Password != nil {
 				n.Password = hash
 			}

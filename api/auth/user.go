@@ -117,6 +117,7 @@ type NewUser struct {
 	Extra     string // of the contact: JSON, "" = none
 	Password  string // encoded, as Service.Hash returns it; "" = no usable password
 	Superuser bool
+	Proven    bool // the operator's word that the addresses are the user's
 	// Profile is the slug of the profile that is made with the user, "" for none: the user's own name must differ from it, but for
 	// the personal one.
 	Profile string
@@ -154,6 +155,9 @@ func (s *Service) AddUser(tx *store.Tx, n NewUser) (id int64, username string, e
 	err = s.link(tx, u, person{
 		FullName: n.FullName, NickName: n.NickName, Lang: n.Lang, Extra: n.Extra, Email: u.Email, Phone: n.Phone,
 	})
+	if err == nil && n.Proven {
+		err = s.confirmAll(tx, u.ID)
+	}
 	if err == nil && n.Superuser {
 		err = s.manageBroker(tx, u.ID)
 	}

@@ -328,24 +328,49 @@ func beneficiaries(r store.Reader, list []item) (map[string]beneficiary, error) 
 	if len(names) == 0 {
 		return found, nil
 	}
+	profiles, err := directory.ProfilesOf(r, names)
+	if err != nil {
+		return nil, err
+	}
+	users, err := directory.UsersOf(r, directory.Email, names)
+	if err != nil {
+		return nil, err
+	}
+	proven := make([]int64, 0, len(users))
+	for _, user := range users {
+		proven = append(proven, user)
+	}
+	// A user stands for its personal profile; a profile of that very slug comes first, then one for which the address stands.
 	bound := store.IDs(names)
-	// A user stands for its personal profile; a profile of that very slug comes first, then one with that address.
-	err := store.Each(r, func(rows *sql.Rows) error {
+	named, personal := map[string]beneficiary{}, map[int64]beneficiary{}
+	err = store.Each(r, func(rows *sql.Rows) error {
 		var name string
 		var b beneficiary
 		err := rows.Scan(&name, &b.profile, &b.user)
-		if _, known := found[name]; !known {
-			found[name] = b
+		if name == "" {
+			personal[b.user] = b
+		} else if _, known := named[name]; !known {
+			named[name] = b
 		}
 		return err
 	}, `SELECT name, profile, user FROM (
 			SELECT n.value AS name, p.id AS profile, 0 AS user, 1 AS rank FROM json_each(?) n JOIN profile p ON p.slug = n.value WHERE p.is_active = 1
 			UNION ALL
-			SELECT n.value, p.id, 0, 2 FROM json_each(?) n JOIN profile p ON p.email = n.value COLLATE NOCASE WHERE p.is_active = 1
+			SELECT n.value, coalesce(p.id, 0), u.id, 2 FROM json_each(?) n JOIN user u ON u.username = n.value LEFT JOIN profile p ON p.slug = u.username WHERE u.is_active = 1
 			UNION ALL
-			SELECT n.value, coalesce(p.id, 0), u.id, 3 FROM json_each(?) n JOIN user u ON u.username = n.value LEFT JOIN profile p ON p.slug = u.username WHERE u.is_active = 1
-			UNION ALL
-			SELECT n.value, coalesce(p.id, 0), u.id, 4 FROM json_each(?) n JOIN user u ON u.email = n.value LEFT JOIN profile p ON p.slug = u.username WHERE u.is_active = 1)
-		ORDER BY rank, profile`, bound, bound, bound, bound)
+			SELECT '', coalesce(p.id, 0), u.id, 3 FROM json_each(?) n JOIN user u ON u.id = n.value LEFT JOIN profile p ON p.slug = u.username)
+		ORDER BY rank, profile`, bound, bound, store.IDs(proven))
+	for _, name := range names {
+		b, ok := named[name]
+		if list := profiles[name]; len(list) > 0 && (!ok || b.user != 0) {
+			b, ok = beneficiary{profile: list[0]}, true
+		}
+		if user := users[name]; user != 0 && !ok {
+			b, ok = personal[user], true
+		}
+		if ok {
+			found[name] = b
+		}
+	}
 	return found, err
 }

@@ -152,6 +152,8 @@ func (w *world) fill() {
 		for _, name := range []string{"alice", "kim", "donny", "cleo", "gus", "xia", "yan", "zoe"} {
 			insert("user "+name, `INSERT INTO user (username, email, first_name, last_name, password, created_at, password_changed_at)
 				VALUES (?, ?, ?, 'Lee', ?, ?, ?)`, name, name+"@example.com", strings.ToUpper(name[:1])+name[1:], password, at(1, 1), at(1, 1))
+			insert("contact "+name, `INSERT INTO contact (slug, created_at, email, email_verified_at, user_id) SELECT username, created_at, email, created_at, id
+				FROM user WHERE username = ?`, name)
 		}
 		for _, p := range [][2]string{{"hub", "Hub Inc"}, {"cowork", "Cowork"}, {"gym", "City Gym"}, {"xia", "Xia Lee"}, {"acme", "Acme Corp"}, {"ghost", "Ghost"}} {
 			insert(p[0], `INSERT INTO profile (slug, created_at, full_name, email, is_provider, billing_start) VALUES (?, ?, ?, ?, ?, '2026-04-01')`,

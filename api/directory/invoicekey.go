@@ -79,10 +79,16 @@ func (d *Directory) touchNamed(tx *store.Tx, names []string) error {
 
 func named(r store.Reader, names []string) (users, profiles []int64, err error) {
 	list := store.IDs(names)
-	users, err = store.Column[int64](r, `SELECT id FROM user WHERE username IN (SELECT value FROM json_each(?1))
-		UNION SELECT id FROM user WHERE email IN (SELECT value FROM json_each(?1))`, list)
+	users, err = store.Column[int64](r, `SELECT id FROM user WHERE username IN (SELECT value FROM json_each(?))`, list)
 	if err != nil {
 		return nil, nil, err
+	}
+	proven, err := UsersOf(r, Email, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, user := range proven {
+		users = append(users, user)
 	}
 	profiles, err = store.Column[int64](r, `SELECT id FROM profile WHERE slug IN (SELECT value FROM json_each(?))`, list)
 	return users, profiles, err

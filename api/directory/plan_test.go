@@ -50,6 +50,10 @@ func TestQueriesUseIndexes(t *testing.T) {
 			func() error { _, err := readInvoiceKeys(r, &accessrules.User{Username: "xia"}); return err },
 			func() error { _, err := invoicedNames(r, []string{"key"}); return err },
 			func() error { _, _, err := named(r, []string{"xia"}); return err },
+			func() error { _, err := UserOf(r, Phone, "+14155550100"); return err },
+			func() error { _, err := HoldersOf(r, Phone, "+14155550100"); return err },
+			func() error { _, err := LoginsOf(r, Email, "xia@example.com"); return err },
+			func() error { _, err := ProfilesOf(r, []string{"xia@example.com"}); return err },
 		} {
 			if err := ask(); err != nil {
 				return err

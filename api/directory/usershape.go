@@ -125,6 +125,15 @@ func (d *Directory) UserDetails(r store.Reader, ids []int64) (map[int64]UserDeta
 	return all, rows.Err()
 }
 
+// TypedUser is somebody who is invited by an e-mail address, in the shape of a user: nothing but what the inviter typed.
+func TypedUser(email, fullName string) UserDetail {
+	name := fullName
+	if name == "" {
+		name = email
+	}
+	return UserDetail{UserShort: UserShort{Slug: email, Username: email, PrintableName: name}, FullName: fullName, Lang: "en", Email: filled(&email)}
+}
+
 func filled(s *string) *string {
 	if s == nil || *s == "" {
 		return nil

@@ -250,7 +250,7 @@ func requestedProfiles(r store.Reader, in *requestInput) ([]int64, error) {
 	return nil, rest.Bad("detail", "One of slug or email is required.")
 }
 
-// createRequested makes the profile that a request is for. The user who has its e-mail address manages it.
+// createRequested makes the profile that a request is for. The user who has proven its e-mail address manages it.
 func (s *Service) createRequested(c *rest.Call, tx *store.Tx, in *requestInput) (int64, error) {
 	n := New{Slug: in.Slug.Value, FullName: in.Slug.Value, Email: in.Email.Value, CreatedBy: c.User.ID}
 	if n.Email == "" {
@@ -262,8 +262,8 @@ func (s *Service) createRequested(c *rest.Call, tx *store.Tx, in *requestInput) 
 	if n.Slug != "" && !directory.ValidName(n.Slug) {
 		return 0, rest.Invalid("slug", `Enter a valid "slug" consisting of letters, numbers, underscores or hyphens.`)
 	}
-	err := tx.QueryRow(`SELECT id FROM user WHERE email = ? AND is_active = 1`, n.Email).Scan(&n.Manager)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	var err error
+	if n.Manager, err = directory.UserOf(tx, directory.Email, n.Email); err != nil {
 		return 0, err
 	}
 	if err := s.Throttle(tx, c.User.ID); err != nil {

@@ -92,6 +92,7 @@ func TestAccessibleLists(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	w := newWorld(t)
+	w.exec(`UPDATE contact SET email_verified_at = 1`)
 	w.profile("acme-east")
 	w.exec(`UPDATE profile SET email = 'OPS@acme.example' WHERE slug = 'acme-east'`)
 	c := resttest.Case

@@ -39,6 +39,10 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	if err != nil {
 		return nil, err
 	}
+	if user == 0 {
+		c.Created("")
+		return s.invite(c, tx, p, d.id, in)
+	}
 	id, created, err := s.GrantRole(tx, Grant{
 		Profile: p.ID, User: user, Role: d.id, Invited: invited, Broker: c.Query.IsBrokerManager(), Extra: text(directory.ExtraText(in.Extra.Value)),
 	})
@@ -54,7 +58,7 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	return s.readRole(c, tx, p, id)
 }
 
-// grantee finds the user that a body names, or makes one (force).
+// grantee finds the user that a body names, or makes one (force). It is 0 for an address that somebody holds and has not proven.
 func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, invited bool, err error) {
 	slug, email := in.Slug.Value, in.Email.Value
 	if runes := []rune(slug); len(runes) > 150 {
@@ -69,9 +73,9 @@ func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, i
 			return id, false, err
 		}
 	}
+	held := false
 	if email != "" {
-		err = tx.QueryRow(`SELECT id FROM user WHERE email = ? AND is_active = 1`, email).Scan(&id)
-		if err == nil || !errors.Is(err, store.ErrNotFound) {
+		if id, held, err = addressee(tx, email); err != nil || id != 0 {
 			return id, false, err
 		}
 	}
@@ -87,6 +91,9 @@ func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, i
 	}
 	if email == "" {
 		return 0, false, emailRequired
+	}
+	if held {
+		return 0, true, nil
 	}
 	id, _, err = s.users.InviteUser(tx, email, in.FullName.Value)
 	return id, true, err

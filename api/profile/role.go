@@ -173,6 +173,9 @@ func (s *Service) acceptGrant(tx *store.Tx, user int64, key string) (*role, erro
 		return nil, err
 	}
 	if invited == nil {
+		if accepted, err := s.acceptInvitation(tx, user, key); err != nil || accepted != nil {
+			return accepted, err
+		}
 		return nil, rest.NotFound("Role")
 	}
 	if invited.User != user {

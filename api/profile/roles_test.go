@@ -136,6 +136,7 @@ func summary(t testing.TB, r *httptest.ResponseRecorder, of string) string {
 
 func TestGrant(t *testing.T) {
 	w := newWorld(t)
+	w.exec(`UPDATE contact SET email_verified_at = 1`)
 	c := resttest.Case
 	grant := func(name, query, body string, status int, want string) resttest.Step {
 		return c(name, "donny", "POST /api/profile/cowork/roles/"+query, body, status, want)

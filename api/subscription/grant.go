@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
@@ -98,10 +99,11 @@ func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool,
 	return sub, created, nil
 }
 
-// grantees are the active profiles that a grantee names.
+// grantees are the active profiles that a grantee names: by slug, or for which its address stands.
 func grantees(r store.Reader, g Grantee) ([]int64, error) {
 	if g.Slug == "" {
-		return store.Column[int64](r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 ORDER BY id`, g.Email)
+		profiles, err := directory.ProfilesOf(r, []string{g.Email})
+		return profiles[strings.ToLower(g.Email)], err
 	}
 	var id int64
 	var exact string
@@ -148,6 +150,13 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) ([]int64, error) {
 				return nil, err
 			}
 		}
+		held, err := directory.HoldersOf(tx, directory.Email, n.Email)
+		if err != nil {
+			return nil, err
+		}
+		if len(held) > 0 {
+			break // by somebody who has not proven it: the grant waits on the address, and a user may not be made of it
+		}
 		n.Personal = true
 		if n.Manager, err = s.users.NewUser(tx, n.Slug, n.Email, n.FullName); err != nil {
 			return nil, inProfile(err)
@@ -177,12 +186,16 @@ type user struct {
 	username, email, fullName string
 }
 
-// userOf is the active user who has the name or the address of a grantee, nil for none.
+// userOf is the active user who has the name of a grantee, or else for whom its address stands; nil for none.
 func userOf(r store.Reader, g Grantee) (*user, error) {
+	proven, err := directory.UserOf(r, directory.Email, g.Email)
+	if err != nil {
+		return nil, err
+	}
 	var u user
-	err := r.QueryRow(`SELECT id, username, coalesce(email, ''), trim(first_name || ' ' || last_name) FROM user
-		WHERE id = coalesce((SELECT id FROM user WHERE username = nullif(?, '')), (SELECT id FROM user WHERE email = nullif(?, ''))) AND is_active = 1`,
-		g.Slug, g.Email).Scan(&u.id, &u.username, &u.email, &u.fullName)
+	err = r.QueryRow(`SELECT id, username, coalesce(email, ''), trim(first_name || ' ' || last_name) FROM user
+		WHERE id = coalesce((SELECT id FROM user WHERE username = nullif(?, '')), ?) AND is_active = 1`,
+		g.Slug, proven).Scan(&u.id, &u.username, &u.email, &u.fullName)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -117,10 +117,14 @@ func TestGrantManagers(t *testing.T) {
 	}
 }
 
-// All profiles with an address are subscribed; the first is shown.
+// All profiles for which an address stands are subscribed; the first is shown. Somebody else's profile is not among them, whatever
+// address it has.
 func TestGrantToSeveral(t *testing.T) {
 	w := newWorld(t)
-	w.exec(`UPDATE profile SET email = 'shared@example.com' WHERE slug IN ('xia', 'acme')`)
+	w.exec(`UPDATE profile SET email = 'shared@example.com' WHERE slug IN ('gym', 'xia', 'acme')`)
+	w.exec(`UPDATE contact SET email = 'shared@example.com' WHERE slug = 'xia'`)
+	w.exec(`INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 0, p.id, u.id, d.id FROM profile p, user u, role_description d
+		WHERE p.slug = 'acme' AND u.username = 'xia' AND d.slug = 'manager' ON CONFLICT DO UPDATE SET role_description_id = excluded.role_description_id`)
 	w.Run(t,
 		resttest.Case("both", "donny", "POST /api/profile/cowork/plans/annual/subscriptions", `{"profile":{"email":"shared@example.com","full_name":"S","type":"organization"}}`, 201, `~"profile":{"slug":"xia"`),
 		resttest.Case("again", "donny", "POST /api/profile/cowork/plans/annual/subscriptions", `{"profile":{"email":"shared@example.com","full_name":"S","type":"organization"}}`, 200, `~"profile":{"slug":"xia"`),

@@ -190,6 +190,8 @@ func (w *world) fill() {
 		for _, name := range []string{"alice", "kim", "donny", "cleo", "gus", "xia", "yan", "zoe"} {
 			insert("user "+name, `INSERT INTO user (username, email, first_name, last_name, password, created_at, password_changed_at)
 				VALUES (?, ?, ?, 'Lee', ?, ?, ?)`, name, name+"@example.com", strings.ToUpper(name[:1])+name[1:], password, at(1, 1), at(1, 1))
+			insert("contact "+name, `INSERT INTO contact (slug, created_at, email, email_verified_at, user_id) SELECT username, created_at, email, created_at, id
+				FROM user WHERE username = ?`, name)
 		}
 		for _, p := range []struct {
 			slug, name string
