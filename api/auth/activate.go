@@ -44,7 +44,7 @@ func (s *Service) activation(c *rest.Call, r store.Reader) (out directory.UserDe
 
 // activateInput is the body of POST /api/auth/{verification_key}.
 type activateInput struct {
-	NewPassword string `json:"new_password" in:"required"`
+	NewPassword string `json:"new_password" in:"required,verbatim"`
 	FullName    string `json:"full_name" in:"blank,null"`
 	personInput
 }

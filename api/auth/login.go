@@ -23,9 +23,9 @@ func (s *Service) version(c *rest.Call, _ store.Reader) (versionOutput, error) {
 // loginInput is the body of POST /api/auth.
 type loginInput struct {
 	Username string `json:"username" in:"required" validate:"max=254"`
-	Password string `json:"password" validate:"max=256"`
+	Password string `json:"password" in:"verbatim"`
 	codes
-	NewPassword rest.Opt[string] `json:"new_password" in:"null,blank"`
+	NewPassword rest.Opt[string] `json:"new_password" in:"null,blank,verbatim"`
 
 	id identifier
 }
@@ -34,6 +34,9 @@ type loginInput struct {
 func (in *loginInput) Check(*rest.Call) (err error) {
 	if in.id, err = identify(in.Username); err != nil {
 		return err
+	}
+	if passwordLength(in.Password) > maxPassword {
+		return rest.Invalid("password", longPassword)
 	}
 	return in.codes.check()
 }

@@ -18,13 +18,14 @@ import (
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/secure/precis"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 )
 
 const (
 	unusable    = "!" // a password that nobody can give
-	maxPassword = 256 // characters
+	maxPassword = 256 // code points
 
 	// Bounds on what an imported hash may cost us.
 	maxRounds = 10_000_000
@@ -35,13 +36,34 @@ const (
 // usable reports whether somebody can log in with the password behind an encoded hash (auth.md 2).
 func usable(encoded string) bool { return encoded != "" && !strings.HasPrefix(encoded, unusable) }
 
-// checkPassword is the password policy (decision 22).
+// prepare brings a password into the one form in which it is hashed: OpaqueString of RFC 8265, so that it is the same whatever keyboard
+// it comes from (decision 90). ok is false when it holds characters that a password may not have.
+func prepare(password string) (prepared string, ok bool) {
+	prepared, err := precis.OpaqueString.String(password)
+	if err != nil {
+		return password, false
+	}
+	return prepared, true
+}
+
+// passwordLength is how many code points a password has as it is hashed.
+func passwordLength(password string) int {
+	prepared, _ := prepare(password)
+	return utf8.RuneCountInString(prepared)
+}
+
+var longPassword = fmt.Sprintf("Ensure this field has no more than %d characters.", maxPassword)
+
+// checkPassword is the password policy (decisions 22 and 90), for a password that is set.
 func (s *Service) checkPassword(field, password string) error {
-	switch n := utf8.RuneCountInString(password); {
+	switch n := passwordLength(password); {
 	case n < s.set.MinPassword:
 		return rest.Invalid(field, fmt.Sprintf("Ensure this field has at least %d characters.", s.set.MinPassword))
 	case n > maxPassword:
-		return rest.Invalid(field, fmt.Sprintf("Ensure this field has no more than %d characters.", maxPassword))
+		return rest.Invalid(field, longPassword)
+	}
+	if _, ok := prepare(password); !ok {
+		return rest.Invalid(field, "This field holds characters that a password cannot have.")
 	}
 	return nil
 }
@@ -54,7 +76,8 @@ type hasher struct {
 	waiting  atomic.Int64
 	queue    int64
 	deadline time.Duration
-	nobody   string // a hash that no password matches, at the same cost as a real one
+	match    func(text, encoded string) (ok, stale bool, err error) // hashes a text once: compare, which a test counts
+	nobody   string                                                 // a hash that no password matches, at the same cost as a real one
 }
 
 func newHasher(o Hashing) *hasher {
@@ -69,6 +92,7 @@ func newHasher(o Hashing) *hasher {
 	b64 := base64.RawStdEncoding
 	h.nobody = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, o.Memory, o.Iterations,
 		b64.EncodeToString(make([]byte, h.params.SaltLength)), b64.EncodeToString(make([]byte, h.params.KeyLength)))
+	h.match = h.compare
 	return h
 }
 
@@ -101,40 +125,53 @@ func errHashing(cause error) error {
 	return e
 }
 
-// hash returns the PHC string of a password.
+// hash returns the PHC string of a password, prepared where it can be: an older one may hold what is refused today.
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	release, err := h.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer release()
+	password, _ = prepare(password)
 	return argon2id.CreateHash(password, &h.params)
 }
 
 // verify reports whether the password is the one behind encoded, and whether it should be hashed again because the parameters
-// rose or it was imported. A hash that is unusable or not understood matches nothing, after the same work.
+// rose, it was imported, or it was hashed as typed. It is tried prepared, and then as typed, where that is another text. How often it
+// is hashed is a matter of the text alone, but for one that is right: nobody learns from the time whether there is an account.
 func (h *hasher) verify(ctx context.Context, password, encoded string) (ok, stale bool, err error) {
 	release, err := h.acquire(ctx)
 	if err != nil {
 		return false, false, err
 	}
 	defer release()
+	prepared, _ := prepare(password)
+	ok, stale, err = h.match(prepared, encoded)
+	if ok || err != nil || prepared == password {
+		return ok, stale, err
+	}
+	ok, _, err = h.match(password, encoded)
+	return ok, true, err
+}
+
+// compare hashes a text once. A hash that is unusable or not understood matches nothing, after the same work.
+func (h *hasher) compare(text, encoded string) (ok, stale bool, err error) {
 	switch {
 	case strings.HasPrefix(encoded, "$argon2id$"):
 		if p, _, _, err := argon2id.DecodeHash(encoded); err != nil || !sane(p) {
 			break
 		}
-		ok, p, err := argon2id.CheckHash(password, encoded)
+		ok, p, err := argon2id.CheckHash(text, encoded)
 		if err != nil {
 			break
 		}
 		return ok, p.Memory < h.params.Memory || p.Iterations < h.params.Iterations || p.KeyLength < h.params.KeyLength, nil
 	case strings.HasPrefix(encoded, "pbkdf2_sha256$"):
-		return checkPBKDF2(password, encoded), true, nil
+		return checkPBKDF2(text, encoded), true, nil
 	case strings.HasPrefix(encoded, "$2"):
-		return bcrypt.CompareHashAndPassword([]byte(encoded), []byte(password)) == nil, true, nil
+		return bcrypt.CompareHashAndPassword([]byte(encoded), []byte(text)) == nil, true, nil
 	}
-	_, _, err = argon2id.CheckHash(password, h.nobody)
+	_, _, err = argon2id.CheckHash(text, h.nobody)
 	return false, false, err
 }
 

@@ -10,7 +10,7 @@ import (
 
 // secrets are the fields by which a caller proves again who it is (auth.md 16): its own secrets, not those of {user}.
 type secrets struct {
-	Password  string `json:"password" in:"blank,null"`
+	Password  string `json:"password" in:"blank,null,verbatim"`
 	OTPCode   code   `json:"otp_code" in:"blank,null"`
 	EmailCode code   `json:"email_code" in:"blank,null"`
 	PhoneCode code   `json:"phone_code" in:"blank,null"`
@@ -25,6 +25,7 @@ func (in *secrets) check() error {
 type confirmation struct {
 	caller       *user
 	otp          *otpUse
+	rehash       string // new hash of the password, when the one kept is out of date
 	email, phone string // addresses whose codes were right, with
 	in           *secrets
 }
@@ -59,8 +60,8 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 	defer place.done()
 	done := &confirmation{caller: v.candidate, in: in}
 	if in.Password != "" {
-		ok, _, err := s.hasher.verify(ctx, in.Password, v.candidate.Password)
-		if err != nil {
+		var ok bool
+		if ok, done.rehash, err = s.provePassword(ctx, v.candidate, nil, in.Password); err != nil {
 			return nil, err
 		}
 		if !ok {
@@ -98,6 +99,11 @@ func (s *Service) spend(tx *store.Tx, done *confirmation) error {
 	if _, err := s.unchanged(tx, done.caller); err != nil {
 		return err
 	}
+	if done.rehash != "" {
+		if _, err := tx.Exec(`UPDATE user SET password = ? WHERE id = ?`, done.rehash, done.caller.ID); err != nil {
+			return err
+		}
+	}
 	if err := done.otp.spend(tx); err != nil {
 		return unauthorizedOn("otp_code", err)
 	}
@@ -131,7 +137,7 @@ type detailOutput struct {
 // passwordInput is the body of PUT /api/users/{user}/password.
 type passwordInput struct {
 	secrets
-	NewPassword string `json:"new_password" in:"required"`
+	NewPassword string `json:"new_password" in:"required,verbatim"`
 }
 
 // Check holds what concerns several fields.

@@ -95,8 +95,8 @@ func (registration) Choices() []string {
 type registerInput struct {
 	FullName string `json:"full_name" in:"required"`
 	personInput
-	NewPassword rest.Opt[string] `json:"new_password" in:"null"`
-	Password    rest.Opt[string] `json:"password"`
+	NewPassword rest.Opt[string] `json:"new_password" in:"null,verbatim"`
+	Password    rest.Opt[string] `json:"password" in:"verbatim"`
 }
 
 // Check holds what concerns several fields.

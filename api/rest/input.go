@@ -23,7 +23,8 @@ import (
 //	}
 //
 // Tag `in`, comma-separated: "required" (absent: "This field is required."; PATCH does not ask for it), "posted" (required by
-// POST only), "null" (null is taken, as the zero value), "blank" (the empty string is taken). Tag `validate` is
+// POST only), "null" (null is taken, as the zero value), "blank" (the empty string is taken), "verbatim" (not trimmed: a password,
+// decision 90). Tag `validate` is
 // go-playground/validator's, with the messages of the contract: max, min, gte, lte, oneof, and ours: email, url, slug, username,
 // timezone, phone (which makes it E.164), country (which makes it alpha-2).
 //
@@ -65,6 +66,7 @@ type field struct {
 	index            []int
 	required, posted bool
 	null, blank      bool
+	verbatim         bool
 	opt              bool
 	kind             kind
 	typ              reflect.Type // without Opt
@@ -112,6 +114,8 @@ func newPlan(t reflect.Type, index []int) plan {
 				f.null = true
 			case "blank":
 				f.blank = true
+			case "verbatim":
+				f.verbatim = true
 			default:
 				panic(fmt.Sprintf("rest: %s.%s: the tag in:%q is not known", t, sf.Name, word))
 			}
@@ -345,9 +349,12 @@ func (d decoder) value(f *field, dst reflect.Value, v value) any {
 
 // setText reads a string or what reads itself from one.
 func (f *field) setText(dst reflect.Value, v value) string {
-	text, ok := v.text()
+	text, ok := v.verbatim()
 	if !ok {
 		return msgString
+	}
+	if !f.verbatim {
+		text = strings.TrimSpace(text)
 	}
 	if f.choices != nil {
 		if text == "" && !f.blank {

@@ -41,8 +41,14 @@ func (v value) kind() string {
 	return "int"
 }
 
-// text is the value as a trimmed string: a string, or a number as it is written. What is neither is not ok.
+// text is the value as a trimmed string; see verbatim.
 func (v value) text() (s string, ok bool) {
+	s, ok = v.verbatim()
+	return strings.TrimSpace(s), ok
+}
+
+// verbatim is the value as a string: a string, or a number as it is written. What is neither is not ok.
+func (v value) verbatim() (s string, ok bool) {
 	switch v.kind() {
 	case "str":
 		if v.form != nil {
@@ -50,7 +56,7 @@ func (v value) text() (s string, ok bool) {
 		} else if json.Unmarshal(v.raw, &s) != nil {
 			return "", false
 		}
-		return strings.TrimSpace(s), true
+		return s, true
 	case "int", "float":
 		return string(v.raw), true
 	}
