@@ -16,6 +16,7 @@ type Rule struct {
 	Allow      string      // the rules API's text of the first condition: "0", "15/{\"plan\": \"premium\"}"
 	Source     string      // where it was written: "Caddyfile:12" or "api"
 	Refusal    Refusal     // what is answered when a condition does not hold
+	Keep       bool        // what was admitted runs on when it would be refused by now (decision 74)
 }
 
 // A Refusal is what a rule answers in place of what the reason asks for (access.md A.5).

@@ -59,8 +59,9 @@ type App struct {
 	site    *api.Site
 	service *api.Service
 	gates   []*Gate // of the configuration, in the order in which they were provisioned
-	key     string  // of the site in the pool
-	command bool    // used by a command, outside of a server
+	key     string  // of the site in the pool, and of its streams
+	streams *streams
+	command bool // used by a command, outside of a server
 	ctx     caddy.Context
 	events  *listeners // from Start on; nil when nobody can listen
 	logger  *zap.Logger
@@ -91,6 +92,9 @@ type Manager struct {
 
 // sites are the open databases, by path alone: a change of any other setting does not open the file a second time.
 var sites = caddy.NewUsagePool()
+
+// running are the streams of these sites, which outlive configurations likewise.
+var running = caddy.NewUsagePool()
 
 // CaddyModule returns the Caddy module information.
 func (*App) CaddyModule() caddy.ModuleInfo {
@@ -130,6 +134,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("opening the store %s: %w", path, err)
 	}
 	a.site, a.key = site.(*api.Site), path
+	all, _, err := running.LoadOrNew(path, func() (caddy.Destructor, error) { return newStreams(), nil })
+	if err != nil {
+		return err
+	}
+	a.streams = all.(*streams)
 	if a.service, err = api.New(a.site, options); err != nil {
 		return err
 	}
@@ -147,6 +156,7 @@ func (a *App) Start() error {
 		g.warnOfNames()
 		g.warnOfKey()
 	}
+	a.streams.keeper.follow(a)
 	return nil
 }
 
@@ -158,8 +168,9 @@ func (a *App) Cleanup() error {
 	if a.key == "" {
 		return nil
 	}
-	_, err := sites.Delete(a.key)
-	return err
+	_, err := running.Delete(a.key) // before the site, whose facts they ask for
+	_, closed := sites.Delete(a.key)
+	return errors.Join(err, closed)
 }
 
 // admit refuses a peer that is not on this machine in demo mode.

@@ -138,6 +138,7 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	g.shareNames()
 	g.upward = newForwarder(g)
 	g.meter = newMeter(g.Name)
+	rememberConn(ctx)
 	g.warn()
 	return nil
 }
@@ -202,6 +203,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		g.observe(r, &q, &d, resultUnavailable)
 		return g.refuse(w, r, &q, &d)
 	}
+	ask := asked{method: q.Method, path: path, methods: methods}
 	id, err := g.app.site.Directory.Identify(r)
 	if err != nil {
 		d.Verdict = badIdentity(err)
@@ -209,7 +211,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		if q.Caller = id.User; id.User != nil {
 			known(r, id.User)
 		}
-		d = g.live.Set().DecideOver(&q, path, methods)
+		d = g.decide(&q, &ask)
 	}
 	var invoices []string
 	switch {
@@ -224,9 +226,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if d.Verdict.OK() {
 		g.observe(r, &q, &d, resultAdmitted)
 		if len(invoices) > 0 {
-			return g.synchronise(w, r, next, invoices)
+			next = g.synchronising(next, invoices)
 		}
-		return next.ServeHTTP(w, r)
+		return g.serve(w, r, next, &ask, &id, &d)
 	}
 	if len(g.app.Pages) > 0 && g.app.reachable(path) { // everybody, or the cure would be refused too; without identity
 		g.upward.anonymous(r)
@@ -235,6 +237,11 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	g.observe(r, &q, &d, resultOf(d.Verdict))
 	return g.refuse(w, r, &q, &d)
+}
+
+// decide is what the rules in force say.
+func (g *Gate) decide(q *accessrules.Query, a *asked) accessrules.Decision {
+	return g.live.Set().DecideOver(q, a.path, a.methods)
 }
 
 // isPage reports whether a request is a page navigation.

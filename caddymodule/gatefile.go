@@ -31,6 +31,7 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //			local
 //			engaged <tag>...
 //			refuse <status>|<page>
+//			streams keep
 //		}
 //		rules both|caddyfile|api
 //		upstream <address>...
@@ -64,7 +65,8 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	ever_subscribed   [<plan>...] [profile=…] [brokers=…]
 //
 // `methods` limits a rule to some methods: requests with others go on to the next rules. `local` hands the request to the next
-// handler without a session. `engaged` notes visits. `refuse` answers refusals with a status, or sends people to a page.
+// handler without a session. `engaged` notes visits. `refuse` answers refusals with a status, or sends people to a page. `streams keep`
+// lets what was admitted run to its end; without it, what is under way is aborted when it would be refused by now.
 //
 // `rules` says whose rules are in force: these and, behind them, those made through the API (both, the default), these alone, or
 // those of the API alone, in which case there is no `rule` here.

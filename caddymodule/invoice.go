@@ -8,6 +8,11 @@ import (
 	"go.uber.org/zap"
 )
 
+// synchronising is synchronise, as a handler.
+func (g *Gate) synchronising(next caddyhttp.Handler, keys []string) caddyhttp.Handler {
+	return caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { return g.synchronise(w, r, next, keys) })
+}
+
 // synchronise passes on a request whose session tells of invoices by their keys, and takes the keys off what was paid when the
 // application answers 200 (access.md B.7): the caller's next request tells of them no more. Of what cannot be written it tells again.
 func (g *Gate) synchronise(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, keys []string) error {

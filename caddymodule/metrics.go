@@ -22,6 +22,9 @@ var (
 		Namespace: "tollgate", Name: "decision_duration_seconds", Help: "Time that a gate took to decide on a request and to prepare it.",
 		Buckets: []float64{1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 1e-4, 1e-3, 1e-2, 0.1, 1},
 	}, []string{"gate"})
+	aborted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "tollgate", Name: "streams_aborted_total", Help: "Requests that were under way when the access to them ended, by why.",
+	}, []string{"gate", "reason"})
 	// sessions counts what was attached to requests: made before, or made for the request.
 	sessions struct{ hits, misses atomic.Uint64 }
 )
@@ -102,7 +105,7 @@ func (m *siteMetrics) register(registry *prometheus.Registry) error {
 	if registry == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{decisions, decisionSeconds, m} {
+	for _, c := range []prometheus.Collector{decisions, decisionSeconds, aborted, m} {
 		var twice prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &twice) {
 			return err

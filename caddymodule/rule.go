@@ -29,12 +29,15 @@ type Rule struct {
 	// Refuse is what a refusal does: a status, as in `404`, which is then answered to everybody, or the address of a page that people
 	// are sent to. `{…}` in it stands for a parameter of the path. Default: the page that cures the reason, or 401 or 403.
 	Refuse string `json:"refuse,omitempty"`
+	// KeepStreams lets what was admitted run to its end, although it would be refused by now. Default: false; WebSockets, event
+	// streams, downloads and uploads are aborted within a second of the end of access.
+	KeepStreams bool `json:"keep_streams,omitempty"`
 	// Source is where the rule was written.
 	Source string `json:"source,omitempty"`
 }
 
 func (r Rule) compile() (accessrules.Rule, error) {
-	out := accessrules.Rule{Path: r.Path, Methods: r.Methods, Forward: !r.Local, Engaged: r.Engaged, Source: r.Source}
+	out := accessrules.Rule{Path: r.Path, Methods: r.Methods, Forward: !r.Local, Engaged: r.Engaged, Keep: r.KeepStreams, Source: r.Source}
 	for _, text := range r.Conditions {
 		c, err := parseCondition(strings.Fields(text))
 		if err != nil {
@@ -91,7 +94,7 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
 		switch word {
-		case "local", "engaged", "methods", "refuse":
+		case "local", "engaged", "methods", "refuse", "streams":
 			if seen[word] {
 				return r, d.Errf("%s is written twice in the rule for %s: leave one out", word, r.Path)
 			}
@@ -119,6 +122,12 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 			if _, err := accessrules.Compile([]accessrules.Rule{{Methods: r.Methods}}); err != nil {
 				return r, d.Errf("methods: %v", errors.Unwrap(err))
 			}
+		case "streams":
+			var word string
+			if !d.AllArgs(&word) || word != "keep" {
+				return r, d.Err("what is under way ends with the access to it, unless the rule says `streams keep`")
+			}
+			r.KeepStreams = true
 		case "refuse":
 			if !d.AllArgs(&r.Refuse) {
 				return r, d.Err("what a refusal does is one word: write `refuse <status>` or `refuse <page>`")

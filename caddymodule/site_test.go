@@ -29,11 +29,12 @@ type site struct {
 	dir      string
 	upstream *upstream
 	client   *http.Client
-	global   string // more lines of the global option
-	options  string // other global options, whole lines
-	gate     string // lines of the gate's block
-	more     string // more directives of the site
-	matcher  string // of the gate's directive, with a blank before it
+	global   string                    // more lines of the global option
+	options  string                    // other global options, whole lines
+	gate     string                    // lines of the gate's block
+	more     string                    // more directives of the site
+	matcher  string                    // of the gate's directive, with a blank before it
+	text     func(rules string) string // of a site that is not the demo's
 }
 
 // demoGate is the gate of Caddyfile.example.

@@ -36,10 +36,10 @@ func (d *Directory) byHeader(values []string) (id Identity, foreign *CredentialE
 		case !utf8.ValidString(token):
 			foreign = errBearerInvalid
 		case isAPIKey(token):
-			id, err = d.known(keyForm, token, d.openKey)
+			id, err = d.known(keyForm, token)
 			return id, nil, err
 		default:
-			if id, err = d.known(tokenForm, token, d.openToken); err != errForeign {
+			if id, err = d.known(tokenForm, token); err != errForeign {
 				return id, nil, err
 			}
 			foreign = errForeign
@@ -51,7 +51,7 @@ func (d *Directory) byHeader(values []string) (id Identity, foreign *CredentialE
 		case more != "":
 			foreign = errBasicSpaces
 		default:
-			if id, err = d.known(basicForm, token, d.openBasic); err != errForeign {
+			if id, err = d.known(basicForm, token); err != errForeign {
 				return id, nil, err
 			}
 			if foreign = errForeign; !isBase64(token) {

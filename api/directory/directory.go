@@ -155,6 +155,8 @@ type Identity struct {
 	// DeadCookie says that the request carries a session cookie that opens nothing (any more): the answer should clear it.
 	// The request is anonymous.
 	DeadCookie bool
+	// Presented is the credential that identified the caller, none for an anonymous request.
+	Presented Presented
 }
 
 // A Scheme is how a request was authenticated.

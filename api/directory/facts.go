@@ -12,8 +12,16 @@ import (
 
 // Profile finds a profile by slug, with the letter case of the slug, archived ones included; nil when there is none.
 func (d *Directory) Profile(slug string) (*accessrules.Profile, error) {
+	p, err := d.profileOf(slug)
+	if p == nil || err != nil {
+		return nil, err
+	}
+	return &p.Profile, nil
+}
+
+func (d *Directory) profileOf(slug string) (*profile, error) {
 	if p, ok := d.slugs.GetIfPresent(slug); d.asked.profiles.hit(ok && d.fresh(&p.entry)) {
-		return &p.Profile, nil
+		return p, nil
 	}
 	p, err := load(d, "profile "+slug, func(r store.Reader, epoch uint64) (*profile, error) {
 		var id int64
@@ -32,11 +40,19 @@ func (d *Directory) Profile(slug string) (*accessrules.Profile, error) {
 		return nil, err
 	}
 	d.slugs.Set(slug, p)
-	return &p.Profile, nil
+	return p, nil
 }
 
 // User finds an active user by username, with its letter case; nil when there is none.
 func (d *Directory) User(username string) (*accessrules.User, error) {
+	u, err := d.userOf(username)
+	if u == nil || err != nil {
+		return nil, err
+	}
+	return u.ifActive(), nil
+}
+
+func (d *Directory) userOf(username string) (*user, error) {
 	u, ok := d.usernames.GetIfPresent(username)
 	if !d.asked.users.hit(ok && d.fresh(&u.entry)) {
 		var err error
@@ -60,7 +76,7 @@ func (d *Directory) User(username string) (*accessrules.User, error) {
 		}
 		d.usernames.Set(username, u)
 	}
-	return u.ifActive(), nil
+	return u, nil
 }
 
 // UserByID finds an active user; nil when there is none.
@@ -80,8 +96,16 @@ func (d *Directory) UserByID(id int64) (*accessrules.User, error) {
 
 // Plan finds a plan by slug, with its letter case; nil when there is none.
 func (d *Directory) Plan(slug string) (*accessrules.Plan, error) {
+	p, err := d.planOf(slug)
+	if p == nil || err != nil {
+		return nil, err
+	}
+	return &p.Plan, nil
+}
+
+func (d *Directory) planOf(slug string) (*plan, error) {
 	if p, ok := d.plans.GetIfPresent(slug); d.asked.plans.hit(ok && d.fresh(&p.entry)) {
-		return &p.Plan, nil
+		return p, nil
 	}
 	p, err := load(d, "plan "+slug, func(r store.Reader, epoch uint64) (*plan, error) {
 		p := &plan{entry: entry{loaded: epoch}}
@@ -102,21 +126,29 @@ func (d *Directory) Plan(slug string) (*accessrules.Plan, error) {
 		return nil, err
 	}
 	d.plans.Set(slug, p)
-	return &p.Plan, nil
+	return p, nil
 }
 
 // Agreement is the date of the last version of an agreement; zero when there is none of that slug.
 func (d *Directory) Agreement(slug string) (time.Time, error) {
+	a, err := d.allAgreements()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return a.updated[slug], nil
+}
+
+func (d *Directory) allAgreements() (*agreements, error) {
 	a := d.agreements.Load()
 	if a == nil || !d.fresh(&a.entry) {
 		var err error
 		a, err = load(d, "agreements", readAgreements)
 		if err != nil {
-			return time.Time{}, err
+			return nil, err
 		}
 		d.agreements.Store(a)
 	}
-	return a.updated[slug], nil
+	return a, nil
 }
 
 // agreements are few, and are kept together.

@@ -45,7 +45,7 @@ func (d *Directory) Identify(r *http.Request) (Identity, error) {
 	}
 	id, err := Identity{}, error(errInvalidToken)
 	if len(key) == sessionKeyLen {
-		id, err = d.known(cookieForm, key, d.openCookie)
+		id, err = d.known(cookieForm, key)
 	}
 	if bad := (*CredentialError)(nil); errors.As(err, &bad) {
 		return Identity{DeadCookie: true, Foreign: foreign}, nil
@@ -113,31 +113,57 @@ func (c *credential) weight() uint32 { return 400 }
 
 // known answers from the cache, or opens the credential and keeps it. What is bad is not kept, so that nobody can fill the cache
 // with it.
-func (d *Directory) known(f form, raw string, open func(r store.Reader, epoch uint64, raw string) (*credential, error)) (Identity, error) {
+func (d *Directory) known(f form, raw string) (Identity, error) {
+	c, err := d.credential(f, raw)
+	if err != nil {
+		return Identity{}, err
+	}
+	if c.use != nil {
+		d.noteUse(c, d.o.Now().UnixMicro())
+	}
+	id := c.Identity
+	id.Presented = Presented{f, raw}
+	return id, nil
+}
+
+// credential is known without a note of the use.
+func (d *Directory) credential(f form, raw string) (*credential, error) {
 	if len(raw) > maxToken {
-		return Identity{}, errForeign
+		return nil, errForeign
 	}
 	key := credentialKey{f, sum(raw)}
 	now := d.o.Now().UnixMicro()
 	c, ok := d.credentials.GetIfPresent(key)
 	if !d.asked.credentials.hit(ok && d.fresh(&c.entry)) {
 		if !isOwn(f, raw) {
-			return Identity{}, errForeign
+			return nil, errForeign
 		}
 		var err error
-		c, err = load(d, "credential "+string(f)+string(key.sum[:]), func(r store.Reader, epoch uint64) (*credential, error) { return open(r, epoch, raw) })
+		c, err = load(d, "credential "+string(f)+string(key.sum[:]), func(r store.Reader, epoch uint64) (*credential, error) {
+			return d.open(r, epoch, f, raw)
+		})
 		if err != nil {
-			return Identity{}, err
+			return nil, err
 		}
 		d.credentials.Set(key, c)
 	}
 	if c.ends != 0 && now >= c.ends {
-		return Identity{}, errInvalidToken
+		return nil, errInvalidToken
 	}
-	if c.use != nil {
-		d.noteUse(c, now)
+	return c, nil
+}
+
+// open reads who a credential stands for, and until when.
+func (d *Directory) open(r store.Reader, epoch uint64, f form, raw string) (*credential, error) {
+	switch f {
+	case keyForm:
+		return d.openKey(r, epoch, raw)
+	case basicForm:
+		return d.openBasic(r, epoch, raw)
+	case cookieForm:
+		return d.openCookie(r, epoch, raw)
 	}
-	return c.Identity, nil
+	return d.openToken(r, epoch, raw)
 }
 
 // sum is the SHA-256 of a credential, without a copy on the heap for those of usual length.

@@ -126,7 +126,7 @@ func TestIdentify(t *testing.T) {
 				if got.User != nil {
 					name = got.User.Username
 				}
-				got.User = nil
+				got.User, got.Presented = nil, Presented{}
 				if got != c.want || name != c.user {
 					t.Errorf("%+v of %q, want %+v of %q", got, name, c.want, c.user)
 				}
