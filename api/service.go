@@ -53,6 +53,10 @@ type Options struct {
 	Origin                       func(*http.Request) string // scheme and host of a request, by the trusted-proxy logic
 	Client                       func(*http.Request) string // address of the client, likewise
 
+	Crowd  func(*http.Request) bool // the client is many who are not told apart; see rest.Options
+	Limits rest.Limits              // of what clients and users do; nil for none
+	Bodies rest.BodyLimits          // of how bodies of requests arrive
+
 	TokenLifetime time.Duration
 	CookieName    string
 	Credentials   string // header that carries our credentials
@@ -158,6 +162,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.rest, err = rest.New(rest.Options{
 		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
 		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
+		Crowd: o.Crowd, Limits: o.Limits, Bodies: o.Bodies,
 		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule, CORSRestricted: s.proxy.Restricted,
 	}, endpoints)
 	s.openAPI = sync.OnceValues(func() (rest.Document, error) { return rest.NewDocument(s.rest.OpenAPI()) })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 )
 
 // Metrics, in Caddy's own registry. That is a new one on every load: what is counted here belongs to the process, or to the site,
@@ -66,12 +67,13 @@ var (
 	storeCommits  = metric("store_commits_total", "Transactions committed, each of one write or more.")
 	storeWrites   = metric("store_writes_total", "Writes committed.")
 	storeFailures = metric("store_write_failures_total", "Writes that the database or its queue refused.")
+	rejections    = metric("rejections_total", "Requests that a limit has refused, with 429, or 503 where a queue was full.", "limit")
 	storeQueued   = metric("store_queued_writes", "Writes that wait to be committed.")
 )
 
 // Describe implements prometheus.Collector.
 func (*siteMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{cacheRequests, outboxNotices, storeCommits, storeWrites, storeFailures, storeQueued} {
+	for _, d := range []*prometheus.Desc{cacheRequests, outboxNotices, storeCommits, storeWrites, storeFailures, storeQueued, rejections} {
 		ch <- d
 	}
 }
@@ -89,6 +91,7 @@ func (m *siteMetrics) Collect(ch chan<- prometheus.Metric) {
 		cache(c.Cache, c.Hits, c.Misses)
 	}
 	cache("session", sessions.hits.Load(), sessions.misses.Load())
+	rest.Rejections(func(l rest.Limit, n uint64) { tell(rejections, prometheus.CounterValue, n, string(l)) })
 	s := m.site.Store.Stats()
 	tell(storeCommits, prometheus.CounterValue, s.Batches)
 	tell(storeWrites, prometheus.CounterValue, s.Writes)

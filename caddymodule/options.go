@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/processor"
 	"github.com/caddy-tollgate/tollgate/api/profile"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/ledger"
 )
@@ -100,6 +102,11 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	o.Auth.Throttle.PerAccount = max(0, *a.LoginThrottle)
 	o.Auth.Throttle.PerClient = max(0, *a.LoginThrottleAddress)
 
+	o.Limits = a.limits()
+	o.Bodies = rest.BodyLimits{
+		Grace: time.Duration(*a.BodyGrace), Rate: *a.BodyRate, Memory: int64(*a.BodyMemory),
+	}
+
 	o.Profile.ForcePersonal = a.Registration == "personal" || a.Registration == "implicit"
 	o.Profile.ShadowsPerHour = *a.ShadowProfiles
 	o.Profile.PublicMail = append(o.Profile.PublicMail, a.PublicMailDomains...)
@@ -126,6 +133,17 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		o.Subscription.MinimumAmounts[period] = amount
 	}
 	return o, nil
+}
+
+// limits are what clients and users may do in an hour.
+func (a *App) limits() rest.Limits {
+	return rest.Limits{
+		rest.LimitRegistrations: {PerClient: *a.RegistrationsPerClient},
+		rest.LimitInvitations:   {PerClient: *a.InvitationsPerClient, PerUser: *a.InvitationsPerUser},
+		rest.LimitCarts:         {PerClient: *a.VisitorCarts},
+		rest.LimitSessions:      {PerClient: *a.SessionsPerClient},
+		rest.LimitUploads:       {PerClient: *a.UploadsPerClient, PerUser: *a.UploadsPerUser},
+	}
 }
 
 // webhooks are the settings of webhooks, in the order of their URLs.
@@ -182,7 +200,10 @@ func client(r *http.Request) string {
 	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {
 		return ip
 	}
-	host, _, _ := strings.Cut(r.RemoteAddr, ":")
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
 	return host
 }
 

@@ -52,6 +52,29 @@ type Settings struct {
 	WelcomeEmail *bool `json:"welcome_email,omitempty"`
 	// ShadowProfiles is how many profiles without a manager a user may create in an hour; 0 for none. Default: `60`.
 	ShadowProfiles *int `json:"shadow_profiles,omitempty"`
+	// RegistrationsPerClient is how many accounts may be made in an hour from one client: an IPv4 address, or the /64 of an IPv6 address,
+	// whose /48 may do eight times as much; 0 for no limit. Default: `20`.
+	RegistrationsPerClient *int `json:"registrations_per_client,omitempty"`
+	// InvitationsPerClient is how many invitations and other messages to addresses that are not their sender's own may be caused in an
+	// hour from one client; 0 for no limit. Default: `120`.
+	InvitationsPerClient *int `json:"invitations_per_client,omitempty"`
+	// InvitationsPerUser is the same for one user. Default: `60`.
+	InvitationsPerUser *int `json:"invitations_per_user,omitempty"`
+	// VisitorCarts is how many carts visitors who have not logged in may begin in an hour from one client; 0 for no limit.
+	// Default: `60`.
+	VisitorCarts *int `json:"visitor_carts,omitempty"`
+	// SessionsPerClient is how many log-ins may succeed in an hour from one client; 0 for no limit. Default: `120`.
+	SessionsPerClient *int `json:"sessions_per_client,omitempty"`
+	// UploadsPerClient is how many files may be uploaded in an hour from one client; 0 for no limit. Default: `60`.
+	UploadsPerClient *int `json:"uploads_per_client,omitempty"`
+	// UploadsPerUser is the same for one user. Default: `60`.
+	UploadsPerUser *int `json:"uploads_per_user,omitempty"`
+	// BodyGrace is how long the body of a request to the API may take to arrive; 0 for no limit. Default: `10s`.
+	BodyGrace *caddy.Duration `json:"body_grace,omitempty"`
+	// BodyRate is how many bytes that have arrived earn a body one more second; 0 for none. Default: `16384`.
+	BodyRate *int `json:"body_rate,omitempty"`
+	// BodyMemory is how many bytes of bodies one client may have in memory at a time; 0 for no limit. Default: `16777216`.
+	BodyMemory *int `json:"body_memory,omitempty"`
 	// Unit is the currency of a provider's first plan and of empty balances, ISO 4217. Default: `usd`.
 	Unit string `json:"unit,omitempty"`
 	// BrokerFeePercent is the broker's share of a new plan's sales, in 1/100 of a percent. Default: `0`.
@@ -137,6 +160,16 @@ var settings = []setting{
 	{"disabled_user_update", "[on|off]", "off", "", "nobody registers or changes credentials", func(s *Settings) any { return &s.DisabledUserUpdate }},
 	{"welcome_email", "[on|off]", "on", "", "new users get a message", func(s *Settings) any { return &s.WelcomeEmail }},
 	{"shadow_profiles", "<number>", "60", "0..1000000", "profiles without a manager that a user may create in an hour; 0 for none", func(s *Settings) any { return &s.ShadowProfiles }},
+	{"registrations_per_client", "<number>", "20", "0..1000000", "accounts made in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.RegistrationsPerClient }},
+	{"invitations_per_client", "<number>", "120", "0..1000000", "invitations and other messages to addresses that are not one's own, in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.InvitationsPerClient }},
+	{"invitations_per_user", "<number>", "60", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.InvitationsPerUser }},
+	{"visitor_carts", "<number>", "60", "0..1000000", "carts that visitors begin in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.VisitorCarts }},
+	{"sessions_per_client", "<number>", "120", "0..1000000", "log-ins that succeed in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.SessionsPerClient }},
+	{"uploads_per_client", "<number>", "60", "0..1000000", "files uploaded in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.UploadsPerClient }},
+	{"uploads_per_user", "<number>", "60", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.UploadsPerUser }},
+	{"body_grace", "<duration>", "10s", "0..1h", "how long the body of a request to the API may take to arrive; 0 for no limit", func(s *Settings) any { return &s.BodyGrace }},
+	{"body_rate", "<number>", "16384", "0..1000000000", "bytes that earn a body one more second once they have arrived; 0 for none", func(s *Settings) any { return &s.BodyRate }},
+	{"body_memory", "<number>", "16777216", "0..1000000000", "bytes of bodies that one client may have in memory at a time; 0 for no limit", func(s *Settings) any { return &s.BodyMemory }},
 	{"unit", "<currency>", "usd", "", "currency of a provider's first plan and of empty balances", func(s *Settings) any { return &s.Unit }},
 	{"broker_fee_percent", "<number>", "0", "0..10000", "the broker's share of a new plan's sales, in 1/100 of a percent", func(s *Settings) any { return &s.BrokerFeePercent }},
 	{"inactivity_days", "<number>", "90", "1..3650", "days without a log-in before a subscriber counts as unengaged", func(s *Settings) any { return &s.InactivityDays }},

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -12,6 +13,12 @@ import (
 // What the tests of package store_test need of the inside.
 
 const QueueSize = queueSize
+
+// MaxReads is how many connections there are for reading.
+const MaxReads = maxReads
+
+// SetReadWait has reads of s wait for d, while none comes or goes.
+func SetReadWait(s *Store, d time.Duration) { s.open.Load().readers.wait = d }
 
 var OpenConn = openConn
 

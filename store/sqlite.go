@@ -31,10 +31,11 @@ var (
 		{"wal_autocheckpoint", "4000"},
 		{"journal_size_limit", "67108864"},
 	}
+	// readerPragmas give each a small cache: there are many, and the system caches the file for all.
 	readerPragmas = []pragma{
 		{"busy_timeout", "5000"},
 		{"query_only", "1"},
-		{"cache_size", "-16000"},
+		{"cache_size", "-2000"},
 	}
 	// creatorPragmas leave the journal mode as it is, see create.
 	creatorPragmas = []pragma{

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,7 +102,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	// A read-only connection needs the log beside the file, so the writer came first.
-	r, err := s.openReaders(ctx, max(2, runtime.GOMAXPROCS(0)))
+	r, err := s.openReaders(ctx)
 	if err != nil {
 		w.stop()
 		return errors.Join(err, w.close())
@@ -135,15 +134,28 @@ func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	return e.writer.write(ctx, fn)
 }
 
-// Read runs fn on one read snapshot. It is not cancelled with ctx once it runs, see Cancellable. Errors are fn's, ctx's, or
-// ErrClosed, ErrUnavailable and ErrNested.
+// Read runs fn on one read snapshot. It is for what is short: a few rows that an index finds. It is not cancelled with ctx once it runs,
+// see Cancellable. Errors are fn's, ctx's, or ErrBusy when no connection became free in time, ErrClosed, ErrUnavailable and ErrNested.
 func (s *Store) Read(ctx context.Context, fn func(r Reader) error) error {
+	return s.read(ctx, fn, false)
+}
+
+// ReadLong is Read for what may take long, as searches, counts, reports and exports: no more than LongReads run at a time, so that
+// connections are left for short ones (decision 77).
+func (s *Store) ReadLong(ctx context.Context, fn func(r Reader) error) error {
+	return s.read(ctx, fn, true)
+}
+
+func (s *Store) read(ctx context.Context, fn func(r Reader) error, long bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	e, err := s.engine()
 	if err != nil {
 		return err
+	}
+	if long {
+		return e.readers.readLong(ctx, fn)
 	}
 	return e.readers.read(ctx, fn)
 }

@@ -86,7 +86,7 @@ func (s *Service) ReportSales(ctx context.Context) error {
 			return ctx.Err()
 		}
 		// The figures are read beside the writer: what ended does not change any more.
-		err := s.Store.Read(ctx, func(r store.Reader) error {
+		err := s.Store.ReadLong(ctx, func(r store.Reader) error {
 			for i := range part {
 				if err := s.fillReport(r, &part[i]); err != nil {
 					return fmt.Errorf("of %s: %w", part[i].slug, err)
@@ -106,7 +106,7 @@ func (s *Service) ReportSales(ctx context.Context) error {
 
 // dueReports are the reports that are to be made now.
 func (s *Service) dueReports(ctx context.Context) (due []report, err error) {
-	err = s.Store.Read(ctx, func(r store.Reader) error {
+	err = s.Store.ReadLong(ctx, func(r store.Reader) error {
 		due = nil
 		return store.Each(r, func(rows *sql.Rows) error {
 			one := report{of: s.Report}

@@ -36,7 +36,7 @@ type requestBody struct {
 	err   error
 }
 
-// BodyBytes is the body as it came, of an endpoint whose input is None (a webhook). Error: 413.
+// BodyBytes is the body as it came, of an endpoint whose input is None (a webhook). Errors: 413, 408 and 429.
 func (c *Call) BodyBytes() ([]byte, error) {
 	if !c.body.read {
 		c.body.read = true
@@ -44,30 +44,9 @@ func (c *Call) BodyBytes() ([]byte, error) {
 		if c.endpoint != nil {
 			limit = max(limit, c.endpoint.opts.file)
 		}
-		c.body.raw, c.body.err = readBody(c.w, c.r, limit)
+		c.body.raw, c.body.err = c.readBody(limit)
 	}
 	return c.body.raw, c.body.err
-}
-
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil, nil
-	}
-	tooLarge := Fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("The request body is larger than %d bytes.", limit))
-	if r.ContentLength > limit {
-		return nil, tooLarge
-	}
-	b := new(bytes.Buffer)
-	b.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
-	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, tooLarge
-	case err != nil:
-		return nil, &Error{Status: http.StatusBadRequest, Body: Fields{{"detail", "The request body could not be read."}}}
-	}
-	return b.Bytes(), nil
 }
 
 // source reads the body in the encoding that it has (conventions.md 5): an object or list of JSON, a form, or nothing.

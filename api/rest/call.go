@@ -33,10 +33,12 @@ type Call struct {
 	ahead  time.Duration // of the clock of whom the path is about; see accessrules.Profile
 	accept accepted
 	body   requestBody
+	held   int64 // bytes of the body in memory
 
 	outcome
 	cookies  []*http.Cookie
 	audited  bool    // the audit row is written
+	reading  bool    // holds a slot for what may be long
 	wrote    bool    // a step is committed: the next ones do not depend on the client's patience
 	replayed bool    // answered from an idempotency key
 	rows     *cursor // of a CSV answer
@@ -126,10 +128,30 @@ func (c *Call) Zone(profileTimezone string) *time.Location {
 	return Location(name)
 }
 
-// Read runs fn on one snapshot.
+// Bounds on reads that may be long: how many may wait for one of store.LongReads, and for how long.
+const (
+	longQueue = 256
+	longWait  = 10 * time.Second
+)
+
+// Read runs fn on one snapshot. Lists and tables may take long, whoever asks for them: their endpoints, and those that are Long, share a
+// part of the connections, fairly by client (decision 77).
 func (c *Call) Read(fn func(r store.Reader) error) error {
 	c.zone() // asks the directory, which reads by itself
-	return c.service.Store.Read(c.r.Context(), func(r store.Reader) error {
+	read := c.service.Store.Read
+	if c.endpoint != nil && c.endpoint.long() && !c.reading {
+		release, err := c.service.long.Acquire(c.r.Context(), ClientOf(c.Client))
+		if err != nil {
+			if c.r.Context().Err() != nil {
+				return err
+			}
+			return Busy(LimitReads, err)
+		}
+		c.reading = true
+		defer func() { c.reading = false; release() }()
+		read = c.service.Store.ReadLong
+	}
+	return read(c.r.Context(), func(r store.Reader) error {
 		c.at(r)
 		return fn(r)
 	})

@@ -100,6 +100,7 @@ type options struct {
 	list    bool
 	file    int64
 	raw     bool // BodyBytes
+	long    bool
 	noAudit bool
 	doc     string
 }
@@ -143,6 +144,12 @@ func File(n int64) Option { return func(o *options) { o.file = n } }
 
 // Raw takes a body that the operation reads by itself, with BodyBytes, for the API's own description.
 func Raw() Option { return func(o *options) { o.raw = true } }
+
+// Long marks an endpoint whose reads may take long, though it is neither a list nor a table, which are Long by themselves.
+func Long() Option { return func(o *options) { o.long = true } }
+
+// long reports whether what the endpoint reads may take long: it counts rows, sorts them or adds them up, of which there is no end.
+func (e *Endpoint) long() bool { return e.List || e.opts.long }
 
 // Unaudited writes no audit row: for what changes nothing that anybody answers for (a cart, a counter).
 func Unaudited() Option { return func(o *options) { o.noAudit = true } }

@@ -20,6 +20,8 @@ type Error struct {
 	Body       any           // Fields, or a value with a "detail"; nil: nothing at all
 	RetryAfter time.Duration // sent rounded up to seconds when not zero
 	Err        error         // cause, for the log; never shown
+
+	limit Limit // that the caller has reached, "" for none
 }
 
 func (e *Error) Error() string {

@@ -261,7 +261,7 @@ func (m *models) responses(e *Endpoint, public, takes bool) Fields {
 		add(409)
 	}
 	if takes {
-		add(413, 415)
+		add(408, 413, 415)
 	}
 	add(429, 500)
 	add(e.opts.fails...)
@@ -285,6 +285,7 @@ func errorResponses() Fields {
 		{404, "There is none.", detailName, ""},
 		{405, "The method is none of the path's, or what is there now does not allow the action.", detailName, "Allow"},
 		{406, "None of the accepted types can be answered.", detailName, ""},
+		{408, "The body did not arrive in time.", detailName, ""},
 		{409, "It clashes with the state of a payment or a document, or with another request under way.", detailName, "Retry-After"},
 		{413, "The body is too large.", detailName, ""},
 		{415, "The type of the body is not read.", detailName, ""},

@@ -16,6 +16,7 @@ import (
 // ServeHTTP answers a request under /api.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &Call{service: s, w: w, r: r, Now: store.At(s.Now()), Client: s.Client(r)}
+	defer c.release()
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -170,6 +171,7 @@ func (s *Service) failure(c *Call, err error) answer {
 		return answer{status: http.StatusFound, location: to.location}
 	}
 	e := errorOf(err)
+	e.limit.count()
 	switch {
 	case e.Status == http.StatusInternalServerError:
 		c.Log().Error("an endpoint failed", zap.Error(err))

@@ -41,6 +41,13 @@ type Options struct {
 	Origin func(r *http.Request) string
 	// Client is the address of the client, the one a trusted proxy tells if there is one. Default: the peer's.
 	Client func(r *http.Request) string
+	// Crowd reports whether the address of the client stands for many who are not told apart, as that of a proxy which is not
+	// trusted: what each client may do is bounded more widely then. Default: it does not.
+	Crowd func(r *http.Request) bool
+	// Limits bound what clients and users may do. Default: none.
+	Limits Limits
+	// Bodies bound how the bodies of requests arrive. Default: no bounds but those of their size.
+	Bodies BodyLimits
 	// Pages maps the page that cures a refusal (accessrules.Verdict.Target, "/login/") to its URL; "" when the site has no such
 	// page: then browsers are told 401 or 403 as well (decision 61). Default: none.
 	Pages func(target string) string
@@ -65,6 +72,8 @@ type Service struct {
 	endpoints []Endpoint
 	routes    router
 	origins   map[string]bool
+	held      held  // bodies
+	long      *Fair // reads that may be long
 }
 
 // New makes a service of a table of endpoints. It refuses a table with an endpoint that has no condition, with two rows of one
@@ -86,6 +95,9 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 	if o.Client == nil {
 		o.Client = peerOf
 	}
+	if o.Crowd == nil {
+		o.Crowd = func(*http.Request) bool { return false }
+	}
 	if o.Pages == nil {
 		o.Pages = func(string) string { return "" }
 	}
@@ -96,7 +108,10 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Options: o, endpoints: endpoints, routes: routes, origins: make(map[string]bool)}
+	s := &Service{
+		Options: o, endpoints: endpoints, routes: routes, origins: make(map[string]bool), held: held{bytes: make(map[string]int64)},
+		long: NewFair(store.LongReads, longQueue, longWait),
+	}
 	for _, origin := range o.Origins {
 		s.origins[strings.ToLower(strings.TrimRight(origin, "/"))] = true
 	}

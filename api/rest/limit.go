@@ -1,0 +1,193 @@
+package rest
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/store"
+)
+
+// A Limit is a bound on what one client or one user may do (decision 77). Its name is that of its metric.
+type Limit string
+
+// The limits. Those from LimitGuesses on are not in Limits: package auth counts failures and messages, and the others bound what happens
+// at the same time.
+const (
+	LimitRegistrations Limit = "registrations" // that succeed
+	LimitInvitations   Limit = "invitations"   // and other messages to addresses that are not one's own
+	LimitCarts         Limit = "carts"         // of visitors
+	LimitSessions      Limit = "sessions"      // begun
+	LimitUploads       Limit = "uploads"       // pictures and lists of seats
+	LimitShadows       Limit = "shadow_profiles"
+	LimitGuesses       Limit = "guesses"  // wrong passwords and codes
+	LimitMessages      Limit = "messages" // codes and links
+	LimitBodies        Limit = "bodies"   // bytes of bodies in memory
+	LimitReads         Limit = "reads"    // that may be long
+	LimitHashing       Limit = "hashing"  // of passwords
+)
+
+// A Bound is how often an hour. 0 turns it off.
+type Bound struct{ PerClient, PerUser int }
+
+// Limits are the bounds of a site.
+type Limits map[Limit]Bound
+
+// DefaultLimits are the contract's.
+func DefaultLimits() Limits {
+	return Limits{
+		LimitRegistrations: {PerClient: 20},
+		LimitInvitations:   {PerClient: 120, PerUser: 60},
+		LimitCarts:         {PerClient: 60},
+		LimitSessions:      {PerClient: 120},
+		LimitUploads:       {PerClient: 60, PerUser: 60},
+		LimitShadows:       {PerUser: 60},
+	}
+}
+
+// DefaultBodies are the contract's bounds on bodies.
+func DefaultBodies() BodyLimits {
+	return BodyLimits{Grace: 10 * time.Second, Rate: 16 << 10, Memory: 16 << 20}
+}
+
+// limitWindow is what Limits are counted over, from the first that counts on.
+const limitWindow = time.Hour
+
+// crowdShare is how many clients' bound those share who are not told apart.
+const crowdShare = 100
+
+// crowd is how many clients the address of the call stands for.
+func (c *Call) crowd() int64 {
+	if c.service.Crowd(c.r) {
+		return crowdShare
+	}
+	return 1
+}
+
+// ClientBound is what n for one client comes to at the address of this call: more where many are not told apart.
+func (c *Call) ClientBound(n int) int { return n * int(c.crowd()) }
+
+// limited is a bucket of a limit: it takes so many events in a window.
+type limited struct {
+	bucket string
+	most   int
+}
+
+// limited are the buckets that something counts in, of those that are bounded.
+func (c *Call) limited(l Limit) (all []limited) {
+	bound := c.service.Limits[l]
+	if n := c.ClientBound(bound.PerClient); n > 0 {
+		client := ClientOf(c.Client)
+		all = append(all, limited{"limit:" + string(l) + ":client:" + client.Name, n})
+		if client.Site != "" {
+			all = append(all, limited{"limit:" + string(l) + ":client:" + client.Site, n * siteShare})
+		}
+	}
+	if bound.PerUser > 0 && c.User != nil {
+		all = append(all, limited{"limit:" + string(l) + ":user:" + strconv.FormatInt(c.User.ID, 10), bound.PerUser})
+	}
+	return all
+}
+
+// Count counts something in the transaction that does it, so that what fails or is only tried does not count. Error: 429.
+func (c *Call) Count(tx *store.Tx, l Limit) error {
+	for _, b := range c.limited(l) {
+		n, ends, err := countIn(tx, b.bucket)
+		if err != nil {
+			return err
+		}
+		if n > b.most {
+			return Refused(l, ends.Sub(tx.Wall().Time))
+		}
+	}
+	return nil
+}
+
+// CountNow is Count in a transaction of its own, for work that is done outside of any.
+func (c *Call) CountNow(l Limit) error {
+	if len(c.limited(l)) == 0 {
+		return nil
+	}
+	return c.service.Store.Write(c.r.Context(), func(tx *store.Tx) error { return c.Count(tx, l) })
+}
+
+// CheckLimit refuses at once what Count would refuse, before work is done that costs something. Error: 429.
+func (c *Call) CheckLimit(l Limit) error {
+	all := c.limited(l)
+	if len(all) == 0 {
+		return nil
+	}
+	return c.service.Store.Read(c.r.Context(), func(r store.Reader) error {
+		now := r.Now()
+		for _, b := range all {
+			var n int
+			var ends store.Time
+			err := r.QueryRow(`SELECT failures, ends_at FROM throttle WHERE bucket = ?`, b.bucket).Scan(&n, &ends)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if n >= b.most && ends.After(now.Time) {
+				return Refused(l, ends.Sub(now.Time))
+			}
+		}
+		return nil
+	})
+}
+
+// countIn adds one to a bucket, which begins again once its window has passed.
+func countIn(tx *store.Tx, bucket string) (n int, ends store.Time, err error) {
+	now := tx.Wall()
+	err = tx.QueryRow(`INSERT INTO throttle (bucket, failures, since, ends_at) VALUES (?, 1, ?, ?)
+		ON CONFLICT (bucket) DO UPDATE SET failures = CASE WHEN throttle.ends_at <= excluded.since THEN 1 ELSE throttle.failures + 1 END,
+			since = CASE WHEN throttle.ends_at <= excluded.since THEN excluded.since ELSE throttle.since END,
+			ends_at = CASE WHEN throttle.ends_at <= excluded.since THEN excluded.ends_at ELSE throttle.ends_at END
+		RETURNING failures, ends_at`, bucket, now, store.At(now.Add(limitWindow))).Scan(&n, &ends)
+	return n, ends, err
+}
+
+// Refused is the 429 of a limit that is reached, which is counted for the metrics when it is answered; wait is how long until the next
+// try may succeed, zero when it is not known.
+func Refused(l Limit, wait time.Duration) *Error {
+	e := Throttled(wait)
+	e.limit = l
+	return e
+}
+
+// Busy is the 503 of a queue that is full, or in which somebody waited for too long. It counts as a refusal of the limit.
+func Busy(l Limit, cause error) *Error {
+	e := Fail(http.StatusServiceUnavailable, "The server is too busy. Please try again.")
+	e.RetryAfter, e.Err, e.limit = 2*time.Second, cause, l
+	return e
+}
+
+// rejections are the answers of limits, since the process began.
+var rejections = func() map[Limit]*atomic.Uint64 {
+	m := map[Limit]*atomic.Uint64{}
+	for _, l := range []Limit{
+		LimitRegistrations, LimitInvitations, LimitCarts, LimitSessions, LimitUploads, LimitShadows, LimitGuesses, LimitMessages,
+		LimitBodies, LimitReads, LimitHashing,
+	} {
+		m[l] = new(atomic.Uint64)
+	}
+	return m
+}()
+
+func (l Limit) count() {
+	if n := rejections[l]; n != nil {
+		n.Add(1)
+	}
+}
+
+// Rejections calls fn with how many requests each limit has refused since the process began.
+func Rejections(fn func(l Limit, n uint64)) {
+	for _, l := range slices.Sorted(maps.Keys(rejections)) {
+		fn(l, rejections[l].Load())
+	}
+}
