@@ -2,6 +2,7 @@ package accessrules
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -15,6 +16,8 @@ type Query struct {
 	Params   Params // parameters of the path, and arguments of the rule
 	Page     bool   // a page navigation: Accept names text/html (access.md A.5, decision 64)
 	ReadOnly bool   // the site refuses writes (disable_updates)
+
+	withOTP bool // roles that ask for one-time passwords count, though the caller has none
 }
 
 // A Param is a named segment of a path.
@@ -25,6 +28,43 @@ type Params []Param
 
 // reads reports whether the request only reads: HEAD counts as GET (access.md A.1). OPTIONS reads nothing.
 func (q *Query) reads() bool { return q.Method == http.MethodGet || q.Method == http.MethodHead }
+
+// holds reports whether a role of the caller counts.
+func (q *Query) holds(r *Role) bool { return q.Caller.Holds(r, q.Now) || q.withOTP && r.Valid(q.Now) }
+
+// opens reports whether a role of the caller counts, on a profile that is active.
+func (q *Query) opens(r *Role) bool { return r.Profile.Active && q.holds(r) }
+
+// A tester is a condition about the caller's roles.
+type tester interface{ check(q *Query) Verdict }
+
+// cured answers a condition about the caller's roles. Where it fails, and would not if the caller had the one-time passwords that
+// a role asks for, the page where they are set up cures that (decision 68).
+func (q *Query) cured(t tester) Verdict {
+	v := t.check(q)
+	if v.OK() || v.Reason == Unavailable || !q.lacksOTP() {
+		return v
+	}
+	with := *q
+	with.withOTP = true
+	if t.check(&with).OK() {
+		return Verdict{Reason: OTPRequired, Target: "/users/" + url.PathEscape(q.Caller.Username) + "/password/"}
+	}
+	return v
+}
+
+// lacksOTP reports whether a role of the caller does not count for want of one-time passwords.
+func (q *Query) lacksOTP() bool {
+	if q.withOTP || q.Caller == nil || q.Caller.OTP {
+		return false
+	}
+	for i := range q.Caller.Roles {
+		if r := &q.Caller.Roles[i]; r.OTPRequired && r.Valid(q.Now) {
+			return true
+		}
+	}
+	return false
+}
 
 // frozen reports whether the site's read-only switch forbids the request (access.md A.1).
 func (q *Query) frozen() bool {

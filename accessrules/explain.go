@@ -157,6 +157,9 @@ func describeRoles(u *User) string {
 		if !r.Profile.Active {
 			text += ", which is archived"
 		}
+		if r.OTPRequired && !u.OTP {
+			text += ", which waits for one-time passwords"
+		}
 		list = append(list, text)
 	}
 	return strings.Join(list, ", ")
@@ -171,7 +174,7 @@ func callerFacts(c Condition, q *Query) []Fact {
 	facts := []Fact{{"caller", u.Username}}
 	switch c := c.(type) {
 	case active:
-		facts = append(facts, Fact{"password", yesNo(u.Credentials)}, Fact{"one-time passwords", yesNo(u.OTP)})
+		facts = append(facts, Fact{"password", yesNo(u.Credentials)})
 	case agreement:
 		for _, slug := range slices.Sorted(maps.Keys(u.Signed)) {
 			if string(c) == "" || string(c) == slug {
@@ -183,7 +186,7 @@ func callerFacts(c Condition, q *Query) []Fact {
 	case *subscriptionTest:
 		facts = append(facts, Fact{"roles", orNone(describeRoles(u))})
 		for i := range u.Roles {
-			if r := &u.Roles[i]; accessible(r, q.Now) {
+			if r := &u.Roles[i]; q.opens(r) {
 				facts = append(facts, Fact{"profile " + r.Profile.Slug, describeProfile(r.Profile)})
 			}
 		}

@@ -53,7 +53,7 @@ func (u *User) Invoices(now time.Time) []string {
 	for _, k := range u.InvoiceKeys {
 		told := k.Profile == ""
 		for i := 0; i < len(u.Roles) && !told; i++ {
-			told = u.Roles[i].Profile.Slug == k.Profile && accessible(&u.Roles[i], now)
+			told = u.Roles[i].Profile.Slug == k.Profile && u.opens(&u.Roles[i], now)
 		}
 		if told && !slices.Contains(keys, k.Key) {
 			keys = append(keys, k.Key)
@@ -72,6 +72,13 @@ type Role struct {
 
 // Valid reports whether the role is in force at now (access.md A.1).
 func (r *Role) Valid(now time.Time) bool { return r.EndsAt.IsZero() || r.EndsAt.After(now) }
+
+// Holds reports whether a role of the user counts at now: it is in force, and where it asks for one-time passwords the user has
+// set them up (decision 68).
+func (u *User) Holds(r *Role, now time.Time) bool { return r.Valid(now) && (u.OTP || !r.OTPRequired) }
+
+// opens reports whether a role of the user counts, on a profile that is active.
+func (u *User) opens(r *Role, now time.Time) bool { return u.Holds(r, now) && r.Profile.Active }
 
 // A Profile is a billing account. Immutable.
 type Profile struct {

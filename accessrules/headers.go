@@ -84,7 +84,7 @@ func (h *Headers) AppendCaller(dst []Header, u *User, profile string, now time.T
 	var roles headerList
 	for _, first := range [...]bool{true, false} {
 		for i := range u.Roles {
-			if r := &u.Roles[i]; accessible(r, now) && (r.Profile.Slug == profile) == first {
+			if r := &u.Roles[i]; u.opens(r, now) && (r.Profile.Slug == profile) == first {
 				roles.add(r.Description, r.Profile.Slug)
 			}
 		}
@@ -103,7 +103,7 @@ func (h *Headers) AppendProfile(dst []Header, q *Query, d *Decision) ([]Header, 
 	return h.AppendSubject(dst, p, q.Now), nil
 }
 
-// Subject is the active profile of the path that the caller may act for, nil for none: one with a role of the caller in force on
+// Subject is the active profile of the path that the caller may act for, nil for none: one with a role of the caller that counts on
 // it, one that a role test of the rule was about, or any when the caller is on the staff of the broker. It is nil too when no
 // header speaks of it. An error means that facts could not be read.
 func (h *Headers) Subject(q *Query, d *Decision) (p *Profile, err error) {
@@ -112,7 +112,7 @@ func (h *Headers) Subject(q *Query, d *Decision) (p *Profile, err error) {
 		return nil, nil
 	}
 	for i := range q.Caller.Roles {
-		if r := &q.Caller.Roles[i]; r.Profile.Slug == slug && r.Valid(q.Now) {
+		if r := &q.Caller.Roles[i]; r.Profile.Slug == slug && q.holds(r) {
 			p = r.Profile
 		}
 	}

@@ -33,26 +33,17 @@ func identified(q *Query) Verdict {
 // active is operation 17.
 type active struct{}
 
-// Active holds when the caller has a usable password and, where a role in force asks for one-time passwords, has set them up
-// (operation 17, access.md A.2). Pending and ended roles ask for nothing. Whoever sees NotActivated may send the activation
-// message again, at most every 10 minutes (decision 64).
+// Active holds when the caller has a usable password (operation 17, access.md A.2). A role that asks for one-time passwords
+// refuses nothing here: without them that role does not count, and nothing else depends on it (decision 68). Whoever sees
+// NotActivated may send the activation message again, at most every 10 minutes (decision 64).
 func Active() Condition { return active{} }
 
 func (active) Check(q *Query) Verdict {
 	if v := identified(q); !v.OK() {
 		return v
 	}
-	u := q.Caller
-	if !u.Credentials {
+	if !q.Caller.Credentials {
 		return Verdict{Reason: NotActivated, Target: "/login/"}
-	}
-	if u.OTP {
-		return Verdict{}
-	}
-	for i := range u.Roles {
-		if r := &u.Roles[i]; r.OTPRequired && r.Valid(q.Now) {
-			return Verdict{Reason: OTPRequired, Target: "/users/" + url.PathEscape(u.Username) + "/password/"}
-		}
 	}
 	return Verdict{}
 }
@@ -103,8 +94,8 @@ func (a agreement) String() string {
 // noPendingGrant is the condition of access.md A.2 of that name.
 type noPendingGrant struct{}
 
-// NoPendingGrant holds unless the caller has an invitation to answer: any, or one to the {profile} of the path. It concerns page
-// requests only, never API calls (decision 2).
+// NoPendingGrant holds unless the caller has an invitation to the {profile} of the path to answer: an invitation keeps nobody from
+// what is about another profile, or about none (decision 68). It concerns page requests only, never API calls (decision 2).
 func NoPendingGrant() Condition { return noPendingGrant{} }
 
 func (noPendingGrant) Check(q *Query) Verdict {
@@ -115,9 +106,6 @@ func (noPendingGrant) Check(q *Query) Verdict {
 		return Verdict{}
 	}
 	profile := q.Params.Get("profile")
-	if profile == "" {
-		return Verdict{Reason: PendingGrant, Target: "/users/roles/accept/"}
-	}
 	for _, slug := range q.Caller.Pending {
 		if slug == profile {
 			return Verdict{Reason: PendingGrant, Target: "/users/roles/accept/?q=" + url.QueryEscape(profile)}

@@ -34,6 +34,20 @@ func (w *world) validRole(r roleRow) bool {
 	return !r.grant && !r.request && (r.ends.IsZero() || r.ends.After(now))
 }
 
+// counts is decision 68: a role that asks for one-time passwords does not count until its holder has them.
+func (w *world) counts(r roleRow) bool {
+	return w.validRole(r) && (!w.otpRoles[r.description] || w.find(r.user).otp)
+}
+
+func (w *world) find(user string) *userRow {
+	for i := range w.users {
+		if w.users[i].name == user {
+			return &w.users[i]
+		}
+	}
+	return nil
+}
+
 func (w *world) archived(slug string) bool {
 	for _, p := range w.profiles {
 		if p.slug == slug {
@@ -46,6 +60,15 @@ func (w *world) archived(slug string) bool {
 func (w *world) accessibleBy(user string) (profiles []string) {
 	for _, r := range w.roles {
 		if r.user == user && w.validRole(r) && !w.archived(r.profile) {
+			profiles = append(profiles, r.profile)
+		}
+	}
+	return profiles
+}
+
+func (w *world) countingFor(user string) (profiles []string) {
+	for _, r := range w.roles {
+		if r.user == user && w.counts(r) && !w.archived(r.profile) {
 			profiles = append(profiles, r.profile)
 		}
 	}
@@ -78,7 +101,7 @@ func (w *world) roleTest(c call, candidates []string, strength accessrules.Stren
 		roles = []string{"contributor"}
 	}
 	for _, r := range w.roles {
-		if r.user != c.user || !w.validRole(r) || !slices.Contains(candidates, r.profile) {
+		if r.user != c.user || !w.counts(r) || !slices.Contains(candidates, r.profile) {
 			continue
 		}
 		if r.description == "manager" {
@@ -94,13 +117,23 @@ func (w *world) roleTest(c call, candidates []string, strength accessrules.Stren
 	return false
 }
 
+// decide is the answer to a caller. Where one-time passwords are all that is wanting, it is the way to them.
 func (w *world) decide(op int, a arguments, c call) outcome {
-	var user *userRow
-	for i := range w.users {
-		if w.users[i].name == c.user {
-			user = &w.users[i]
-		}
+	o := w.decideAsIs(op, a, c)
+	user := w.find(c.user)
+	if user == nil || user.otp || o == (outcome{}) {
+		return o
 	}
+	user.otp = true
+	defer func() { user.otp = false }()
+	if w.decideAsIs(op, a, c) == (outcome{}) {
+		return outcome{reason: accessrules.OTPRequired, target: "/users/" + user.name + "/password/"}
+	}
+	return o
+}
+
+func (w *world) decideAsIs(op int, a arguments, c call) outcome {
+	user := w.find(c.user)
 	if op == 0 {
 		return outcome{}
 	}
@@ -171,11 +204,6 @@ func (w *world) active(u *userRow) outcome {
 	if !u.password {
 		return outcome{reason: accessrules.NotActivated, target: "/login/"}
 	}
-	for _, r := range w.roles {
-		if r.user == u.name && w.validRole(r) && w.otpRoles[r.description] && !u.otp {
-			return outcome{reason: accessrules.OTPRequired, target: "/users/" + u.name + "/password/"}
-		}
-	}
 	return outcome{}
 }
 
@@ -197,7 +225,7 @@ func (w *world) self(c call, target string, strength accessrules.Strength, roles
 
 func (w *world) subscription(op int, a arguments, c call, profile string) outcome {
 	wanted := func(plan string) bool { return len(a.plans) == 0 || slices.Contains(a.plans, plan) }
-	all := w.accessibleBy(c.user)
+	all := w.countingFor(c.user)
 	mine := all
 	if profile != "" {
 		mine = nil

@@ -2,14 +2,34 @@ package accessrules
 
 import "time"
 
-// IsManager reports whether a user holds a manager role in force on one of the profiles. An anonymous (nil) user does not.
+// IsManager reports whether a user holds a manager role that counts on one of the profiles. An anonymous (nil) user does not.
 func IsManager(u *User, now time.Time, profiles ...string) bool {
+	return u != nil && (&Query{Caller: u, Now: now}).ManagerOf(profiles...)
+}
+
+// Access is the roles of a user that count, on active profiles: accessible_by of access.md A.1. There is one role a profile.
+func Access(u *User, now time.Time) []*Role {
 	if u == nil {
+		return nil
+	}
+	var roles []*Role
+	for i := range u.Roles {
+		if r := &u.Roles[i]; u.opens(r, now) {
+			roles = append(roles, r)
+		}
+	}
+	return roles
+}
+
+// ManagerOf reports whether the caller is a manager of one of the profiles. The broker's managers are not, unless the broker is
+// among the profiles: see IsBrokerManager.
+func (q *Query) ManagerOf(profiles ...string) bool {
+	if q.Caller == nil {
 		return false
 	}
-	for i := range u.Roles {
-		r := &u.Roles[i]
-		if r.Description != Manager || !r.Valid(now) {
+	for i := range q.Caller.Roles {
+		r := &q.Caller.Roles[i]
+		if r.Description != Manager || !q.holds(r) {
 			continue
 		}
 		for _, slug := range profiles {
@@ -20,25 +40,6 @@ func IsManager(u *User, now time.Time, profiles ...string) bool {
 	}
 	return false
 }
-
-// Access is the roles of a user that are in force on active profiles: accessible_by of access.md A.1. There is one role a
-// profile.
-func Access(u *User, now time.Time) []*Role {
-	if u == nil {
-		return nil
-	}
-	var roles []*Role
-	for i := range u.Roles {
-		if r := &u.Roles[i]; accessible(r, now) {
-			roles = append(roles, r)
-		}
-	}
-	return roles
-}
-
-// ManagerOf reports whether the caller is a manager of one of the profiles. The broker's managers are not, unless the broker is
-// among the profiles: see IsBrokerManager.
-func (q *Query) ManagerOf(profiles ...string) bool { return IsManager(q.Caller, q.Now, profiles...) }
 
 // IsBrokerManager reports whether the caller is a manager of the broker.
 func (q *Query) IsBrokerManager() bool { return q.ManagerOf(q.Facts.Broker()) }
@@ -52,7 +53,7 @@ func (q *Query) IsBrokerStaff() bool {
 	broker := q.Facts.Broker()
 	for i := range q.Caller.Roles {
 		r := &q.Caller.Roles[i]
-		if r.Profile.Slug == broker && (r.Description == Manager || r.Description == Contributor) && r.Valid(q.Now) {
+		if r.Profile.Slug == broker && (r.Description == Manager || r.Description == Contributor) && q.holds(r) {
 			return true
 		}
 	}
@@ -75,7 +76,7 @@ func (q *Query) SellsTo(p *Profile) []string {
 	var providers []string
 	for i := range q.Caller.Roles {
 		r := &q.Caller.Roles[i]
-		if r.Description == Manager && r.Valid(q.Now) && p.subscribedTo(r.Profile.Slug) {
+		if r.Description == Manager && q.holds(r) && p.subscribedTo(r.Profile.Slug) {
 			providers = append(providers, r.Profile.Slug)
 		}
 	}
@@ -95,7 +96,7 @@ func (q *Query) MayWriteProfile(p *Profile) bool {
 	}
 	for i := range q.Caller.Roles {
 		r := &q.Caller.Roles[i]
-		if r.Description == Manager && r.Valid(q.Now) && p.subscribedNow(r.Profile.Slug, q.Now) {
+		if r.Description == Manager && q.holds(r) && p.subscribedNow(r.Profile.Slug, q.Now) {
 			return true
 		}
 	}
@@ -132,7 +133,9 @@ func ProfileDeletes() Condition { return deletesProfile }
 // of the plan's owner, of the broker (access.md A.1).
 func PlanWrites() Condition { return writesPlan }
 
-func (w providerWrites) Check(q *Query) Verdict {
+func (w providerWrites) Check(q *Query) Verdict { return q.cured(w) }
+
+func (w providerWrites) check(q *Query) Verdict {
 	if q.reads() {
 		return Verdict{}
 	}

@@ -63,7 +63,9 @@ func ProviderReadable(options ...RoleOption) Condition {
 	return t
 }
 
-func (t *roleTest) Check(q *Query) Verdict {
+func (t *roleTest) Check(q *Query) Verdict { return q.cured(t) }
+
+func (t *roleTest) check(q *Query) Verdict {
 	if v := identified(q); !v.OK() {
 		return v
 	}
@@ -126,7 +128,7 @@ func (t *roleTest) subject(q *Query) string {
 
 // grants reports whether a role in force is enough for the request, wherever it is held.
 func (t *roleTest) grants(q *Query, r *Role) bool {
-	if !r.Valid(q.Now) {
+	if !q.holds(r) {
 		return false
 	}
 	if r.Description == Manager {
@@ -229,7 +231,9 @@ func BrokerManager() Condition {
 	return &brokerTest{*newRoleTest(reachDirect, []RoleOption{Strong})}
 }
 
-func (t *brokerTest) Check(q *Query) Verdict {
+func (t *brokerTest) Check(q *Query) Verdict { return q.cured(t) }
+
+func (t *brokerTest) check(q *Query) Verdict {
 	if v := identified(q); !v.OK() {
 		return v
 	}

@@ -53,9 +53,11 @@ func SelfWrite() Condition { return &selfWrite{self: *newRoleTest(reachSelf, nil
 // contributors of the broker may read (decision 29: API keys, notification settings).
 func SelfOnly() Condition { return &selfWrite{self: *newRoleTest(reachSelf, nil), reading: true} }
 
-func (s *selfWrite) Check(q *Query) Verdict {
+func (s *selfWrite) Check(q *Query) Verdict { return q.cured(s) }
+
+func (s *selfWrite) check(q *Query) Verdict {
 	if !s.reading && q.reads() {
-		return s.self.Check(q)
+		return s.self.check(q)
 	}
 	if v := identified(q); !v.OK() {
 		return v

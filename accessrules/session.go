@@ -11,6 +11,13 @@ import (
 // SessionLifetime is how long a JWT session may be used by the upstream (access.md B.7 exp).
 const SessionLifetime = 7200 * time.Second
 
+// MaxSession is the size of a session in bytes of JSON: in every form that is sent, with the name of its header, it stays below the
+// 8 KB that servers take for a line (decision 68).
+const MaxSession = 5900
+
+// maxTruncated is how many bytes of MaxSession name the profiles that had no room.
+const maxTruncated = 1000
+
 // SessionWarning is the size of a forwarded session above which proxies and upstreams may refuse the header: whoever sends a
 // longer one logs a warning (access.md B.7).
 const SessionWarning = 7 << 10
@@ -23,6 +30,7 @@ type Site struct{ Slug, PrintableName, Email string }
 type Session struct {
 	User        *User    // nil: anonymous, the session is {}
 	Site        *Site    // nil: site and last_visited are left out, as in the preview of access.md B.6
+	Profile     string   // slug of the profile at hand, whose role comes first and is the last to be left out; "" for none
 	LastVisited string   // access.md B.8: Visited of a date, or tags joined by commas; "" is null
 	InvoiceKeys []string // of paid charge items that wait to be synchronised
 }
@@ -120,7 +128,7 @@ func (w *sessionWriter) time(name string, t time.Time) {
 	w.b = appendTime(w.b, t, "Z")
 }
 
-// write writes the session with the keys in the contract's order.
+// write writes the session. When it is longer than MaxSession, roles are left out and named in "roles_truncated".
 func (s *Session) write(w sessionWriter, now, expires time.Time) []byte {
 	if s.User == nil {
 		return []byte("{}")
@@ -129,12 +137,27 @@ func (s *Session) write(w sessionWriter, now, expires time.Time) []byte {
 		w.b = make([]byte, 0, 1024)
 		w.open('{')
 	}
+	roles := s.roles(now)
+	whole := s.compose(w, roles, nil, expires)
+	if len(whole) <= MaxSession {
+		return whole
+	}
+	left := MaxSession - maxTruncated - len(s.compose(w, nil, nil, expires))
+	return s.compose(w, roles, w.fit(roles, s.User, left), expires)
+}
+
+// compose writes the session, without the roles that are cut, with the keys in the contract's order.
+func (s *Session) compose(w sessionWriter, roles []*Role, cut map[*Role]bool, expires time.Time) []byte {
 	if s.Site != nil {
 		w.textOrNull("last_visited", s.LastVisited)
 	}
 	w.text("username", s.User.Username)
 	w.key("roles")
-	w.roles(s.User, now)
+	w.roles(s.User, roles, cut)
+	if len(cut) > 0 {
+		w.key("roles_truncated")
+		w.truncated(roles, cut)
+	}
 	if s.Site != nil {
 		w.key("site")
 		w.open('{')
@@ -159,18 +182,65 @@ func (s *Session) write(w sessionWriter, now, expires time.Time) []byte {
 	return w.b
 }
 
-// roles writes the roles that are in force on active profiles, by description, both in the order of the user's roles.
-func (w *sessionWriter) roles(u *User, now time.Time) {
-	w.open('{')
-	for i := range u.Roles {
-		description := u.Roles[i].Description
-		if !accessible(&u.Roles[i], now) || written(u.Roles[:i], description, now) {
+// roles are those that count on active profiles, in the order of the user's roles, that on the profile at hand first.
+func (s *Session) roles(now time.Time) []*Role {
+	roles := Access(s.User, now)
+	for i, r := range roles {
+		if s.Profile != "" && r.Profile.Slug == s.Profile {
+			copy(roles[1:i+1], roles[:i])
+			roles[0] = r
+		}
+	}
+	return roles
+}
+
+// fit returns the roles that do not fit into a number of bytes, each tried in turn.
+func (w *sessionWriter) fit(roles []*Role, u *User, left int) map[*Role]bool {
+	cut := map[*Role]bool{}
+	scratch := sessionWriter{comma: w.comma, colon: w.colon}
+	for _, r := range roles {
+		scratch.b = scratch.b[:0]
+		scratch.open('{')
+		scratch.roles(u, []*Role{r}, nil) // a description that several share is counted for each: rather too much than too little
+		if size := len(scratch.b); size <= left {
+			left -= size
+		} else {
+			cut[r] = true
+		}
+	}
+	return cut
+}
+
+// truncated lists the slugs of the profiles whose roles are left out, and "..." when these are too many as well.
+func (w *sessionWriter) truncated(roles []*Role, cut map[*Role]bool) {
+	const more = "..."
+	w.open('[')
+	from := len(w.b)
+	for _, r := range roles {
+		if !cut[r] {
 			continue
 		}
-		w.key(description)
+		w.item()
+		if len(w.b)-from+len(r.Profile.Slug) > maxTruncated-60 {
+			w.b = appendString(w.b, more)
+			break
+		}
+		w.b = appendString(w.b, r.Profile.Slug)
+	}
+	w.close(']')
+}
+
+// roles writes roles by description, but for those that are cut, in the order in which they are given.
+func (w *sessionWriter) roles(u *User, roles []*Role, cut map[*Role]bool) {
+	w.open('{')
+	for i, first := range roles {
+		if cut[first] || written(roles[:i], cut, first.Description) {
+			continue
+		}
+		w.key(first.Description)
 		w.open('[')
-		for j := i; j < len(u.Roles); j++ {
-			if r := &u.Roles[j]; r.Description == description && accessible(r, now) {
+		for _, r := range roles[i:] {
+			if r.Description == first.Description && !cut[r] {
 				w.item()
 				w.profile(r.Profile, u)
 			}
@@ -181,9 +251,9 @@ func (w *sessionWriter) roles(u *User, now time.Time) {
 }
 
 // written reports whether a description has been met before.
-func written(before []Role, description string, now time.Time) bool {
-	for i := range before {
-		if before[i].Description == description && accessible(&before[i], now) {
+func written(before []*Role, cut map[*Role]bool, description string) bool {
+	for _, r := range before {
+		if r.Description == description && !cut[r] {
 			return true
 		}
 	}

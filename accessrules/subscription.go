@@ -54,7 +54,9 @@ func (t *subscriptionTest) staff() roleTest {
 	return roleTest{brokers: t.brokers}
 }
 
-func (t *subscriptionTest) Check(q *Query) Verdict {
+func (t *subscriptionTest) Check(q *Query) Verdict { return q.cured(t) }
+
+func (t *subscriptionTest) check(q *Query) Verdict {
 	if v := identified(q); !v.OK() {
 		return v
 	}
@@ -103,7 +105,7 @@ type finding struct {
 func (t *subscriptionTest) search(q *Query, profile string) (f finding) {
 	for i := range q.Caller.Roles {
 		r := &q.Caller.Roles[i]
-		if !accessible(r, q.Now) || profile != "" && r.Profile.Slug != profile {
+		if !q.opens(r) || profile != "" && r.Profile.Slug != profile {
 			continue
 		}
 		for j := range r.Profile.Subscriptions {
@@ -130,9 +132,6 @@ func (t *subscriptionTest) wants(plan string) bool {
 	return len(t.plans.values) == 0 || t.plans.has(plan)
 }
 
-// accessible reports whether a role is in force on an active profile.
-func accessible(r *Role, now time.Time) bool { return r.Valid(now) && r.Profile.Active }
-
 // ownerStaff reports whether the caller has any role on a profile that owns one of the plans; without plans, one that owns a
 // plan that the profiles in question are or were subscribed to.
 func (t *subscriptionTest) ownerStaff(q *Query, profile string) (bool, error) {
@@ -150,7 +149,7 @@ func (t *subscriptionTest) ownerStaff(q *Query, profile string) (bool, error) {
 	}
 	for i := range q.Caller.Roles {
 		r := &q.Caller.Roles[i]
-		if !accessible(r, q.Now) || profile != "" && r.Profile.Slug != profile {
+		if !q.opens(r) || profile != "" && r.Profile.Slug != profile {
 			continue
 		}
 		for j := range r.Profile.Subscriptions {
@@ -162,10 +161,10 @@ func (t *subscriptionTest) ownerStaff(q *Query, profile string) (bool, error) {
 	return false, nil
 }
 
-// hasAccess reports whether the caller has a role in force on an active profile.
+// hasAccess reports whether the caller has a role that counts on an active profile.
 func (q *Query) hasAccess(profile string) bool {
 	for i := range q.Caller.Roles {
-		if r := &q.Caller.Roles[i]; r.Profile.Slug == profile && accessible(r, q.Now) {
+		if r := &q.Caller.Roles[i]; r.Profile.Slug == profile && q.opens(r) {
 			return true
 		}
 	}

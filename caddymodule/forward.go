@@ -19,6 +19,9 @@ const (
 	keepSession = 15 * time.Minute
 	// keepAssertion is the same where there is an assertion.
 	keepAssertion = accessrules.AssertionLifetime / 2
+	// maxInvoices is how many keys of invoices a session tells of: there is no end of them, and what is told and taken note of makes
+	// room for the others.
+	maxInvoices = 16
 	// keptBytes is what is kept, in bytes, roughly.
 	keptBytes = 48 << 20
 )
@@ -37,7 +40,7 @@ type keptKey struct {
 	site    *accessrules.Site
 	choice  *accessrules.Choice
 	subject *accessrules.Profile // that the headers are about, nil for none
-	profile string               // of the path
+	profile string               // of the path, as far as the headers or the session speak of it
 	visited string
 	quiet   bool // about invoice keys
 }
@@ -135,18 +138,34 @@ func (f *forwarder) key(q *accessrules.Query, d *accessrules.Decision, choice *a
 		return key, err
 	}
 	key.quiet = len(q.Caller.InvoiceKeys) > 0 && d.Rule.Open()
+	if len(q.Caller.Roles) > 1 { // of several, that on the profile of the path comes first
+		key.profile = atHand(q.Caller, d.Params.Get("profile"))
+	}
 	if f.gate.Headers {
-		key.profile = d.Params.Get("profile")
 		key.subject, err = f.gate.headers.Subject(q, d)
 	}
 	return key, err
 }
 
+// atHand is the slug of the profile of a path when the caller has a role on it, else "": nobody makes many attachments by naming
+// many profiles.
+func atHand(u *accessrules.User, slug string) string {
+	for i := range u.Roles {
+		if u.Roles[i].Profile.Slug == slug {
+			return u.Roles[i].Profile.Slug
+		}
+	}
+	return ""
+}
+
 // session is what the upstream is told of the caller. A rule that is open to all tells of no invoice (access.md B.7).
 func (key *keptKey) session(now time.Time) accessrules.Session {
-	s := accessrules.Session{User: key.user, Site: key.site, LastVisited: key.visited}
+	s := accessrules.Session{User: key.user, Site: key.site, Profile: key.profile, LastVisited: key.visited}
 	if !key.quiet {
 		s.InvoiceKeys = key.user.Invoices(now)
+		if len(s.InvoiceKeys) > maxInvoices {
+			s.InvoiceKeys = s.InvoiceKeys[:maxInvoices]
+		}
 	}
 	return s
 }

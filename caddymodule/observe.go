@@ -51,7 +51,7 @@ func (g *Gate) attributes(q *accessrules.Query, d *accessrules.Decision, res res
 	}
 	var roles []string
 	for i := range q.Caller.Roles {
-		if r := &q.Caller.Roles[i]; r.Profile.Slug == slug && r.Valid(q.Now) {
+		if r := &q.Caller.Roles[i]; r.Profile.Slug == slug && q.Caller.Holds(r, q.Now) {
 			roles = append(roles, r.Description)
 		}
 	}

@@ -250,7 +250,7 @@ func requestedProfiles(r store.Reader, in *requestInput) ([]int64, error) {
 	return nil, rest.Bad("detail", "One of slug or email is required.")
 }
 
-// createRequested makes the profile that a request is for. The user who has proven its e-mail address manages it.
+// createRequested makes the profile that a request is for. The user who has proven its e-mail address is invited to manage it.
 func (s *Service) createRequested(c *rest.Call, tx *store.Tx, in *requestInput) (int64, error) {
 	n := New{Slug: in.Slug.Value, FullName: in.Slug.Value, Email: in.Email.Value, CreatedBy: c.User.ID}
 	if n.Email == "" {
@@ -262,14 +262,20 @@ func (s *Service) createRequested(c *rest.Call, tx *store.Tx, in *requestInput) 
 	if n.Slug != "" && !directory.ValidName(n.Slug) {
 		return 0, rest.Invalid("slug", `Enter a valid "slug" consisting of letters, numbers, underscores or hyphens.`)
 	}
-	var err error
-	if n.Manager, err = directory.UserOf(tx, directory.Email, n.Email); err != nil {
+	manager, err := directory.UserOf(tx, directory.Email, n.Email)
+	if err != nil {
 		return 0, err
 	}
 	if err := s.Throttle(tx, c.User.ID); err != nil {
 		return 0, err
 	}
-	return s.Create(tx, n)
+	id, err := s.Create(tx, n)
+	if err == nil && manager != 0 && manager != c.User.ID {
+		err = s.InviteManager(tx, id, manager, c.User.ID, in.Message.Value)
+	} else if err == nil && manager != 0 {
+		err = s.AddManager(tx, id, manager)
+	}
+	return id, err
 }
 
 func (s *Service) tellRequest(c *rest.Call, tx *store.Tx, profile, user int64, message string) error {
@@ -328,7 +334,7 @@ func (s *Service) dropAccessible(c *rest.Call, tx *store.Tx, _ *rest.None) (rest
 	if err != nil {
 		return rest.None{}, err
 	}
-	return rest.None{}, s.removeRole(tx, p.ID, user, c.Query.IsBrokerManager())
+	return rest.None{}, s.removeRole(tx, p.ID, user, remover{self: true, broker: c.Query.IsBrokerManager()})
 }
 
 // acceptAccessible answers an invitation by its key.

@@ -50,9 +50,12 @@ func (s *Service) Archive(tx *store.Tx, profile int64, broker bool) error {
 	if err := s.subs.EndAll(tx, profile); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(`DELETE FROM role_answer WHERE profile_id = ?`, profile); err != nil {
+		return err
+	}
 	name := "_archive_" + strconv.FormatInt(profile, 10)
 	_, err = tx.Exec(`UPDATE profile SET slug = ?, email = ?, is_active = 0, full_name = '', phone = '', street_address = '', locality = '',
-		region = '', postal_code = '', country = '', picture = NULL, extra = NULL WHERE id = ?`,
+		region = '', postal_code = '', country = '', picture = NULL, extra = NULL, confirmed_domain = '' WHERE id = ?`,
 		name, name+"@"+s.settings.ArchiveDomain, profile)
 	s.dir.TouchProfile(tx, profile) // its members are read again too
 	return err
@@ -112,7 +115,7 @@ func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
 func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64, broker bool) error {
 	var name string
 	err := r.QueryRow(`SELECT coalesce(min(p.slug), '') FROM role mine JOIN profile p ON p.id = mine.profile_id
-		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND (NOT ? OR p.slug = ?) AND mine.request_key IS NULL AND mine.grant_key IS NULL
+		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND (NOT ? OR p.slug = ?) AND mine.request_key IS NULL AND mine.grant_key IS NULL AND mine.unasked = 0
 			AND (mine.ends_at IS NULL OR mine.ends_at > ?)
 			AND +mine.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
 			AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id

@@ -68,7 +68,7 @@ func TestSlugsThatEndInS(t *testing.T) {
 	)
 }
 
-// Members of a role that asks for one-time passwords are refused at once until they have them.
+// A role that asks for one-time passwords does not count until its holder has them, and nothing else depends on it.
 func TestOTPRequired(t *testing.T) {
 	w := newWorld(t)
 	c := resttest.Case
@@ -77,6 +77,8 @@ func TestOTPRequired(t *testing.T) {
 		c("asked for", "bob", "PATCH /api/profile/broker/roles/describe/contributor", `{"otp_required":true}`, 200, "*"),
 		c("after", "carol", "GET /api/profile/cowork/roles", "", 403, `{"detail":"Permission denied"}`),
 		c("who only asked for the role may act", "pia", "GET /api/users/pia/accessibles", "", 200, "*"),
-		c("frictionless", "carol", "GET /api/profile/cowork", "", 200, "*"),
+		c("frictionless or not", "carol", "GET /api/profile/cowork", "", 403, `{"detail":"Permission denied"}`),
+		c("what is her own", "carol", "GET /api/users/carol/accessibles", "", 200, `~"slug":"cowork"`),
+		c("the role goes whenever she wants", "carol", "DELETE /api/users/carol/accessibles/contributor/cowork", "", 204, ""),
 	)
 }

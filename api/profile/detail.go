@@ -20,6 +20,9 @@ type Detail struct {
 	NickName      *string        `json:"nick_name,omitempty"` // these two of personal profiles only
 	Lang          *string        `json:"lang,omitempty"`
 	Activities    any            `json:"activities"`
+
+	// ConfirmedDomain is the e-mail domain that the broker confirmed to be the profile's.
+	ConfirmedDomain string `json:"confirmed_domain,omitempty"`
 }
 
 // row is what operations need of a profile of the path.
@@ -80,6 +83,9 @@ func (s *Service) detail(c *rest.Call, r store.Reader, id int64) (*Detail, error
 	if d.Subscriptions, err = s.subs.Active(r, id); err != nil {
 		return nil, err
 	}
+	if err := r.QueryRow(`SELECT confirmed_domain FROM profile WHERE id = ?`, id).Scan(&d.ConfirmedDomain); err != nil {
+		return nil, err
+	}
 	if d.Subscriptions == nil {
 		d.Subscriptions = []Subscription{}
 	}
@@ -101,7 +107,7 @@ func providesFor(c *rest.Call, r store.Reader, profile int64) (bool, error) {
 	providers, err := store.Column[int64](r, `SELECT DISTINCT p.profile_id FROM subscription s JOIN plan p ON p.id = s.plan_id
 		WHERE s.profile_id = ? AND s.grant_key IS NULL AND s.request_key IS NULL`, profile)
 	return slices.ContainsFunc(c.User.Roles, func(role accessrules.Role) bool {
-		return (role.Description == Manager || role.Description == Contributor) && role.Valid(c.Query.Now) && slices.Contains(providers, role.Profile.ID)
+		return (role.Description == Manager || role.Description == Contributor) && c.User.Holds(&role, c.Query.Now) && slices.Contains(providers, role.Profile.ID)
 	}), err
 }
 

@@ -72,7 +72,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Post(mine+"/{role}", self, s.requestRoles, rest.Answers(200), rest.Answers(201), rest.Takes(rest.Flag("force", "Makes a profile when there is none.")), user, rest.Keyed()),
 		rest.Get(mine+"/{role}/{profile}", self, s.getAccessible),
 		rest.Post(mine+"/{role}/{profile}", self, s.resendRequest),
-		rest.Delete(mine+"/{role}/{profile}", self, s.dropAccessible),
+		rest.Delete(mine+"/{role}/{profile}", accessrules.SelfFrictionless, s.dropAccessible),
 		rest.Get("/api/users/{user}/profiles", self, s.listConnected, rest.Lists(&connected)),
 		rest.Post("/api/users/{user}/profiles", self, s.createConnected, rest.Answers(200, converted{}), rest.Answers(201, directory.ProfileDetail{}), rest.Takes(rest.Flag("convert_from_personal", "Makes an organization of the personal profile.")), user, rest.Keyed()),
 	}

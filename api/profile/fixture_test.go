@@ -58,6 +58,7 @@ func TestFixtureImplicit(t *testing.T) {
 	w := newWorld(t)
 	c := resttest.Case
 	w.exec(`UPDATE role_description SET implicit_create_on_none = 1 WHERE slug = 'contributor'`)
+	w.exec(`UPDATE profile SET confirmed_domain = 'cowork.example' WHERE slug = 'cowork'`)
 	w.user("new")
 	w.exec(`UPDATE user SET email = 'new@cowork.example' WHERE username = 'new'`)
 	w.exec(`UPDATE contact SET email = 'new@cowork.example' WHERE slug = 'new'`)

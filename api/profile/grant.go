@@ -49,7 +49,7 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.tellGrant(c, tx, id, in.Message.Value); err != nil {
+	if err := s.tellGrant(tx, id, c.User.ID, in.Message.Value); err != nil {
 		return nil, err
 	}
 	if created {
@@ -99,9 +99,22 @@ func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, i
 	return id, true, err
 }
 
+// InviteManager asks a user to manage a profile that somebody else made (decision 68).
+func (s *Service) InviteManager(tx *store.Tx, profile, user, by int64, message string) error {
+	role, err := managerRole(tx)
+	if err != nil {
+		return err
+	}
+	id, _, err := s.GrantRole(tx, Grant{Profile: profile, User: user, Role: role, MustAnswer: true})
+	if err != nil {
+		return err
+	}
+	return s.tellGrant(tx, id, by, message)
+}
+
 // tellGrant emits role_grant_created for a row. Who has no password is asked to create an account first.
-func (s *Service) tellGrant(c *rest.Call, tx *store.Tx, id int64, message string) error {
-	e := notice.RoleGrantCreated{OriginatedBy: notice.ByUser(c.User.ID), Detail: message}
+func (s *Service) tellGrant(tx *store.Tx, id, by int64, message string) error {
+	e := notice.RoleGrantCreated{OriginatedBy: notice.ByUser(by), Detail: message}
 	var name string
 	var password bool
 	err := tx.QueryRow(`SELECT r.profile_id, r.user_id, coalesce(r.grant_key, ''), d.slug, d.title, CASE p.full_name WHEN '' THEN p.slug ELSE p.full_name END,

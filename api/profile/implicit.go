@@ -33,7 +33,12 @@ type settlement struct {
 	accept   []int64        // rows of role to accept
 }
 
-type implicitRole struct{ profile, role int64 }
+// An implicitRole is put in force by its description only where that is the broker's, and the broker confirmed the domain: what a
+// profile says of itself puts nobody on it (decision 68).
+type implicitRole struct {
+	profile, role int64
+	vouched       bool
+}
 
 func (d settlement) empty() bool {
 	return d.personal == nil && len(d.grants) == 0 && len(d.accept) == 0
@@ -53,13 +58,13 @@ func (s *Service) Settle(tx *store.Tx, user int64) error {
 		}
 	}
 	for _, g := range due.grants {
-		if _, _, err := s.GrantRole(tx, Grant{Profile: g.profile, User: user, Role: g.role}); err != nil {
+		if _, _, err := s.GrantRole(tx, Grant{Profile: g.profile, User: user, Role: g.role, MustAnswer: !g.vouched}); err != nil {
 			return err
 		}
 	}
 	if len(due.accept) > 0 {
-		if _, err := tx.Exec(`UPDATE role SET grant_key = NULL WHERE user_id = ? AND grant_key IS NOT NULL
-			AND (SELECT skip_optin_on_grant FROM role_description d WHERE d.id = role.role_description_id) = 1`, user); err != nil {
+		if _, err := tx.Exec(`UPDATE role SET grant_key = NULL, unasked = 1 WHERE user_id = ? AND profile_id IN (SELECT value FROM json_each(?))`,
+			user, store.IDs(due.accept)); err != nil {
 			return err
 		}
 		s.dir.TouchUser(tx, user)
@@ -87,7 +92,7 @@ func (s *Service) due(r store.Reader, user int64) (due settlement, err error) {
 		}
 	}
 	due.accept, err = store.Column[int64](r, `SELECT r.profile_id FROM role r JOIN role_description d ON d.id = r.role_description_id
-		WHERE r.user_id = ? AND r.grant_key IS NOT NULL AND d.skip_optin_on_grant = 1`, user)
+		WHERE r.user_id = ? AND r.grant_key IS NOT NULL AND r.must_answer = 0 AND d.skip_optin_on_grant = 1 AND d.profile_id IS NULL`, user)
 	return due, err
 }
 
@@ -104,14 +109,15 @@ func (s *Service) duePersonal(r store.Reader, user int64, username, name, email 
 	return &New{Slug: username, FullName: name, Email: email, Personal: true, CreatedBy: user, Manager: user}, nil
 }
 
-// dueGrants finds the roles that a verified address opens.
+// dueGrants finds the roles that a verified address opens: on profiles that have it, and on those of its domain that the broker
+// confirmed. On a profile that the user left, or was removed from, there is none.
 func (s *Service) dueGrants(r store.Reader, user int64, email string) ([]implicitRole, error) {
 	_, domain, _ := strings.Cut(email, "@")
 	if s.public[domain] {
 		domain = ""
 	}
 	candidates, err := store.Column[int64](r, `SELECT id FROM (SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? LIMIT ?) AS same
-		UNION ALL SELECT id FROM (SELECT id FROM profile WHERE email_domain = ? AND email_domain <> '' AND is_active = 1 AND id <> ? LIMIT ?) AS near`,
+		UNION ALL SELECT id FROM (SELECT id FROM profile WHERE confirmed_domain = ? AND confirmed_domain <> '' AND is_active = 1 AND id <> ? LIMIT ?) AS near`,
 		email, processorID, maxCandidates, domain, processorID, maxCandidates)
 	if err != nil || len(candidates) == 0 || len(candidates) >= maxCandidates {
 		return nil, err
@@ -120,16 +126,19 @@ func (s *Service) dueGrants(r store.Reader, user int64, email string) ([]implici
 	var grants []implicitRole
 	err = store.Each(r, func(rows *sql.Rows) error {
 		var g implicitRole
-		err := rows.Scan(&g.profile, &g.role)
+		var global bool
+		err := rows.Scan(&g.profile, &g.role, &global, &g.vouched)
+		g.vouched = g.vouched && global
 		if g.role != 0 {
 			grants = append(grants, g)
 		}
 		return err
-	}, `SELECT p.id, coalesce(
-			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id = p.id AND implicit_create_on_none = 1),
-			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id IS NULL AND implicit_create_on_none = 1), 0)
-		FROM profile p WHERE p.id IN (SELECT value FROM json_each(?)) AND p.no_implicit_role = 0
+	}, `SELECT p.id, coalesce(p.own, p.site, 0), p.own IS NULL, p.confirmed_domain <> '' AND p.confirmed_domain = ? FROM (SELECT id, no_implicit_role, confirmed_domain,
+			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id = profile.id AND implicit_create_on_none = 1) AS own,
+			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id IS NULL AND implicit_create_on_none = 1) AS site
+			FROM profile) AS p WHERE p.id IN (SELECT value FROM json_each(?)) AND p.no_implicit_role = 0
 			AND NOT EXISTS (SELECT 1 FROM role r WHERE r.profile_id = p.id AND r.user_id = ?)
-		ORDER BY p.id`, store.IDs(candidates), user)
+			AND NOT EXISTS (SELECT 1 FROM role_answer a WHERE a.profile_id = p.id AND a.user_id = ?)
+		ORDER BY p.id`, domain, store.IDs(candidates), user, user)
 	return grants, err
 }

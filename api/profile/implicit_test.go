@@ -2,11 +2,15 @@ package profile
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
+
+// confirmed is what the broker does about the profiles of the table: those that have an address at cowork.example are its.
+const confirmed = `UPDATE profile SET confirmed_domain = CASE email_domain WHEN 'cowork.example' THEN email_domain ELSE '' END`
 
 func TestImplicitRoles(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -27,6 +31,24 @@ func TestImplicitRoles(t *testing.T) {
 			global(w)
 			w.exec(`UPDATE profile SET email = 'NEW@Cowork.example' WHERE slug = 'acme'`)
 		}, "contributor?/ / contributor?/"},
+		"unconfirmed domain": {global, "/ / /"},
+		"unconfirmed, the very address": {func(w *world) {
+			global(w)
+			w.exec(`UPDATE profile SET email = 'new@cowork.example' WHERE slug = 'acme'`)
+		}, "/ / contributor?/"},
+		"unconfirmed, the very address, no opt-in": {func(w *world) {
+			global(w)
+			w.exec(`UPDATE profile SET email = 'new@cowork.example' WHERE slug = 'acme'`)
+			w.exec(`UPDATE role_description SET skip_optin_on_grant = 1`)
+		}, "/ / contributor?/"},
+		"a local one that needs no opt-in waits all the same": {func(w *world) {
+			local(w, "helper")
+			w.exec(`UPDATE role_description SET skip_optin_on_grant = 1`)
+		}, "helper?/ / /"},
+		"left before": {func(w *world) {
+			global(w)
+			w.exec(`INSERT INTO role_answer SELECT u.id, p.id, 0, 1 FROM user u, profile p WHERE u.username = 'new' AND p.slug = 'cowork'`)
+		}, "/ / /"},
 		"needs no opt-in":     {func(w *world) { global(w); w.exec(`UPDATE role_description SET skip_optin_on_grant = 1`) }, "contributor/ / /"},
 		"opted out":           {func(w *world) { global(w); w.exec(`UPDATE profile SET no_implicit_role = 1 WHERE slug = 'cowork'`) }, "/ / /"},
 		"an archived profile": {func(w *world) { global(w); w.exec(`UPDATE profile SET is_active = 0 WHERE slug = 'cowork'`) }, "/ / /"},
@@ -92,6 +114,9 @@ func TestImplicitRoles(t *testing.T) {
 				w.exec(`UPDATE user SET email = 'new@cowork.example' WHERE username = 'new'`)
 				w.exec(`UPDATE contact SET email = 'new@cowork.example', email_verified_at = 1 WHERE slug = 'new'`)
 				tc.change(w)
+				if !strings.HasPrefix(name, "unconfirmed") {
+					w.exec(confirmed)
+				}
 			})
 			for range 2 { // the second time changes nothing
 				w.Run(t, resttest.Case("list", "new", "GET /api/users/new/accessibles", "", 200, "*"))

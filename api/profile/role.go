@@ -22,17 +22,18 @@ type role struct {
 	Description       sql.NullInt64 // null: a request of no role in particular
 	Slug              string        // of the description
 	Request, Grant    string        // keys; never both
+	Unasked           bool          // in force, though the user was not asked
 	Extra             sql.NullString
 }
 
 func (r *role) active() bool { return r.Request == "" && r.Grant == "" }
 
-const selectRole = `SELECT r.id, r.profile_id, r.user_id, r.role_description_id, coalesce(d.slug, ''), coalesce(r.request_key, ''), coalesce(r.grant_key, ''), r.extra
+const selectRole = `SELECT r.id, r.profile_id, r.user_id, r.role_description_id, coalesce(d.slug, ''), coalesce(r.request_key, ''), coalesce(r.grant_key, ''), r.unasked, r.extra
 FROM role r LEFT JOIN role_description d ON d.id = r.role_description_id `
 
 func scanRole(row *sql.Row) (*role, error) {
 	var r role
-	err := row.Scan(&r.ID, &r.Profile, &r.User, &r.Description, &r.Slug, &r.Request, &r.Grant, &r.Extra)
+	err := row.Scan(&r.ID, &r.Profile, &r.User, &r.Description, &r.Slug, &r.Request, &r.Grant, &r.Unasked, &r.Extra)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -50,7 +51,8 @@ type Grant struct {
 	Profile, User int64
 	Role          int64  // row of role_description
 	AtOnce        bool   // no opt-in: the maker of a profile becomes its manager
-	Invited       bool   // the user was made by this call: the grant waits, whatever the description says
+	Invited       bool   // the user was made by this call: the grant waits until the user is there, whatever the description says
+	MustAnswer    bool   // the grant waits for the user's own answer, whatever the description says
 	Broker        bool   // by a manager of the broker, who may take the last manager away
 	Extra         string // kept with the role when not empty
 }
@@ -59,7 +61,7 @@ type Grant struct {
 // active in the new role, an invitation keeps its key, a request becomes active. Errors: 400 when the last manager of the
 // profile would be demoted (decision 6).
 func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err error) {
-	skip, err := s.skipsOptIn(tx, g)
+	st, err := s.begins(tx, g)
 	if err != nil {
 		return 0, false, err
 	}
@@ -72,14 +74,14 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 
 	if had == nil {
 		key := sql.NullString{String: directory.NewKey(), Valid: true}
-		if skip {
+		if st.inForce {
 			key.Valid = false
 		}
 		if err := dropEnded(tx, g.Profile, g.User); err != nil {
 			return 0, false, err
 		}
-		id, err := tx.Insert(`INSERT INTO role (created_at, profile_id, user_id, role_description_id, grant_key, extra) VALUES (?, ?, ?, ?, ?, ?)`,
-			tx.Now(), g.Profile, g.User, g.Role, key, null(g.Extra))
+		id, err := tx.Insert(`INSERT INTO role (created_at, profile_id, user_id, role_description_id, grant_key, extra, unasked, must_answer)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, tx.Now(), g.Profile, g.User, g.Role, key, null(g.Extra), st.unasked, st.mustAnswer)
 		return id, true, err
 	}
 	if had.active() && had.Slug == Manager && had.Description.Int64 != g.Role {
@@ -87,26 +89,15 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 			return 0, false, err
 		}
 	}
-	grant := null(had.Grant)
+	grant, unasked := null(had.Grant), had.Unasked
 	if g.Invited {
 		grant = null(directory.NewKey())
-	} else if skip {
-		grant = sql.NullString{}
+	} else if st.inForce && had.Grant != "" {
+		grant, unasked = sql.NullString{}, st.unasked
 	}
-	_, err = tx.Exec(`UPDATE role SET request_key = NULL, grant_key = ?, role_description_id = ?, extra = coalesce(?, extra) WHERE id = ?`,
-		grant, g.Role, null(g.Extra), had.ID)
+	_, err = tx.Exec(`UPDATE role SET request_key = NULL, grant_key = ?, role_description_id = ?, extra = coalesce(?, extra), unasked = ? WHERE id = ?`,
+		grant, g.Role, null(g.Extra), unasked, had.ID)
 	return had.ID, false, err
-}
-
-// skipsOptIn reports whether a grant is active at once.
-func (s *Service) skipsOptIn(tx *store.Tx, g Grant) (bool, error) {
-	if g.AtOnce || g.Invited {
-		return g.AtOnce, nil
-	}
-	var skip, own bool
-	err := tx.QueryRow(`SELECT d.skip_optin_on_grant, d.slug = ? AND d.profile_id IS NULL AND p.slug = u.username
-		FROM role_description d, profile p, user u WHERE d.id = ? AND p.id = ? AND u.id = ?`, Manager, g.Role, g.Profile, g.User).Scan(&skip, &own)
-	return skip || own, err
 }
 
 // AddManager makes a user manager of a profile, without an opt-in.
@@ -150,7 +141,7 @@ func (s *Service) requestRole(tx *store.Tx, profile, user int64, description sql
 		return had.ID, requestKept, nil
 
 	case had.Grant != "" && (!description.Valid || description == had.Description):
-		_, err = tx.Exec(`UPDATE role SET grant_key = NULL, created_at = ? WHERE id = ?`, tx.Now(), had.ID)
+		_, err = tx.Exec(`UPDATE role SET grant_key = NULL, created_at = ?, must_answer = 0 WHERE id = ?`, tx.Now(), had.ID)
 		return had.ID, requestAccepted, err
 
 	default:
@@ -196,7 +187,7 @@ func (s *Service) acceptGrant(tx *store.Tx, user int64, key string) (*role, erro
 	}
 	s.dir.TouchUser(tx, user)
 	s.dir.TouchProfile(tx, invited.Profile)
-	_, err = tx.Exec(`UPDATE role SET grant_key = NULL, user_id = ? WHERE id = ?`, user, invited.ID)
+	_, err = tx.Exec(`UPDATE role SET grant_key = NULL, user_id = ?, must_answer = 0 WHERE id = ?`, user, invited.ID)
 	invited.User, invited.Grant = user, ""
 	return invited, err
 }
@@ -219,14 +210,22 @@ func (s *Service) refuseSecondRole(tx *store.Tx, invited *role, user int64) erro
 	return rest.Bad("detail", "You already have a "+title+"role on "+profile+". Please drop this role first if you want to accept a role of "+wanted+" instead.")
 }
 
-// removeRole takes away whatever a user has on a profile: role, invitation or request (profiles.md 9.5, 10.5). Errors: 400 for
-// the last manager and for the role that makes a profile personal, unless it is the broker who asks.
-func (s *Service) removeRole(tx *store.Tx, profile, user int64, broker bool) error {
+// A remover is who takes a role away.
+type remover struct {
+	self   bool // its user, or the broker in the user's name
+	broker bool // a manager of the broker
+}
+
+// removeRole takes away whatever a user has on a profile: role, invitation or request (profiles.md 9.5, 10.5), and keeps what that
+// says of the user's will. Errors: 400 for the last manager and for the role that makes a profile personal, unless it is the
+// broker who asks, or the user was never asked to be manager.
+func (s *Service) removeRole(tx *store.Tx, profile, user int64, by remover) error {
+	broker := by.broker
 	had, err := findRole(tx, profile, user)
 	if err != nil {
 		return err
 	}
-	if had != nil && had.active() && had.Slug == Manager {
+	if had != nil && had.active() && had.Slug == Manager && !(by.self && had.Unasked) {
 		if err := s.keepManager(tx, profile, user, broker); err != nil {
 			return err
 		}
@@ -242,6 +241,11 @@ func (s *Service) removeRole(tx *store.Tx, profile, user int64, broker bool) err
 	}
 	s.dir.TouchUser(tx, user)
 	s.dir.TouchProfile(tx, profile)
+	if by.self || had != nil && had.active() && !had.Unasked {
+		if err := noteAnswer(tx, profile, user, !by.self); err != nil {
+			return err
+		}
+	}
 	_, err = tx.Exec(`DELETE FROM role WHERE profile_id = ? AND user_id = ?`, profile, user)
 	return err
 }

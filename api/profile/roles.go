@@ -266,7 +266,7 @@ func (s *Service) resendGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (*sent, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.tellGrant(c, tx, has.ID, ""); err != nil {
+	if err := s.tellGrant(tx, has.ID, c.User.ID, ""); err != nil {
 		return nil, err
 	}
 	role, err := s.readRole(c, tx, p, has.ID)
@@ -304,5 +304,5 @@ func (s *Service) revokeRole(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.Non
 	if err != nil {
 		return rest.None{}, err
 	}
-	return rest.None{}, s.removeRole(tx, p.ID, user, c.Query.IsBrokerManager())
+	return rest.None{}, s.removeRole(tx, p.ID, user, remover{self: user == c.User.ID, broker: c.Query.IsBrokerManager()})
 }

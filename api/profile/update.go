@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
@@ -25,6 +26,7 @@ type updateInput struct {
 	NoImplicitRole  rest.Opt[bool]            `json:"no_implicit_role"`
 	IsProvider      rest.Opt[bool]            `json:"is_provider"`
 	IsBulkBuyer     rest.Opt[bool]            `json:"is_bulk_buyer"`
+	ConfirmedDomain rest.Opt[string]          `json:"confirmed_domain" in:"blank" validate:"max=253"`
 	Extra           rest.Opt[json.RawMessage] `json:"extra" in:"null"`
 }
 
@@ -39,7 +41,10 @@ func (s *Service) updateProfile(c *rest.Call, tx *store.Tx, in *updateInput) (*D
 	}
 	broker := c.Query.IsBrokerManager()
 	if !broker {
-		in.IsProvider.Given, in.IsBulkBuyer.Given = false, false
+		in.IsProvider.Given, in.IsBulkBuyer.Given, in.ConfirmedDomain.Given = false, false, false
+	}
+	if err := s.confirmDomain(tx, p.ID, in.ConfirmedDomain); err != nil {
+		return nil, err
 	}
 	if err := s.updateUser(c, tx, p, before, in, broker); err != nil {
 		return nil, err
@@ -63,6 +68,24 @@ func (s *Service) updateProfile(c *rest.Call, tx *store.Tx, in *updateInput) (*D
 		d.Message = "Profile was updated."
 	}
 	return d, err
+}
+
+// confirmDomain writes the e-mail domain that the broker confirms to be that of a profile: people with a verified address there get
+// its implicit roles (decision 68). Errors: 400 for what is no domain, and for one of a public mail provider.
+func (s *Service) confirmDomain(tx *store.Tx, profile int64, domain rest.Opt[string]) error {
+	if !domain.Given {
+		return nil
+	}
+	name := strings.ToLower(strings.TrimPrefix(domain.Value, "@"))
+	switch {
+	case name == "":
+	case s.public[name]:
+		return rest.Invalid("confirmed_domain", "Everybody can have an address at this domain.")
+	case strings.Contains(name, "@") || rest.ParseEmail("someone@"+name) == "":
+		return rest.Invalid("confirmed_domain", "Enter a valid domain name.")
+	}
+	_, err := tx.Exec(`UPDATE profile SET confirmed_domain = ? WHERE id = ?`, name, profile)
+	return err
 }
 
 func saveProfile(tx *store.Tx, id int64, before directory.ProfileDetail, in *updateInput) error {

@@ -72,7 +72,7 @@ func inProfile(err error) error {
 
 // Grant subscribes the grantee, and tells the subscription of the first profile and whether any is new. Rows that end later than
 // now are reused, whatever their opt-in; the invitation goes out again. A new one waits for the subscriber to accept, unless the
-// plan skips that and may (decision 32). Errors: 404 when there is no such profile and none is to be made, 400, 429.
+// plan skips that and may (decision 68). Errors: 404 when there is no such profile and none is to be made, 400, 429.
 func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool, err error) {
 	if err := g.To.check(); err != nil {
 		return nil, false, err
@@ -80,8 +80,7 @@ func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool,
 	made := false
 	targets, err := grantees(tx, g.To)
 	if err == nil && len(targets) == 0 {
-		made = true
-		targets, err = s.makeGrantee(tx, g)
+		targets, made, err = s.makeGrantee(tx, g)
 	}
 	if err != nil {
 		return nil, false, err
@@ -115,25 +114,26 @@ func grantees(r store.Reader, g Grantee) ([]int64, error) {
 }
 
 // makeGrantee makes the profile of a grantee who has none: the personal profile of a user who exists, or a new one, with a user
-// when it is personal.
-func (s *Service) makeGrantee(tx *store.Tx, g Grant) ([]int64, error) {
+// when it is personal. The user who has the address of a new organization is invited to manage it. nobodys says that there is
+// nobody yet whose consent would matter: the personal profile of a user opens reading rights over that user (decision 68).
+func (s *Service) makeGrantee(tx *store.Tx, g Grant) (made []int64, nobodys bool, err error) {
 	to := g.To
 	u, err := userOf(tx, to)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	own := to.Type == personal && u != nil
 	switch {
 	case own:
 	case !g.Force && to.Email == "":
-		return nil, rest.Fail(http.StatusNotFound, "Profile "+to.Slug+" does not exist.")
+		return nil, false, rest.Fail(http.StatusNotFound, "Profile "+to.Slug+" does not exist.")
 	case to.Email == "":
-		return nil, rest.Bad("email", "We cannot invite an organization without an e-mail address.")
+		return nil, false, rest.Bad("email", "We cannot invite an organization without an e-mail address.")
 	case to.FullName == "":
-		return nil, inProfile(rest.Invalid("full_name", "This field is required."))
+		return nil, false, inProfile(rest.Invalid("full_name", "This field is required."))
 	}
 	if err := s.throttle(tx, g); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	n := profile.New{Slug: to.Slug, FullName: to.FullName, Email: to.Email, Phone: to.Phone, StreetAddress: to.StreetAddress, Locality: to.Locality,
 		Region: to.Region, PostalCode: to.PostalCode, Country: to.Country, DefaultTimezone: to.DefaultTimezone, CreatedBy: g.By}
@@ -147,25 +147,26 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) ([]int64, error) {
 	case to.Type == personal:
 		if n.Slug == "" {
 			if n.Slug, err = s.dir.ProfileSlug(tx, n.FullName, n.Email); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 		}
 		held, err := directory.HoldersOf(tx, directory.Email, n.Email)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if len(held) > 0 {
 			break // by somebody who has not proven it: the grant waits on the address, and a user may not be made of it
 		}
 		n.Personal = true
 		if n.Manager, err = s.users.NewUser(tx, n.Slug, n.Email, n.FullName); err != nil {
-			return nil, inProfile(err)
+			return nil, false, inProfile(err)
 		}
-	case u != nil:
-		n.Manager = u.id
 	}
 	id, err := s.profiles.Create(tx, n)
-	return []int64{id}, inProfile(err)
+	if err == nil && !own && u != nil {
+		err = s.profiles.InviteManager(tx, id, u.id, g.By, g.Message)
+	}
+	return []int64{id}, !own, inProfile(err)
 }
 
 // throttle counts the profiles that a provider makes whom the broker does not vouch for: anybody can be one (decision 4).
@@ -202,7 +203,7 @@ func userOf(r store.Reader, g Grantee) (*user, error) {
 	return &u, err
 }
 
-// grantTo subscribes a profile. made says that this very call made the profile.
+// grantTo subscribes a profile. made says that this very call made the profile, for nobody who is there.
 func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (sub *Subscription, created bool, err error) {
 	now, p := tx.Now(), g.Plan
 	sub, err = one(tx, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at >= ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, p.ID, now)
@@ -231,16 +232,16 @@ func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (su
 	return sub, created, err
 }
 
-// skipsOptIn reports whether a grant takes effect at once: the plan says so, and the provider is trusted or the subscriber is
-// nobody who could be spied on (decision 32).
+// skipsOptIn reports whether a grant takes effect at once: the plan says so, and the provider is the broker, the subscriber is
+// nobody who could be spied on, or it accepted a grant of that provider and has not ended or declined one since (decision 68).
 func (s *Service) skipsOptIn(r store.Reader, p *Plan, profileID int64, made bool) (bool, error) {
 	if !p.SkipOptinOnGrant || made || p.Provider.Slug == s.dir.Broker() {
 		return p.SkipOptinOnGrant, nil
 	}
-	return store.Exists(r, `SELECT 1 FROM profile WHERE id = ? AND is_provider = 1
+	return store.Exists(r, `SELECT 1 FROM grant_consent WHERE provider_id = ? AND profile_id = ?
 		UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM role JOIN role_description d ON d.id = role.role_description_id JOIN user u ON u.id = role.user_id
 			WHERE role.profile_id = ? AND d.slug = 'manager' AND role.request_key IS NULL AND role.grant_key IS NULL AND (role.ends_at IS NULL OR role.ends_at > ?)
-				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, p.ProfileID, profileID, r.Now())
+				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, p.ProfileID, profileID, profileID, r.Now())
 }
 
 // AcceptGrant accepts a grant in the name of its subscriber (subscriptions.md 6.4). The key is used up. Errors: 404, also for a
@@ -257,10 +258,14 @@ func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64) (*
 }
 
 // Accept clears the grant key of a subscription and tells the provider: its subscriber accepts it, or buys it (subscriptions.md
-// 10.1).
+// 10.1). Later grants of that provider may take effect at once.
 func (s *Service) Accept(tx *store.Tx, sub *Subscription, by int64) error {
 	sub.GrantKey = nil
 	if _, err := tx.Exec(`UPDATE subscription SET grant_key = NULL WHERE id = ?`, sub.ID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`INSERT INTO grant_consent (profile_id, provider_id, accepted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+		sub.ProfileID, sub.ProviderID, tx.Now()); err != nil {
 		return err
 	}
 	s.touch(tx, sub)

@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -109,8 +110,11 @@ func TestGrantManagers(t *testing.T) {
 	const managers = `SELECT p.slug || ':' || u.username || ':' || (u.password LIKE '!%') FROM role r JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id
 		JOIN role_description d ON d.id = r.role_description_id
 		WHERE p.slug IN ('zoe', 'zoe-org', 'kims', 'new-one') AND d.slug = 'manager' AND r.grant_key IS NULL ORDER BY p.id`
-	if got := w.values(managers); got != "zoe:zoe:0 kims:kim:0 new-one:new-one:1" {
+	if got := w.values(managers); got != "zoe:zoe:0 new-one:new-one:1" {
 		t.Errorf("managers: %s", got)
+	}
+	if got := w.values(strings.Replace(managers, "r.grant_key IS NULL", "r.grant_key IS NOT NULL", 1)); got != "kims:kim:0" {
+		t.Errorf("invited to manage an organization of somebody else's making: %s", got)
 	}
 	if got := w.values(`SELECT DISTINCT u.username FROM profile p JOIN user u ON u.id = p.created_by_id`); got != "donny" {
 		t.Errorf("created by %s", got)
@@ -137,7 +141,7 @@ func TestGrantToSeveral(t *testing.T) {
 	}
 }
 
-// The life of grants and requests (subscriptions.md 7.6), and who skips the opt-in (decision 32).
+// The life of grants and requests (subscriptions.md 7.6), and who skips the opt-in (decision 68).
 func TestOptIn(t *testing.T) {
 	for _, test := range []struct {
 		name, as, plan, body string
@@ -146,8 +150,10 @@ func TestOptIn(t *testing.T) {
 	}{
 		{"the plan does not skip it", "donny", "cowork/plans/premium", `{"slug":"xia"}`, true, ""},
 		{"the plan does not, and the profile is new", "donny", "cowork/plans/premium", `{"email":"n@example.com","full_name":"N","type":"personal"}`, true, ""},
-		{"a trusted provider", "donny", "cowork/plans/welcome", `{"slug":"xia"}`, false, ""},
-		{"a provider that is not trusted", "gus", "gym/plans/gym-monthly", `{"slug":"xia"}`, true, ""},
+		{"a provider whom the broker trusts", "donny", "cowork/plans/welcome", `{"slug":"xia"}`, true, ""},
+		{"to the new personal profile of a user", "gus", "gym/plans/gym-monthly", `{"slug":"zoe","type":"personal"}`, true, ""},
+		{"to a new organization of a user", "gus", "gym/plans/gym-monthly", `{"email":"zoe@example.com","full_name":"Zoe & Co","type":"organization"}`, false, ""},
+		{"any provider", "gus", "gym/plans/gym-monthly", `{"slug":"xia"}`, true, ""},
 		{"to a shadow", "gus", "gym/plans/gym-monthly", `{"slug":"ghost"}`, false, ""},
 		{"to a profile whose manager never was there", "gus", "gym/plans/gym-monthly", `{"slug":"xia"}`, false, `UPDATE user SET password = '!' WHERE username = 'xia'`},
 		{"to a profile whose manager was there once", "gus", "gym/plans/gym-monthly", `{"slug":"xia"}`, true, `UPDATE user SET password = '!', last_login = 1 WHERE username = 'xia'`},
@@ -218,4 +224,36 @@ func TestGrantThrottle(t *testing.T) {
 	if got := w.values(`SELECT email FROM profile WHERE email LIKE '%.net' ORDER BY id`); got != "a@example.net c@example.net d@example.net" {
 		t.Errorf("profiles made: %s", got)
 	}
+}
+
+// A subscriber who accepted a grant of a provider is not asked again, until it ends or declines one (decision 68). What the
+// provider ends changes nothing.
+func TestGrantConsent(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	const sales, own = "/api/profile/gym/plans/gym-monthly/subscriptions", "/api/profile/xia/subscriptions"
+	key := func() string {
+		return w.values(`SELECT coalesce(max(grant_key), '') FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE p.slug = 'gym-monthly' AND s.ends_at > ` + strconv.FormatInt(w.Clock.Now().UnixMicro(), 10))
+	}
+	grant := func(name string, waits bool) {
+		t.Helper()
+		w.Clock.Advance(time.Minute)
+		w.Run(t, c(name, "gus", "POST "+sales, `{"profile":{"slug":"xia"}}`, 201, "*"))
+		if got := key(); (got != "") != waits {
+			t.Errorf("%s: the grant waits: %v, want %v", name, got != "", waits)
+		}
+	}
+	ends := func(name, as, path string) {
+		t.Helper()
+		w.Clock.Advance(time.Minute)
+		w.Run(t, c(name, as, "DELETE "+path, "", 204, ""))
+	}
+	grant("the first", true)
+	w.Run(t, c("accept", "xia", "POST "+own+"/accept/"+key(), "", 200, "*"))
+	ends("the provider ends it", "gus", sales+"/xia")
+	grant("after an accepted one", false)
+	ends("the subscriber ends it", "xia", own+"/gym-monthly")
+	grant("after it was ended", true)
+	ends("the subscriber declines", "xia", own+"/gym-monthly")
+	grant("after it was declined", true)
 }

@@ -54,6 +54,9 @@ func (s *Service) deleteOwn(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None
 	if err != nil {
 		return rest.None{}, ignoreNotFound(err)
 	}
+	if _, err := tx.Exec(`DELETE FROM grant_consent WHERE profile_id = ? AND provider_id = ?`, id, p.ProfileID); err != nil {
+		return rest.None{}, err
+	}
 	return rest.None{}, s.Unsubscribe(tx, id, p.ID)
 }
 
