@@ -115,7 +115,10 @@ const (
 	Expired         Reason = "subscription-ended"
 	BalanceDue      Reason = "balance-due"
 	ReadOnlySite    Reason = "read-only"
-	Unavailable     Reason = "unavailable" // facts could not be read: 503
+	Unavailable     Reason = "unavailable"         // facts could not be read: 503
+	AmbiguousPath   Reason = "ambiguous-path"      // upstreams could read it otherwise than the gate: 400
+	LongPath        Reason = "path-too-long"       // 414
+	ForeignTarget   Reason = "foreign-destination" // of a copy or a move: another host
 )
 
 // A Verdict is the answer of a condition.
@@ -145,6 +148,10 @@ func (v Verdict) Status() int {
 		return http.StatusNotFound
 	case Unavailable:
 		return http.StatusServiceUnavailable
+	case AmbiguousPath:
+		return http.StatusBadRequest
+	case LongPath:
+		return http.StatusRequestURITooLong
 	}
 	return http.StatusForbidden
 }

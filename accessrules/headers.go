@@ -252,7 +252,7 @@ func appendPrintable(b []byte, s, more string) []byte {
 // does so on every request, whether headers are on or off (decision 55). h may be nil. Trailers want stripping too.
 //
 // It removes as well what would tell an upstream of another path than the one that is decided on, and returns the methods that the
-// request asks an upstream to take in place of its own, in capitals: see Set.DecideOver.
+// request asks an upstream to take in place of its own, in capitals: see Set.Judge.
 func (h *Headers) Strip(header http.Header) (methods []string) {
 	for name, values := range header {
 		switch {

@@ -99,10 +99,11 @@ func SafeNext(value string) string {
 	if len(path) > 1 && (path[1] == '/' || path[1] == '\\') {
 		return ""
 	}
-	path, err := Clean(path)
-	if err != nil {
+	read, err := Read(path)
+	if err != nil || strings.IndexByte(path, '\\') >= 0 || read.unsure != "" && read.form[1] == '%' { // a page that decodes it once more must not find a host
 		return ""
 	}
+	path = read.form
 	if query == "" {
 		return path
 	}

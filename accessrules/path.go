@@ -5,39 +5,57 @@ import (
 	"unicode/utf8"
 )
 
-// MaxPath is the longest request path that Clean accepts, in bytes.
-const MaxPath = 2048
+// MaxPath is the longest request path that is read, in bytes: a name of 240 characters of nine bytes each, as Chinese ones are when they
+// are encoded, in some folders.
+const MaxPath = 8192
 
 // A PathError is why a request path is refused: it could mean one thing to the gate and another to the upstream.
 type PathError string
 
 func (e PathError) Error() string { return "path: " + string(e) }
 
-// Reasons why Clean refuses a path.
+// Reasons why a path is refused. Those after PathQueryDelimiter are refused by Clean; Read takes them for paths that upstreams may read
+// in several ways.
 const (
 	PathNotAbsolute    PathError = "does not begin with a slash"
 	PathTooLong        PathError = "too long"
 	PathBadEscape      PathError = "malformed percent-encoding"
+	PathControl        PathError = "control character"
+	PathNotUTF8        PathError = "not UTF-8"
+	PathAboveRoot      PathError = "climbs above the root"
+	PathQueryDelimiter PathError = "question mark or number sign"
 	PathDoubleEscape   PathError = "encoded twice"
 	PathSeparator      PathError = "encoded slash, or a backslash"
 	PathParameter      PathError = "semicolon"
-	PathControl        PathError = "control character"
-	PathNotUTF8        PathError = "not UTF-8"
 	PathEncodedDots    PathError = "encoded dot segment"
-	PathAboveRoot      PathError = "climbs above the root"
-	PathQueryDelimiter PathError = "question mark or number sign"
 )
 
-// Clean brings the path of a request, as it came over the wire (url.URL.EscapedPath, or the request target without its query),
-// into the one form in which the gate matches it and in which it must be forwarded, byte for byte. What an upstream makes of
-// that form is what was matched, whether it decodes once, twice or never, merges slashes, resolves dot segments before or after
-// decoding, turns backslashes into slashes, or takes ";x=y" for parameters. access.md B.4.
+// A Path is a path of a request in the two forms that count, which differ in spelling alone: the one that is handed on and the one that
+// rules are matched against. access.md B.4, decision 75.
+type Path struct {
+	form   string    // as it is handed on: what servers read in several ways stays as it came
+	match  string    // one spelling of that too
+	unsure PathError // why upstreams may read it in several ways, "" when they may not
+}
+
+// String is the path as rules are matched against it.
+func (p *Path) String() string { return p.match }
+
+// Form is the path as it is handed on, byte for byte.
+func (p *Path) Form() string { return p.form }
+
+// Unsure is why upstreams may read the path in several ways, "" when they may not.
+func (p *Path) Unsure() PathError { return p.unsure }
+
+// Read brings the path of a request, as it came over the wire (url.URL.EscapedPath, or the request target without its query), into its
+// forms.
 //
 //   - Doubled slashes are merged and dot segments resolved; a trailing slash stays. A path that climbs above the root is refused.
-//   - Encoded letters, digits, "-", ".", "_", "~" and ":" are decoded, so that a literal of a rule has one spelling. Other
-//     encodings stay, in upper case; what may not stand in a path as it is gets encoded.
-//   - Refused: encoded slashes, backslashes in any form, semicolons in any form, control characters, dot segments in encoded
-//     form, anything that would decode to another escape, malformed escapes, text that is not UTF-8, more than MaxPath bytes.
+//   - Encoded letters, digits, "-", ".", "_", "~" and ":" are decoded, so that a literal of a rule has one spelling, whether an upstream
+//     decodes or not. Other encodings stay, in upper case; what may not stand in a path as it is gets encoded.
+//   - Encoded slashes, backslashes, semicolons, encoded dot segments and what decodes to another escape stay as they came: Judge decides
+//     whether all ways to read them come to one.
+//   - Refused: control characters, malformed escapes, text that is not UTF-8, more than MaxPath bytes.
 //
 // Two differences it cannot see. An upstream that ignores the case of letters, trailing dots or trailing blanks of a segment
 // (Windows), or that folds Unicode lookalikes, needs rules that deny by default: no open rule above or beside a guarded one that
@@ -45,17 +63,30 @@ const (
 // is closed.
 //
 // A path that is in that form already comes back as it is, without allocation.
-func Clean(raw string) (string, error) {
+func Read(raw string) (Path, error) {
 	if raw == "" || raw[0] != '/' {
-		return "", PathNotAbsolute
+		return Path{}, PathNotAbsolute
 	}
 	if len(raw) > MaxPath {
-		return "", PathTooLong
+		return Path{}, PathTooLong
 	}
 	if plain(raw) {
-		return raw, nil
+		return Path{form: raw, match: raw}, nil
 	}
-	return canonical(raw)
+	return readRaw(raw)
+}
+
+// Clean is the form in which a path is matched, for those who decode once and act on what they get: it refuses what upstreams may read
+// in several ways.
+func Clean(raw string) (string, error) {
+	p, err := Read(raw)
+	if err == nil && p.unsure != "" {
+		err = p.unsure
+	}
+	if err != nil {
+		return "", err
+	}
+	return p.match, nil
 }
 
 // What a byte of a path is, by itself.
@@ -114,101 +145,157 @@ func plain(path string) bool {
 	return true
 }
 
-// canonical is Clean for paths that are not plain.
-func canonical(raw string) (string, error) {
-	out := append(make([]byte, 0, len(raw)+16), '/')
-	start := 1     // of the segment in out
-	dots := false  // the segment holds an encoded dot
-	twice := false // there is an encoded percent sign
-	high := false  // there are characters beyond ASCII
+// A reader writes the two forms of a path, which have the same segments.
+type reader struct {
+	form, match []byte
+	unsure      PathError
+	dots        bool // the segment holds an encoded dot
+	twice       bool // there is an encoded percent sign
+	high        bool // there are characters beyond ASCII
+}
+
+// readRaw is Read for paths that are not plain.
+func readRaw(raw string) (Path, error) {
+	w := reader{form: append(make([]byte, 0, len(raw)+16), '/'), match: append(make([]byte, 0, len(raw)+16), '/')}
+	start := 1       // of the segment in match
+	from := len("/") // of the segment in raw
 	for i := 1; i < len(raw); i++ {
 		c := raw[i]
-		switch octets[c] {
-		case octetPlain:
-			out = append(out, c)
-		case octetEncode:
-			out = escape(out, c)
-		case octetHigh:
-			high = true
-			out = escape(out, c)
-		case octetControl:
-			return "", PathControl
-		case octetSemi:
-			return "", PathParameter
-		case octetBack:
-			return "", PathSeparator
-		case octetDelimits:
-			return "", PathQueryDelimiter
-		case octetSlash:
-			var err error
-			if out, err = endSegment(out, start, dots, true); err != nil {
-				return "", err
+		if c == '/' {
+			if err := w.endSegment(start, raw[from:i], true); err != nil {
+				return Path{}, err
 			}
-			start, dots = len(out), false
-		case octetEscape:
-			if i+2 >= len(raw) || !hexadecimal(raw[i+1]) || !hexadecimal(raw[i+2]) {
-				return "", PathBadEscape
+			start, from = len(w.match), i+1
+			continue
+		}
+		if c != '%' {
+			if err := w.octet(c); err != nil {
+				return Path{}, err
 			}
-			c = nibble(raw[i+1])<<4 | nibble(raw[i+2])
-			i += 2
-			switch octets[c] {
-			case octetControl:
-				return "", PathControl
-			case octetSemi:
-				return "", PathParameter
-			case octetBack, octetSlash:
-				return "", PathSeparator
-			case octetHigh:
-				high = true
-			case octetEscape:
-				twice = true
-			}
-			if unreserved(c) {
-				dots = dots || c == '.'
-				out = append(out, c)
-			} else {
-				out = escape(out, c)
-			}
+			continue
+		}
+		if i+2 >= len(raw) || !hexadecimal(raw[i+1]) || !hexadecimal(raw[i+2]) {
+			return Path{}, PathBadEscape
+		}
+		if err := w.escaped(nibble(raw[i+1])<<4|nibble(raw[i+2]), raw[i:i+3]); err != nil {
+			return Path{}, err
+		}
+		i += 2
+	}
+	if err := w.endSegment(start, raw[from:], false); err != nil {
+		return Path{}, err
+	}
+	if w.twice && escapesTwice(w.match) {
+		w.doubt(PathDoubleEscape)
+	}
+	if w.high {
+		if err := checkText(w.match); err != nil {
+			return Path{}, err
 		}
 	}
-	out, err := endSegment(out, start, dots, false)
-	switch {
-	case err != nil:
-		return "", err
-	case twice && escapesTwice(out):
-		return "", PathDoubleEscape
-	case high:
-		if err := checkText(out); err != nil {
-			return "", err
-		}
+	return Path{form: string(w.form), match: string(w.match), unsure: w.unsure}, nil
+}
+
+func (w *reader) doubt(why PathError) {
+	if w.unsure == "" {
+		w.unsure = why
 	}
-	return string(out), nil
+}
+
+// octet takes a byte that stands in the path as it is.
+func (w *reader) octet(c byte) error {
+	switch octets[c] {
+	case octetPlain:
+		w.form, w.match = append(w.form, c), append(w.match, c)
+		return nil
+	case octetControl:
+		return PathControl
+	case octetDelimits:
+		return PathQueryDelimiter
+	case octetSemi:
+		w.doubt(PathParameter)
+		w.form, w.match = append(w.form, c), escape(w.match, c)
+		return nil
+	case octetBack:
+		w.doubt(PathSeparator)
+	case octetHigh:
+		w.high = true
+	}
+	if c == '[' || c == ']' { // browsers leave them, and so does net/url
+		w.form = append(w.form, c)
+	} else {
+		w.form = escape(w.form, c)
+	}
+	w.match = escape(w.match, c)
+	return nil
+}
+
+// escaped takes a byte that was encoded, and how.
+func (w *reader) escaped(c byte, as string) error {
+	switch octets[c] {
+	case octetControl:
+		return PathControl
+	case octetSemi:
+		w.doubt(PathParameter)
+		w.form, w.match = append(w.form, as...), escape(w.match, c)
+		return nil
+	case octetBack, octetSlash:
+		w.doubt(PathSeparator)
+		w.form, w.match = append(w.form, as...), escape(w.match, c)
+		return nil
+	case octetHigh:
+		w.high = true
+	case octetEscape:
+		w.twice = true
+	}
+	if unreserved(c) {
+		w.dots = w.dots || c == '.'
+		w.form, w.match = append(w.form, c), append(w.match, c)
+		return nil
+	}
+	w.form, w.match = escape(w.form, c), escape(w.match, c)
+	return nil
 }
 
 // endSegment finishes the segment that begins at start: an empty one is dropped, a dot segment resolved, any other one gets its
-// slash when one follows.
-func endSegment(out []byte, start int, dots, slash bool) ([]byte, error) {
-	switch seg := out[start:]; {
+// slash when one follows. A dot segment that is not written out stays, encoded, since only some resolve it.
+func (w *reader) endSegment(start int, raw string, slash bool) error {
+	seg, dots := w.match[start:], w.dots
+	w.dots = false
+	dotted := string(seg) == "." || string(seg) == ".."
+	switch {
 	case len(seg) == 0:
-		return out, nil
-	case string(seg) != "." && string(seg) != "..":
-		if slash {
-			out = append(out, '/')
+		return nil
+	case dotted && dots:
+		w.doubt(PathEncodedDots)
+		w.form = append(lastSegment(w.form), raw...)
+		w.match = w.match[:start]
+		for range len(seg) {
+			w.match = escape(w.match, '.')
 		}
-		return out, nil
-	case dots:
-		return nil, PathEncodedDots
-	case len(seg) == 1:
-		return out[:start], nil
+	case dotted:
+		w.match, w.form = w.match[:start], lastSegment(w.form)
+		if len(seg) == 1 {
+			return nil
+		}
+		if start == 1 {
+			return PathAboveRoot
+		}
+		w.match, w.form = lastSegment(w.match[:start-1]), lastSegment(w.form[:len(w.form)-1])
+		return nil
 	}
-	if start == 1 {
-		return nil, PathAboveRoot
+	if slash {
+		w.match, w.form = append(w.match, '/'), append(w.form, '/')
 	}
-	out = out[:start-1] // without the slash
-	for out[len(out)-1] != '/' {
-		out = out[:len(out)-1]
+	return nil
+}
+
+// lastSegment cuts off what is behind the last slash.
+func lastSegment(path []byte) []byte {
+	for path[len(path)-1] != '/' {
+		path = path[:len(path)-1]
 	}
-	return out, nil
+	return path
 }
 
 // escapesTwice reports whether a canonical path decodes to something that decodes once more. Hexadecimal digits are never

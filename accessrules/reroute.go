@@ -55,19 +55,3 @@ func StripUpgrade(r *http.Request) {
 func isWebSocket(upgrade string) bool {
 	return len(upgrade) == len("websocket") && capitals(upgrade) == "WEBSOCKET"
 }
-
-// DecideOver is Decide for a request that asks upstreams for other methods too, as Strip returns them: it must be admitted with each.
-func (s *Set) DecideOver(q *Query, path string, methods []string) Decision {
-	d := s.Decide(q, path)
-	for _, method := range methods {
-		if !d.Verdict.OK() {
-			break
-		}
-		other := *q
-		other.Method = method
-		if o := s.Decide(&other, path); !o.Verdict.OK() {
-			return o
-		}
-	}
-	return d
-}

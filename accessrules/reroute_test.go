@@ -52,8 +52,8 @@ func TestStripRerouting(t *testing.T) {
 	}
 }
 
-// TestDecideOver admits a request with the methods that it asks for, or not at all.
-func TestDecideOver(t *testing.T) {
+// TestJudgeMethods admits a request with the methods that it asks for, or not at all.
+func TestJudgeMethods(t *testing.T) {
 	w := sampleWorld("current")
 	m := w.facts()
 	set, err := accessrules.Compile([]accessrules.Rule{
@@ -77,7 +77,11 @@ func TestDecideOver(t *testing.T) {
 		{"member", "GET", []string{"DELETE"}, accessrules.Passed},
 	} {
 		q := m.query(test.user, test.method)
-		if d := set.DecideOver(q, "/acme/x", test.over); d.Verdict.Reason != test.want || q.Method != test.method {
+		path, err := accessrules.Read("/acme/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := set.Judge(q, &accessrules.Asked{Path: path, Methods: test.over}); d.Verdict.Reason != test.want || q.Method != test.method {
 			t.Errorf("%+v: %+v", test, d.Verdict)
 		}
 	}

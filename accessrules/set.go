@@ -155,22 +155,43 @@ func (s *Set) Match(method, path string) (int, Params) {
 	if rank == noRank {
 		return -1, nil
 	}
+	return int(rank), s.paramsOf(rank, path)
+}
+
+// paramsOf are the parameters that a path gives a rule, decoded, as far as the path goes.
+func (s *Set) paramsOf(rank int32, path string) Params {
 	placed := s.params[rank]
 	if len(placed) == 0 {
-		return int(rank), nil
+		return nil
 	}
 	params := make(Params, 0, len(placed))
 	for at := 0; len(params) < len(placed); at++ {
 		var value string
-		value, path = cutSegment(path)
+		if value, path = cutSegment(path); value == "" {
+			break
+		}
 		if next := placed[len(params)]; next.at == at {
 			if strings.IndexByte(value, '%') >= 0 {
-				value, _ = url.PathUnescape(value) // Clean refused what is malformed
+				value, _ = url.PathUnescape(value) // Read refused what is malformed
 			}
 			params = append(params, Param{next.name, value})
 		}
 	}
-	return int(rank), params
+	return params
+}
+
+// oneRule reports whether all paths come to the same rule, or to none.
+func (s *Set) oneRule(method string) bool {
+	root := &s.tree(method).nodes[0]
+	return root.rank == root.best
+}
+
+// below are the rules that decide on some path below a path, in order.
+func (s *Set) below(method, path string) (ranks []int32) {
+	t := s.tree(method)
+	t.below(0, path, t.find(0, path, noRank), &ranks)
+	slices.Sort(ranks)
+	return ranks
 }
 
 // skipped are the rules before the one that decides whose path matches, and that are for other methods.
@@ -245,6 +266,8 @@ type Decision struct {
 	Params  Params
 	Verdict Verdict
 	Failed  int // which condition of Rule did not hold, -1 when all did or there is no rule
+	// Beside are other rules that admitted other paths of the same request: what they ask of an admitted request holds too.
+	Beside []*Rule
 }
 
 // Decide answers a request for a path in the form that Clean gives. The first rule whose path matches decides, and all of its
@@ -256,7 +279,12 @@ func (s *Set) Decide(q *Query, path string) Decision {
 	if index < 0 {
 		return Decision{Index: -1, Verdict: Verdict{Reason: NoRule}, Failed: -1}
 	}
-	d := Decision{Rule: &s.rules[index], Index: index, Params: params, Failed: -1}
+	return s.check(q, Decision{Rule: &s.rules[index], Index: index, Params: params})
+}
+
+// check checks the conditions of the rule of a decision.
+func (s *Set) check(q *Query, d Decision) Decision {
+	q.Params, d.Failed = d.Params, -1
 	for i, c := range d.Rule.Conditions {
 		if d.Verdict = c.Check(q); !d.Verdict.OK() {
 			d.Failed = i

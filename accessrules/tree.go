@@ -21,9 +21,10 @@ func newTree() *tree {
 
 // A node is where some patterns stand after their first segments.
 type node struct {
-	rank  int32 // of the rule whose pattern ends here
-	best  int32 // the least rank here and below
-	param int32 // where a parameter leads; 0: nowhere
+	rank  int32   // of the rule whose pattern ends here
+	best  int32   // the least rank here and below
+	param int32   // where a parameter leads; 0: nowhere
+	kids  []int32 // where literals lead
 }
 
 // An edge leads from a node by a literal.
@@ -74,6 +75,7 @@ func (t *tree) literal(from int32, label string) int32 {
 	}
 	e := edge{label: label, from: from, to: t.grow()}
 	t.put(e)
+	t.nodes[from].kids = append(t.nodes[from].kids, e.to)
 	return e.to
 }
 
@@ -133,6 +135,33 @@ func (t *tree) find(at int32, path string, best int32) int32 {
 		best = t.find(n.param, rest, best)
 	}
 	return best
+}
+
+// below adds the ranks, less than best, of rules for paths below the one that leads on from a node.
+func (t *tree) below(at int32, path string, best int32, ranks *[]int32) {
+	n := &t.nodes[at]
+	if n.best >= best {
+		return
+	}
+	if label, rest := cutSegment(path); label != "" {
+		if to := t.follow(at, label); to != 0 {
+			t.below(to, rest, best, ranks)
+		}
+		if n.param != 0 {
+			t.below(n.param, rest, best, ranks)
+		}
+		return
+	}
+	if n.rank < best {
+		*ranks = append(*ranks, n.rank)
+		best = n.rank
+	}
+	for _, to := range n.kids {
+		t.below(to, "", best, ranks)
+	}
+	if n.param != 0 {
+		t.below(n.param, "", best, ranks)
+	}
 }
 
 // cutSegment cuts the first segment off a path, "" at its end.

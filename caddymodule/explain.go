@@ -33,6 +33,7 @@ type explanation struct {
 	Gate       string           `json:"gate,omitempty"`     // that the request comes to
 	Endpoint   string           `json:"endpoint,omitempty"` // of the API, in place of a gate
 	Path       string           `json:"path,omitempty"`     // as it is matched and passed on
+	Paths      []explainedPath  `json:"paths,omitempty"`    // that are judged, where there are several
 	Reason     string           `json:"reason,omitempty"`   // of a refusal
 	Note       string           `json:"note,omitempty"`     // what else decides
 	Rule       *explainedRule   `json:"rule,omitempty"`     // that decides
@@ -71,6 +72,15 @@ type explainedRule struct {
 	Methods []string `json:"methods,omitempty"`
 	Source  string   `json:"source,omitempty"` // where it was written: "Caddyfile:12" or "api"
 	Text    string   `json:"text"`
+}
+
+// explainedPath is one of the paths of a request.
+type explainedPath struct {
+	Kind   string         `json:"kind"` // "sent", "at hand", "behind a script", "destination", "below"
+	Path   string         `json:"path"`
+	Result result         `json:"result"`
+	Reason string         `json:"reason,omitempty"`
+	Rule   *explainedRule `json:"rule,omitempty"`
 }
 
 type outcome struct {
@@ -186,26 +196,72 @@ func (e *explanation) ofAPI(a *App, q *accessrules.Query, r *http.Request) {
 // ofGate explains a request that comes to a gate. Error: facts could not be read.
 func (e *explanation) ofGate(g *Gate, q *accessrules.Query, r *http.Request) error {
 	e.Gate = g.Name
-	path, err := accessrules.Clean(r.URL.EscapedPath())
+	ask, err := g.asks(r, q.Method, nil)
 	if err != nil {
-		e.Result, e.Reason, e.Note = resultRefused, string(reasonAmbiguous), err.Error()
-		e.Answer = &answers{Program: http.StatusBadRequest, Browser: http.StatusBadRequest}
+		e.unclear(verdictOf(err))
 		return nil
 	}
-	d := e.byRule(g.live.Set(), q, path)
+	hand(r, &ask.Asked)
+	d := e.judge(g, q, &ask.Asked)
 	switch {
+	case d.Verdict.Reason == accessrules.AmbiguousPath:
+		e.unclear(d.Verdict)
+		return nil
 	case d.Verdict.OK() && !d.Rule.Forward:
 		e.Note = "the next handler answers it, without a session (local)"
 		return nil
 	case d.Verdict.OK():
 		e.Upstream, err = g.receives(q, d)
 		return err
-	case len(g.app.Pages) > 0 && g.app.reachable(path):
+	case g.pageAsked(q, &ask.Asked):
 		e.Result, e.Note = resultPage, "it is a page that cures refusals: everybody may go there, without identity"
 		return nil
 	}
 	e.Answer = g.answers(q, d, r)
 	return nil
+}
+
+// judge explains what a gate makes of all paths of a request.
+func (e *explanation) judge(g *Gate, q *accessrules.Query, a *accessrules.Asked) *accessrules.Decision {
+	set := g.live.Set()
+	a.Note = func(j accessrules.Judged) {
+		one := explainedPath{Kind: j.Kind, Path: j.Path, Result: resultOf(j.Decision.Verdict), Reason: string(j.Decision.Verdict.Reason)}
+		if j.Decision.Rule != nil {
+			one.Rule = ruleOf(set, j.Decision.Index)
+		}
+		e.Paths = append(e.Paths, one)
+	}
+	d := set.Judge(q, a)
+	if d.Verdict.Reason == accessrules.AmbiguousPath {
+		e.Path = a.Path.String()
+		return &d
+	}
+	at := 0
+	for i := range e.Paths {
+		if rule := e.Paths[i].Rule; rule != nil && d.Rule != nil && rule.Number == d.Index+1 {
+			at = i
+			break
+		}
+	}
+	if path := e.Paths[at].Path; e.Paths[at].Kind != accessrules.PathBelow {
+		e.byRule(set, q, path)
+	} else {
+		e.Rule, e.Conditions = e.Paths[at].Rule, told(accessrules.ExplainCondition(accessrules.All(d.Rule.Conditions...), q))
+	}
+	e.Path, e.Result, e.Reason = a.Path.String(), resultOf(d.Verdict), string(d.Verdict.Reason)
+	if len(e.Paths) == 1 {
+		e.Paths = nil
+	}
+	return &d
+}
+
+// unclear tells of paths that cannot be decided on.
+func (e *explanation) unclear(v accessrules.Verdict) {
+	e.Result, e.Reason = resultRefused, string(v.Reason)
+	if v.Err != nil {
+		e.Note = v.Err.Error()
+	}
+	e.Answer = &answers{Program: v.Status(), Browser: v.Status()}
 }
 
 // byRule explains what a set of rules makes of a path.
@@ -246,7 +302,7 @@ func (g *Gate) answers(q *accessrules.Query, d *accessrules.Decision, r *http.Re
 	var target string
 	_, out.Program, _ = g.answer(&program, d)
 	if _, out.Browser, target = g.answer(&browser, d); target != "" {
-		out.Browser, out.Page = http.StatusFound, accessrules.NextFrom(target, g.app.origin(r), r.URL.RequestURI())
+		out.Browser, out.Page = http.StatusFound, accessrules.NextFrom(target, g.app.origin(r), sentURI(r))
 	}
 	return &out
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +61,14 @@ type Gate struct {
 	// Sources are the places in the Caddyfile of words whose values are read when Caddy starts, for its errors.
 	Sources sources `json:"sources,omitempty"`
 
+	// Stripped are prefixes that a handler before the gate takes off paths, as `handle_path /shop/*` and `uri strip_prefix /shop` do: of
+	// a request for one of them and what is at hand, only what is at hand is decided on. Default: none, and both are.
+	Stripped []string `json:"stripped,omitempty"`
+
+	// Scripts are endings of files, besides php, phtml and phar, that are run with the rest of the path as its information: that rest is
+	// decided on as well. `off` alone: none are. Default: those three.
+	Scripts []string `json:"scripts,omitempty"`
+
 	// PreflightDeny asks for identity even from a CORS preflight. Default: a preflight passes, without identity.
 	PreflightDeny bool `json:"preflight_deny,omitempty"`
 
@@ -70,6 +77,7 @@ type Gate struct {
 	headers *accessrules.Headers
 	upward  *forwarder
 	meter   meter
+	scripts accessrules.Scripts
 	dials   map[string]string // of Upstreams: host and port
 	logger  *zap.Logger
 }
@@ -106,6 +114,9 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 		return errors.New("rules_from api: a gate with rules of its own, or with a name, does not take those of the API alone")
 	}
 	if g.dials, err = dialAddresses(g.Upstreams); err != nil {
+		return err
+	}
+	if err := g.readPaths(); err != nil {
 		return err
 	}
 	rules := make([]accessrules.Rule, len(g.Rules))
@@ -160,8 +171,8 @@ func (g *Gate) warnOfKey() {
 	}
 }
 
-// ServeHTTP decides on a request (access.md B.5): identify, match, check, strip, attach, pass on.
-func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+// handle decides on a request (access.md B.5): identify, match, check, strip, attach, pass on.
+func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if !g.app.admit(r) {
 		return caddyhttp.Error(http.StatusForbidden, errDemo)
 	}
@@ -171,28 +182,26 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		Page:     isPage(r.Header["Accept"]),
 		ReadOnly: g.app.DisableUpdates,
 	}
-	d := accessrules.Decision{Index: -1, Failed: -1}
-	path, err := accessrules.Clean(r.URL.EscapedPath())
 	var ok bool
-	if q.Method, ok = accessrules.Method(r); !ok && err == nil {
-		err = errTunnel
+	if q.Method, ok = accessrules.Method(r); !ok {
+		return g.unclear(w, r, &q, errTunnel)
 	}
-	if err != nil {
-		d.Verdict.Reason = reasonAmbiguous
-		g.observe(r, &q, &d, resultRefused)
-		return g.ambiguous(w, r, err)
-	}
-	setPath(r, path)
 	methods := g.headers.Strip(r.Header)
+	ask, err := g.asks(r, q.Method, methods)
+	if err != nil {
+		return g.unclear(w, r, &q, err)
+	}
+	hand(r, &ask.Asked)
 	accessrules.StripUpgrade(r)
 	r.Trailer = nil // it fills up while the body is read, after all checks; whoever passes a request on may drop it (RFC 9110 6.5)
 	if len(g.dials) > 0 {
 		g.choose(r)
 	}
-	if g.Assertion != nil && path == jwksPath {
+	if g.Assertion != nil && ask.Path.String() == jwksPath {
 		g.app.serveJWKS(w, r)
 		return nil
 	}
+	d := accessrules.Decision{Index: -1, Failed: -1}
 	if preflight(r) && !g.PreflightDeny && len(methods) == 0 {
 		g.upward.anonymous(r)
 		g.observe(r, &q, &d, resultPreflight)
@@ -203,7 +212,6 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		g.observe(r, &q, &d, resultUnavailable)
 		return g.refuse(w, r, &q, &d)
 	}
-	ask := asked{method: q.Method, path: path, methods: methods}
 	id, err := g.app.site.Directory.Identify(r)
 	if err != nil {
 		d.Verdict = badIdentity(err)
@@ -230,7 +238,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		}
 		return g.serve(w, r, next, &ask, &id, &d)
 	}
-	if len(g.app.Pages) > 0 && g.app.reachable(path) { // everybody, or the cure would be refused too; without identity
+	if g.pageAsked(&q, &ask.Asked) {
 		g.upward.anonymous(r)
 		g.observe(r, &q, &d, resultPage)
 		return next.ServeHTTP(w, r)
@@ -241,7 +249,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 
 // decide is what the rules in force say.
 func (g *Gate) decide(q *accessrules.Query, a *asked) accessrules.Decision {
-	return g.live.Set().DecideOver(q, a.path, a.methods)
+	return g.live.Set().Judge(q, &a.Asked)
 }
 
 // isPage reports whether a request is a page navigation.
@@ -250,21 +258,6 @@ func isPage(accept []string) bool {
 		return accessrules.IsPage(accept[0])
 	}
 	return accessrules.IsPage(strings.Join(accept, ","))
-}
-
-// setPath makes the request carry the path that was matched, and no other form of it.
-func setPath(r *http.Request, cleaned string) {
-	if r.URL.RawPath == "" && r.URL.Path == cleaned {
-		return
-	}
-	plain, err := url.PathUnescape(cleaned)
-	if err != nil {
-		plain = cleaned // never: Clean refused what is malformed
-	}
-	r.URL.Path, r.URL.RawPath = plain, ""
-	if plain != cleaned {
-		r.URL.RawPath = cleaned
-	}
 }
 
 // preflight reports whether a request is a CORS preflight (decision 60).

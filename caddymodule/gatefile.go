@@ -1,11 +1,14 @@
 package caddymodule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
 )
 
 func init() {
@@ -43,6 +46,8 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //			user|email|name|profile|roles|plan <name>|off
 //		}
 //		preflight pass|deny
+//		stripped <prefix>...
+//		scripts <ext>...|off
 //	}
 //
 // Rules are tried in the order written; the first whose path and method match decides; all its conditions must hold; what no rule
@@ -75,7 +80,8 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // another. `session` says how the upstream learns who is there (default: jwt, signed with the site's own key); the key is
 // a placeholder, {env.NAME} or {file./path}, for at least 32 bytes. `assertion` adds a token that is verified with the keys at /.well-known/jwks.json. `headers` adds
 // identity headers; incoming copies are stripped with and without it. `preflight deny` asks for identity even from a CORS
-// preflight.
+// preflight. `stripped` says which prefixes handlers before the gate take off paths. `scripts` adds endings of files behind which a
+// path of its own may stand.
 func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
@@ -96,7 +102,7 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		seen[word] = true
 		parse, ok := gateWords[word]
 		if !ok {
-			return d.Errf("unrecognized subdirective %q: write one of rule, rules, upstream, session, assertion, headers, preflight", word)
+			return d.Errf("unrecognized subdirective %q: write one of rule, rules, upstream, session, assertion, headers, preflight, stripped, scripts", word)
 		}
 		if err := parse(g, d); err != nil {
 			return err
@@ -167,6 +173,27 @@ var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
 			return d.Errf("preflight is either pass or deny, not %q", v)
 		}
 		g.PreflightDeny = v == "deny"
+		return nil
+	},
+	"stripped": func(g *Gate, d *caddyfile.Dispenser) error {
+		if g.Stripped = d.RemainingArgs(); len(g.Stripped) == 0 {
+			return d.Err("which prefixes handlers before the gate take off is missing: write `stripped <prefix>...`, as in `stripped /shop`")
+		}
+		for _, prefix := range g.Stripped {
+			if _, err := checkStripped(prefix); err != nil {
+				return d.WrapErr(err)
+			}
+		}
+		return nil
+	},
+	"scripts": func(g *Gate, d *caddyfile.Dispenser) error {
+		g.Scripts = d.RemainingArgs()
+		if len(g.Scripts) == 0 || len(g.Scripts) > 1 && slices.Contains(g.Scripts, "off") {
+			return d.Err("scripts are endings of files, or none: write `scripts <ext>...` or `scripts off`")
+		}
+		if _, err := accessrules.NewScripts(g.Scripts); err != nil {
+			return d.Errf("scripts: %v", err)
+		}
 		return nil
 	},
 }

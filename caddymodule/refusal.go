@@ -20,6 +20,9 @@ import (
 // one is configured; a page without a cure goes to handle_errors, if the site has some; everybody else gets JSON. A rule may
 // have it otherwise.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Query, d *accessrules.Decision) error {
+	if d.Verdict.Reason == accessrules.AmbiguousPath {
+		return g.ambiguous(w, r, d.Verdict)
+	}
 	g.debug("refused", zap.String("path", r.URL.Path), zap.String("reason", string(d.Verdict.Reason)), zap.Error(d.Verdict.Err))
 	if d.Verdict.Reason == accessrules.NotActivated {
 		g.app.service.NotActivated(q.Caller)
@@ -43,7 +46,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 				g.logger.Warn("a plan could not be put into a cart", zap.String("plan", v.Cart), zap.Error(err))
 			}
 		}
-		h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), r.URL.RequestURI()))
+		h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), sentURI(r)))
 		w.WriteHeader(http.StatusFound)
 		return nil
 	}
@@ -130,18 +133,20 @@ func refusal(r *http.Request, v accessrules.Verdict) string {
 	return "Permission denied"
 }
 
-// reasonAmbiguous is the reason of requests that are refused before a rule is looked for.
-const reasonAmbiguous accessrules.Reason = "ambiguous-path"
-
-// ambiguous answers a request that could mean one thing to the gate and another to the upstream.
-func (g *Gate) ambiguous(w http.ResponseWriter, r *http.Request, err error) error {
+// ambiguous answers a request whose paths cannot be decided on: it could mean one thing to the gate and another to the upstream.
+func (g *Gate) ambiguous(w http.ResponseWriter, r *http.Request, v accessrules.Verdict) error {
 	detail := "The path of this request is ambiguous."
-	if errors.Is(err, errTunnel) {
+	switch {
+	case errors.Is(v.Err, errTunnel):
 		detail = "There are no tunnels here."
+	case v.Reason == accessrules.LongPath:
+		detail = "The path of this request is too long."
+	case v.Reason == accessrules.ForeignTarget:
+		detail = "The destination of this request is not a path of this host."
 	}
-	g.debug("ambiguous path", zap.String("uri", r.RequestURI), zap.Error(err))
+	g.debug("ambiguous path", zap.String("uri", r.RequestURI), zap.String("reason", string(v.Reason)), zap.Error(v.Err))
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
-	_, err = w.Write([]byte(`{"detail":"` + detail + `","reason":"` + string(reasonAmbiguous) + `"}`))
+	w.WriteHeader(v.Status())
+	_, err := w.Write([]byte(`{"detail":"` + detail + `","reason":"` + string(v.Reason) + `"}`))
 	return err
 }

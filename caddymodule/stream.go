@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,9 +43,8 @@ type stream struct {
 
 // asked is what a request asks for: what the rules decide on.
 type asked struct {
-	method  string
-	path    string
-	methods []string // others that it asks the upstream for
+	method string
+	accessrules.Asked
 }
 
 // toldUser is who the upstream was told that the caller is, zero for nobody.
@@ -103,7 +103,7 @@ func newStreams() *streams {
 
 // serve passes an admitted request on, and aborts it when the access to it ends.
 func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, a *asked, id *directory.Identity, d *accessrules.Decision) error {
-	if d.Rule.Keep {
+	if d.Rule.Keep && !slices.ContainsFunc(d.Beside, func(r *accessrules.Rule) bool { return !r.Keep }) {
 		return next.ServeHTTP(w, r)
 	}
 	s := g.app.streams.begin(g, a, id, d)

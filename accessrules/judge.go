@@ -1,0 +1,176 @@
+package accessrules
+
+import (
+	"slices"
+)
+
+// Asked is all that a request asks for: every path that something behind the gate may act on, and every method (decision 75).
+type Asked struct {
+	Path        Path     // the one at hand
+	Rewritten   bool     // a handler before the gate made it of the one that was sent
+	Sent        Path     // the one that was sent, when Rewritten
+	Behind      *Path    // what a handler before the gate found behind a script, nil for nothing
+	Destination *Path    // of a copy or a move, nil for none
+	Methods     []string // other ones that upstreams may take in place of the request's
+	Deep        bool     // what is asked for is done to everything below, too
+	Scripts     Scripts  // behind which a path of its own may stand
+	Note        func(Judged)
+}
+
+// Judged is one of the paths of a request, and what became of it.
+type Judged struct {
+	Kind     string // "sent", "at hand", "behind a script", "destination", "below"
+	Path     string
+	Decision Decision
+}
+
+// Kinds of paths.
+const (
+	PathSent        = "sent"
+	PathAtHand      = "at hand"
+	PathBehind      = "behind a script"
+	PathDestination = "destination"
+	PathBelow       = "below"
+)
+
+// Judge answers a request that asks for several paths or methods: each of them must be admitted. For a path that a rewrite made, no rule
+// is no refusal, since a rule admits the one that was sent; a rule that refuses refuses. Of several rules that admit, the first in the
+// order of the set counts for what the upstream is told; the others are in Beside. It sets q.Params to the parameters of that rule.
+func (s *Set) Judge(q *Query, a *Asked) Decision {
+	d := s.judge(q, a)
+	for _, method := range a.Methods {
+		if !d.Verdict.OK() {
+			break
+		}
+		other := *q
+		other.Method = method
+		switch o := s.judge(&other, a); {
+		case !o.Verdict.OK():
+			d = o
+		case o.Rule != d.Rule && !slices.Contains(d.Beside, o.Rule):
+			d.Beside = append(d.Beside, o.Rule)
+		}
+	}
+	q.Params = d.Params
+	return d
+}
+
+func (s *Set) judge(q *Query, a *Asked) Decision {
+	j := judging{s: s, q: q, a: a}
+	if !a.Rewritten {
+		j.path(PathSent, &a.Path, false)
+	} else {
+		j.path(PathSent, &a.Sent, false)
+		j.path(PathAtHand, &a.Path, true)
+	}
+	if a.Behind != nil {
+		j.path(PathBehind, a.Behind, true)
+	}
+	if a.Destination != nil {
+		j.path(PathDestination, a.Destination, false)
+	}
+	return j.Decision
+}
+
+// judging is what came of the paths so far.
+type judging struct {
+	s *Set
+	q *Query
+	a *Asked
+	Decision
+	any, refused bool
+}
+
+// path judges a path in all its readings, and those that stand behind a script or below.
+func (j *judging) path(kind string, p *Path, made bool) {
+	if j.refused {
+		return
+	}
+	if p.unsure == "" || j.s.oneRule(j.q.Method) {
+		j.take(kind, p.match, j.s.Decide(j.q, p.match), made)
+		j.further(p.match, made)
+		return
+	}
+	list, ok := p.readings()
+	if !ok {
+		j.take(kind, p.match, ambiguous(), made)
+		return
+	}
+	first := j.s.Decide(j.q, p.match)
+	for _, other := range list[1:] {
+		if d := j.s.Decide(j.q, other); !alike(&first, &d) {
+			first = ambiguous()
+			break
+		}
+	}
+	j.take(kind, p.match, first, made)
+	for _, one := range list {
+		j.further(one, made)
+	}
+}
+
+func ambiguous() Decision {
+	return Decision{Index: -1, Failed: -1, Verdict: Verdict{Reason: AmbiguousPath}}
+}
+
+// alike reports whether two readings of a path come to the same.
+func alike(a, b *Decision) bool {
+	if a.Index == b.Index && slices.Equal(a.Params, b.Params) {
+		return true
+	}
+	return !a.Verdict.OK() && a.Verdict.Reason == b.Verdict.Reason
+}
+
+// further judges what stands behind the scripts of a path, and what is below it.
+func (j *judging) further(path string, made bool) {
+	if j.refused || j.s.oneRule(j.q.Method) {
+		return
+	}
+	j.below(path)
+	rest := j.a.Scripts.next(path)
+	for n := 0; rest != "" && !j.refused; n++ {
+		if n == maxScripts {
+			j.take(PathBehind, rest, ambiguous(), made)
+			return
+		}
+		j.take(PathBehind, rest, j.s.Decide(j.q, rest), made)
+		j.below(rest)
+		rest = j.a.Scripts.next(rest)
+	}
+}
+
+// below judges the rules for what is below a path.
+func (j *judging) below(path string) {
+	if j.refused || !j.a.Deep {
+		return
+	}
+	for _, rank := range j.s.below(j.q.Method, path) {
+		d := Decision{Rule: &j.s.rules[rank], Index: int(rank), Params: j.s.paramsOf(rank, path)}
+		if d = j.s.check(j.q, d); !d.Verdict.OK() {
+			j.take(PathBelow, d.Rule.Path, d, false)
+			return
+		}
+	}
+}
+
+// take adds what became of a path.
+func (j *judging) take(kind, path string, d Decision, made bool) {
+	if j.a.Note != nil {
+		j.a.Note(Judged{kind, path, d})
+	}
+	switch {
+	case j.refused:
+	case !d.Verdict.OK():
+		if made && d.Verdict.Reason == NoRule {
+			return
+		}
+		j.Decision, j.refused = d, true
+	case !j.any:
+		j.Decision, j.any = d, true
+	case d.Index < j.Index:
+		d.Beside = append(j.Beside, j.Rule)
+		j.Decision = d
+	case d.Index > j.Index && !slices.Contains(j.Beside, d.Rule):
+		j.Beside = append(j.Beside, d.Rule)
+	}
+}
