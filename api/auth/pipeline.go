@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -104,7 +105,10 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 		return "", err
 	}
 	if e.door == recoverDoor {
-		return "", s.unknown(errUnknown)
+		if s.set.HideAccountExistence { // as if a code had been sent, at the cost to the client of one
+			return "", place.sent(c.Context())
+		}
+		return "", errUnknown
 	}
 	return s.prove(c, e, &v, place)
 }
@@ -273,18 +277,43 @@ func (s *Service) challenge(c *rest.Call, e *entry, v *view, place *attempt) (do
 		if v.candidate == nil && !a.forced {
 			return false, unauthorized(a.ch.name, "This "+a.ch.name+" must be verified: ask for a code with check_"+a.ch.name+".")
 		}
-		if err := s.send(c, a.ch, a.address, v.candidate, e.person); err != nil {
+		err := s.send(c, a.ch, a.address, v.candidate, e.person)
+		if s.set.HideAccountExistence && throttled(err) {
+			err = nil // that a message went there before is known of accounts alone
+		}
+		if err != nil {
 			return false, err
+		}
+		if s.set.HideAccountExistence && e.door == loginDoor && !a.forced {
+			return false, s.hidden(c.Context(), e, place)
 		}
 		if err := place.sent(c.Context()); err != nil {
 			return false, err
 		}
-		if e.door == recoverDoor && !s.set.RecoverStatus401 {
+		if e.door == recoverDoor && (!s.set.RecoverStatus401 || s.set.HideAccountExistence) {
 			return true, nil
 		}
 		return false, unauthorized(a.ch.name, "A code was sent to this "+a.ch.name+". Please bring it back as "+a.ch.name+"_code.")
 	}
 	return false, nil
+}
+
+// throttled reports whether an error is a 429.
+func throttled(err error) bool {
+	var e *rest.Error
+	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests
+}
+
+// hidden is the answer to a log-in that a code was sent for unasked, where the site does not tell who has an account: that to a wrong
+// password, after the same work. The code comes by mail all the same.
+func (s *Service) hidden(ctx context.Context, e *entry, place *attempt) error {
+	if e.password == "" {
+		return errCredentials
+	}
+	if _, _, err := s.hasher.verify(ctx, e.password, unusable); err != nil {
+		return err
+	}
+	return failedWith(ctx, place, errCredentials)
 }
 
 // failedWith counts a failure, and returns the answer to it.

@@ -26,7 +26,7 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 		switch {
 		case !p.login && (p.who != nil || v.disabled != nil):
 			return "", failedWith(ctx, place, errCredentials)
-		case !p.login && !e.newGiven:
+		case !p.login && (!e.newGiven || s.set.HideAccountExistence && e.door == loginDoor):
 			return "", failedWith(ctx, place, s.unknown(errUnknown))
 		}
 	case p.who != nil && e.newPassword == "":
