@@ -65,7 +65,7 @@ func JWKS(keys []*AssertionKey) []byte {
 }
 
 // Assertion is the session as a token that the upstream verifies with the public key: an EdDSA JWT whose claims are iss, sub (the
-// public id, which never changes: decision 69), preferred_username, aud, iat, exp, jti, email and name, and then those of the session. It may be used until now + AssertionLifetime. An
+// public id, which never changes: decision 69), preferred_username, aud, iat, exp, jti, email (with email_verified, since it is a proven one or none) and name, and then those of the session. It may be used until now + AssertionLifetime. An
 // anonymous session has none: "".
 func (s *Session) Assertion(key *AssertionKey, issuer, audience string, now time.Time) (string, error) {
 	if s.User == nil {
@@ -82,7 +82,11 @@ func (s *Session) Assertion(key *AssertionKey, issuer, audience string, now time
 	w.key("iat")
 	w.b = strconv.AppendInt(w.b, now.Unix(), 10)
 	w.text("jti", hex.EncodeToString(id[:]))
-	w.text("email", s.User.Email)
+	if s.User.Email != "" {
+		w.text("email", s.User.Email)
+		w.key("email_verified")
+		w.b = append(w.b, "true"...)
+	}
 	w.text("name", s.User.Name)
 	payload := s.write(w, now, now.Add(AssertionLifetime))
 	enc := base64.RawURLEncoding

@@ -25,19 +25,20 @@ type Facts interface {
 
 // A User is a login, with all that conditions ask about it. Immutable.
 type User struct {
-	ID          int64
-	PublicID    string // what applications know the user by, whatever the name: it never changes (decision 69)
-	Username    string
-	Email       string
-	Name        string // printable name
-	FullName    string
-	Credentials bool      // has a usable password
-	OTP         bool      // has set up one-time passwords
-	LastLogin   time.Time // zero: never
-	Roles       []Role    // opted in on both sides; some may have ended
-	Pending     []string  // slugs of the profiles with a grant that waits for an answer
-	Signed      map[string]time.Time
-	InvoiceKeys []InvoiceKey // of paid charge items that wait to be synchronised, in the order of the items
+	ID            int64
+	PublicID      string // what applications know the user by, whatever the name: it never changes (decision 69)
+	Username      string
+	Email         string // proven; "" for none
+	EmailUnproven string // shown in its place, and not proven; "" for none
+	Name          string // printable name
+	FullName      string
+	Credentials   bool      // has a usable password
+	OTP           bool      // has set up one-time passwords
+	LastLogin     time.Time // zero: never
+	Roles         []Role    // opted in on both sides; some may have ended
+	Pending       []string  // slugs of the profiles with a grant that waits for an answer
+	Signed        map[string]time.Time
+	InvoiceKeys   []InvoiceKey // of paid charge items that wait to be synchronised, in the order of the items
 }
 
 // An InvoiceKey stands for something paid that the application takes note of (access.md B.7 invoice_keys). It is told of by the

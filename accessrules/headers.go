@@ -25,11 +25,14 @@ const maxHeader = 4096
 type Headers struct {
 	User    string // username
 	ID      string // public id, which never changes
-	Email   string // e-mail address
+	Email   string // e-mail address that the caller has proven
 	Name    string // printable name
 	Profile string // the {profile} of the path, when the caller may act for it: see AppendProfile
 	Roles   string // roles in force on active profiles, as "manager:acme,contributor:xia"; those on {profile} first
 	Plan    string // plans that Profile has a current subscription to: "basic,premium"
+
+	// EmailUnproven is an e-mail address that the caller told and has not proven: not sent unless it is named.
+	EmailUnproven string
 
 	also  []string // more that no client may send
 	names []string // those that Strip would not know by DefaultPrefix
@@ -52,7 +55,7 @@ func NewHeaders(prefix string) *Headers {
 // Seal must be called when names have been set one by one: it puts them into canonical form and makes them known to Strip.
 func (h *Headers) Seal() *Headers {
 	h.names = h.names[:0]
-	for _, name := range []*string{&h.User, &h.ID, &h.Email, &h.Name, &h.Profile, &h.Roles, &h.Plan} {
+	for _, name := range []*string{&h.User, &h.ID, &h.Email, &h.EmailUnproven, &h.Name, &h.Profile, &h.Roles, &h.Plan} {
 		if *name = textproto.CanonicalMIMEHeaderKey(*name); *name != "" && !prefixed(*name) {
 			h.names = append(h.names, *name)
 		}
@@ -77,6 +80,7 @@ func (h *Headers) AppendCaller(dst []Header, u *User, profile string, now time.T
 	dst = appendHeader(dst, h.User, printable(u.Username))
 	dst = appendHeader(dst, h.ID, printable(u.PublicID))
 	dst = appendHeader(dst, h.Email, printable(u.Email))
+	dst = appendHeader(dst, h.EmailUnproven, printable(u.EmailUnproven))
 	dst = appendHeader(dst, h.Name, printable(u.Name))
 	if h.Roles == "" {
 		return dst

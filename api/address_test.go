@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -150,6 +151,123 @@ func TestUnprovenAddressReceivesNothing(t *testing.T) {
 			if managed != "0" || strings.Contains(granted, "mallory") {
 				t.Errorf("mallory received the plan: %s", granted)
 			}
+
+			// The person registers under another address and proves this one.
+			s.register("oster", "oster@example.com")
+			s.must(http.StatusNotFound, "oster", "PUT /api/users/oster/accessibles/accept/"+key, "")
+			s.prove("oster", cfo)
+			s.must(http.StatusOK, "oster", "PUT /api/users/oster/accessibles/accept/"+key, "")
+			s.must(http.StatusOK, "oster", "GET /api/profile/cowork/roles", "")
+			s.must(http.StatusNotFound, "oster", "PUT /api/users/oster/accessibles/accept/"+key, "")
 		})
+	}
+}
+
+// What was there before the first proof of an address ends when the address alone opened the account, and stays when the request
+// proves the account too. A user who has proven another address is not opened by it at all.
+func TestFirstProof(t *testing.T) {
+	const address = "owner@acme.test"
+	type state struct{ code, key string }
+	ways := []struct {
+		name    string
+		do      func(s *town, at state) *httptest.ResponseRecorder
+		nothing string // proven before: what happens to the API key and the password of the account
+		proven  string // another address is proven
+	}{
+		{"a registration with the code and a password", func(s *town, at state) *httptest.ResponseRecorder {
+			return s.do("", "POST /api/auth/register", `{"email":"`+address+`","email_code":"`+at.code+`","full_name":"Own Er","new_password":"fresh"}`)
+		}, "201 mal: key gone, password gone", "201 owner: key kept, password kept"},
+		{"a log-in with the code alone", func(s *town, at state) *httptest.ResponseRecorder {
+			return s.do("", "POST /api/auth", `{"username":"`+address+`","email_code":"`+at.code+`"}`)
+		}, "201 mal: key gone, password gone", "401 mal: key kept, password kept"},
+		{"the link", func(s *town, at state) *httptest.ResponseRecorder {
+			return s.do("", "POST /api/auth/"+at.key, `{"new_password":"fresh"}`)
+		}, "201 mal: key gone, password gone", "400 mal: key kept, password kept"},
+		{"the link with the session", func(s *town, at state) *httptest.ResponseRecorder {
+			return s.do("mal", "POST /api/auth/"+at.key, `{"new_password":"fresh"}`)
+		}, "201 mal: key kept, password gone", "201 mal: key kept, password gone"},
+		{"a log-in with the code and the password", func(s *town, at state) *httptest.ResponseRecorder {
+			return s.do("", "POST /api/auth", `{"username":"`+address+`","password":"yoyo","email_code":"`+at.code+`"}`)
+		}, "201 mal: key kept, password kept", "401 mal: key kept, password kept"},
+		{"the code typed into the session", func(s *town, at state) *httptest.ResponseRecorder {
+			return s.do("mal", "PATCH /api/users/mal", `{"email":"`+address+`","email_code":"`+at.code+`"}`)
+		}, "200 mal: key kept, password kept", "200 mal: key kept, password kept"},
+		{"the code as re-authentication", func(s *town, at state) *httptest.ResponseRecorder {
+			return s.do("mal", "POST /api/users/mal/api-keys", `{"title":"two","email_code":"`+at.code+`"}`)
+		}, "201 mal: key kept, password kept", "401 mal: key kept, password kept"},
+		{"the code of another user who is logged in", func(s *town, at state) *httptest.ResponseRecorder {
+			s.register("owner", "other@example.com")
+			return s.do("owner", "PATCH /api/users/owner", `{"email":"`+address+`","email_code":"`+at.code+`"}`)
+		}, "200 owner: key kept, password kept", "200 owner: key kept, password kept"},
+	}
+	for _, proven := range []bool{false, true} {
+		for _, way := range ways {
+			name, want := way.name+", nothing proven", way.nothing
+			if proven {
+				name, want = way.name+", another address proven", way.proven
+			}
+			t.Run(name, func(t *testing.T) {
+				s := newTown(t)
+				if proven {
+					s.register("mal", "mal@example.com")
+					s.prove("mal", "mal@example.com")
+					s.must(http.StatusUnauthorized, "mal", "PATCH /api/users/mal", `{"email":"`+address+`"}`)
+					s.must(http.StatusOK, "mal", "PATCH /api/users/mal", `{"email":"`+address+`","password":"yoyo"}`)
+				} else {
+					s.register("mal", address)
+					s.must(http.StatusBadRequest, "mal", "PUT /api/users/mal/otp",
+						`{"password":"yoyo","otp_enabled":true,"email_verification_enabled":false,"phone_verification_enabled":false}`)
+				}
+				s.must(http.StatusCreated, "mal", "POST /api/users/mal/api-keys", `{"title":"one","password":"yoyo"}`)
+				s.must(http.StatusOK, "", "POST /api/auth/recover", `{"username":"`+address+`"}`)
+				w := way.do(s, state{s.code(address), s.value(`SELECT email_verification_key FROM contact WHERE email = ?`, address)})
+
+				holder := s.value(`SELECT coalesce((SELECT u.username FROM contact c JOIN user u ON u.id = c.user_id WHERE c.email = ?), '')`, address)
+				key, password := "kept", "kept"
+				if s.value(`SELECT count(*) FROM api_key WHERE title = 'one'`) == "0" {
+					key = "gone"
+				}
+				if s.do("", "POST /api/auth", `{"username":"mal","password":"yoyo"}`).Code != http.StatusCreated {
+					password = "gone"
+				}
+				got := strconv.Itoa(w.Code) + " " + holder + ": key " + key + ", password " + password
+				if got != want {
+					t.Errorf("%s, want %s; %s", got, want, w.Body)
+				}
+			})
+		}
+	}
+}
+
+// The application is told of the address that is proven, through changes of the one that is shown.
+func TestProvenAddressIsTold(t *testing.T) {
+	s := newTown(t)
+	s.register("ann", "ann@example.com")
+	told := func(want, unproven string) {
+		t.Helper()
+		u, err := s.site.Directory.User("ann")
+		if err != nil || u.Email != want || u.EmailUnproven != unproven {
+			t.Errorf("the application is told of %q and %q, want %q and %q (%v)", u.Email, u.EmailUnproven, want, unproven, err)
+		}
+	}
+	told("", "ann@example.com")
+	s.prove("ann", "ann@example.com")
+	told("ann@example.com", "")
+	s.must(http.StatusOK, "ann", "PATCH /api/users/ann", `{"email":"hello@cowork.example","password":"yoyo"}`)
+	told("ann@example.com", "hello@cowork.example")
+	s.must(http.StatusOK, "ann", "PATCH /api/users/ann", `{"email":"ann@example.com"}`)
+	told("ann@example.com", "")
+	s.must(http.StatusOK, "ann", "PATCH /api/users/ann", `{"email":"ann@example.org","password":"yoyo"}`)
+	s.prove("ann", "ann@example.org")
+	told("ann@example.org", "")
+	if n := s.value(`SELECT count(*) FROM contact WHERE email = 'ann@example.com'`); n != "0" {
+		t.Error("the address that was replaced is still there")
+	}
+	s.must(http.StatusForbidden, "ann", "POST /api/users/ann/confirm", `{"email":"ann@example.org"}`)
+	s.register("bob", "bob@example.com")
+	s.must(http.StatusBadRequest, "alice", "POST /api/users/bob/confirm", `{"email":"ann@example.org"}`)
+	s.must(http.StatusOK, "alice", "POST /api/users/bob/confirm", `{"email":"bob@example.com"}`)
+	if u, err := s.site.Directory.User("bob"); err != nil || u.Email != "bob@example.com" {
+		t.Errorf("confirmed by the broker: %q %v", u.Email, err)
 	}
 }

@@ -130,6 +130,9 @@ func userCommand() *cobra.Command {
 	create.Flags().Bool("manager", false, "As a manager of the broker")
 	create.Flags().String("password-file", "", "File that holds the password, - for the standard input")
 	user.AddCommand(create, passwordCommand(),
+		onUser("confirm", "Takes the addresses of a user for proven", func(app *App, ctx context.Context, name string) error {
+			return app.service.Users().ConfirmAddresses(ctx, name)
+		}),
 		onUser("unlock", "Forgets the failed log-ins of a user", func(app *App, ctx context.Context, name string) error {
 			return app.service.Users().Unlock(ctx, name)
 		}),

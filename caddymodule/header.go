@@ -10,7 +10,7 @@ import (
 )
 
 // headerWords are what identity headers tell, in the order of the documentation.
-var headerWords = []string{"user", "id", "email", "name", "profile", "roles", "plan"}
+var headerWords = []string{"user", "id", "email", "email_unproven", "name", "profile", "roles", "plan"}
 
 var headerName = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
 
@@ -48,12 +48,15 @@ func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
 	}
 	h := accessrules.NewHeaders(prefix)
 	fields := map[string]*string{
-		"user": &h.User, "id": &h.ID, "email": &h.Email, "name": &h.Name, "profile": &h.Profile, "roles": &h.Roles, "plan": &h.Plan,
+		"user": &h.User, "id": &h.ID, "email": &h.Email, "email_unproven": &h.EmailUnproven, "name": &h.Name, "profile": &h.Profile, "roles": &h.Roles, "plan": &h.Plan,
 	}
 	for word, name := range g.HeaderNames {
 		field := fields[word]
 		if field == nil {
 			return nil, fmt.Errorf("headers: unknown header %q: write one of %s", word, strings.Join(headerWords, ", "))
+		}
+		if word == "email_unproven" && name == "on" {
+			name = prefix + "Email-Unproven"
 		}
 		h.Also(*field) // nobody else may send what it would be called without another name
 		if name == "off" {

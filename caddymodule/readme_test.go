@@ -98,7 +98,7 @@ func TestReadmeTour(t *testing.T) {
 		`"grant_key":null`,          // grants, and does not see the key
 		"",                          // Joe finds the grant
 		`"plan":{"slug":"premium"`,  // accepts
-		"path: /app/joe1/\nuser: joe1\nemail: joe+1@example.com\nname: Joe\nprofile: joe1\nroles: manager:joe1\nplan: premium\nsession: Bearer ey",
+		"path: /app/joe1/\nuser: joe1\nemail: \nname: Joe\nprofile: joe1\nroles: manager:joe1\nplan: premium\nsession: Bearer ey",
 	})
 }
 

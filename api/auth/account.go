@@ -69,11 +69,15 @@ type accountInput struct {
 	PhoneCode code             `json:"phone_code" in:"blank,null"`
 	NickName  rest.Opt[string] `json:"nick_name" in:"blank" validate:"max=60"`
 	Lang      rest.Opt[string] `json:"lang" validate:"max=8"`
+
+	// What proves again who the caller is, where an address of a user who has proven one changes.
+	Password string `json:"password" in:"blank,null"`
+	OTPCode  code   `json:"otp_code" in:"blank,null"`
 }
 
 // Check holds what tags cannot say.
 func (in *accountInput) Check(*rest.Call) error {
-	if err := (&codes{EmailCode: in.EmailCode, PhoneCode: in.PhoneCode}).check(); err != nil {
+	if err := (&codes{EmailCode: in.EmailCode, PhoneCode: in.PhoneCode, OTPCode: in.OTPCode}).check(); err != nil {
 		return err
 	}
 	if err := checkName("full_name", in.FullName.Value); err != nil {
@@ -93,6 +97,11 @@ func (in *accountInput) Check(*rest.Call) error {
 // updateAccount is PUT and PATCH /api/users/{user}. Codes are checked before the transaction, which counts wrong ones.
 func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateOutput, err error) {
 	email, phone := strings.ToLower(in.Email.Value), in.Phone.Value
+	done, err := s.reauthenticateMove(c, in, email, phone)
+	if err != nil {
+		return out, err
+	}
+	var pending []*channel
 	for _, p := range []struct {
 		ch            *channel
 		address, code string
@@ -105,26 +114,58 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateO
 		}
 	}
 	err = c.Write(func(tx *store.Tx) error {
+		if done != nil {
+			if err := s.spend(tx, done); err != nil {
+				return err
+			}
+		}
 		u, who, err := subject(tx, c.Param("user"))
 		if err != nil {
 			return err
 		}
+		pending = nil
+		steps := []struct {
+			ch      *channel
+			address *string
+			code    string
+		}{{byEmail, new(email), in.EmailCode.padded()}, {byPhone, new(phone), in.PhoneCode.padded()}}
+		for _, step := range steps {
+			if step.code != "" {
+				if err := s.consume(tx, step.ch, *step.address, step.code); err != nil {
+					return err
+				}
+			}
+			if u == nil {
+				continue
+			}
+			held, err := heldByOther(tx, step.ch, *step.address, u)
+			switch {
+			case err != nil:
+			case held && step.code != "":
+				err = s.takeAway(tx, step.ch, *step.address, u.ID)
+			case held && step.ch == byPhone && s.texts == nil:
+				err = phoneTaken // no code could ever come back
+			case held:
+				*step.address = "" // pending, until its code comes back
+				pending = append(pending, step.ch)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if u != nil {
-			err = s.updateUser(tx, u, in, email, phone)
+			err = s.updateUser(tx, u, in, *steps[0].address, *steps[1].address)
 		} else {
 			err = s.updateContact(tx, who, in, email, phone)
 		}
 		if err != nil {
 			return err
 		}
-		if in.EmailCode != "" {
-			if err := s.consume(tx, byEmail, email, in.EmailCode.padded()); err != nil {
-				return err
-			}
-		}
-		if in.PhoneCode != "" {
-			if err := s.consume(tx, byPhone, phone, in.PhoneCode.padded()); err != nil {
-				return err
+		for _, step := range steps {
+			if u != nil && step.code != "" {
+				if err := s.proved(tx, step.ch, *step.address, u.ID); err != nil {
+					return err
+				}
 			}
 		}
 		if u == nil {
@@ -136,7 +177,54 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateO
 		out.UserDetail, err = s.detail(tx, u, who)
 		return err
 	})
+	for _, ch := range pending {
+		if err != nil {
+			break
+		}
+		address := email
+		if ch == byPhone {
+			address = phone
+		}
+		out.Detail = "The account was updated. Please bring back the code that was sent to " + address + " as " + ch.name + "_code."
+		err = s.sendPending(c, ch, address)
+	}
 	return out, err
+}
+
+// reauthenticateMove has the caller prove again who it is before an address of a user who has proven one changes or another is added
+// (decision 66); nil when nothing of the kind is asked for.
+func (s *Service) reauthenticateMove(c *rest.Call, in *accountInput, email, phone string) (*confirmation, error) {
+	needed := false
+	err := c.Read(func(r store.Reader) error {
+		u, _, err := subject(r, c.Param("user"))
+		if err != nil || u == nil {
+			return err
+		}
+		if needed, err = moves(r, u, email, phone); err != nil || !needed {
+			return err
+		}
+		needed, err = directory.AnyProven(r, u.ID)
+		return err
+	})
+	if err != nil || !needed {
+		return nil, err
+	}
+	return s.reauthenticate(c, &secrets{Password: in.Password, OTPCode: in.OTPCode})
+}
+
+// sendPending sends the code of an address that another user has, and that the caller wants: it is the caller's once it comes back.
+func (s *Service) sendPending(c *rest.Call, ch *channel, address string) error {
+	var holder *user
+	if err := c.Read(func(r store.Reader) error {
+		holders, err := directory.HoldersOf(r, ch.kind(), address)
+		if err == nil && len(holders) > 0 {
+			holder, err = userByID(r, holders[0])
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	return s.send(c, ch, address, holder, person{})
 }
 
 // proveAddress checks a code that a caller brings for an address. Errors: 400 on "detail"; 429.
@@ -232,6 +320,9 @@ func (s *Service) moveAddresses(tx *store.Tx, u *user, email, phone string) erro
 	if err := addressesFree(tx, email, phone, u.ID); err != nil {
 		return err
 	}
+	if err := s.retireOthers(tx, u, email, phone); err != nil {
+		return err
+	}
 	withEmail, err := contactByEmail(tx, email)
 	if err != nil {
 		return err
@@ -260,6 +351,53 @@ func (s *Service) moveAddresses(tx *store.Tx, u *user, email, phone string) erro
 	_, err = tx.Exec(`UPDATE user SET email = ? WHERE id = ?`, email, u.ID)
 	u.Email = email
 	return taken(err)
+}
+
+// retireOthers takes the addresses that the user showed before out of the way of new ones, "" for no change: proven ones are kept
+// apart until the new one is proven. A new address that was kept apart comes back, and the one that had taken its place goes.
+func (s *Service) retireOthers(tx *store.Tx, u *user, email, phone string) error {
+	contacts, err := contactsOf(tx, u.ID)
+	if err != nil {
+		return err
+	}
+	back := map[*channel]bool{}
+	for _, c := range contacts {
+		back[byEmail] = back[byEmail] || c.Replaced && email != "" && strings.EqualFold(c.Email, email)
+		back[byPhone] = back[byPhone] || c.Replaced && phone != "" && c.Phone == phone
+	}
+	for _, c := range contacts { // a few
+		for _, step := range []struct {
+			ch            *channel
+			now, old      string
+			proven, shown bool
+		}{
+			{byEmail, email, c.Email, c.EmailProven, strings.EqualFold(c.Email, u.Email)},
+			{byPhone, phone, c.Phone, c.PhoneProven, c.PhoneProven},
+		} {
+			switch {
+			case step.now == "" || step.old == "":
+			case strings.EqualFold(step.now, step.old) && c.Replaced:
+				if _, err := tx.Exec(`UPDATE contact SET replaced_at = NULL WHERE id = ?`, c.ID); err != nil {
+					return err
+				}
+			case strings.EqualFold(step.now, step.old) || c.Replaced || !step.shown || !step.proven && !back[step.ch]:
+			default:
+				was, err := proofOf(tx, step.ch, step.old)
+				if err != nil {
+					return err
+				}
+				if _, err := tx.Exec(step.ch.put, nil, c.ID); err != nil {
+					return err
+				}
+				if step.proven {
+					if err := s.retire(tx, step.ch, c, was); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // adopt makes a contact of nobody a user's.

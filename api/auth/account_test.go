@@ -57,7 +57,7 @@ func TestUpdateAccount(t *testing.T) {
 		update("bad language", "xia", `{"lang":"english"}`, 400, `{"lang":["Enter a valid language."]}`),
 		update("bad phone", "xia", `{"phone":"12"}`, 400, `{"phone":["Enter a valid phone number."]}`),
 		update("bad e-mail", "xia", `{"email":"x"}`, 400, `{"email":["Enter a valid email address."]}`),
-		update("e-mail of another", "xia", `{"email":"YAN@example.com"}`, 400, `{"email":"This email is already taken."}`),
+		update("e-mail of another, pending", "xia", `{"email":"YAN@example.com"}`, 200, `~"email":"xia@example.com"~was sent to yan@example.com`),
 		resttest.Case("phone of another", "yan", "PATCH /api/users/yan", `{"phone":"415-555-5556"}`, 400, `{"phone":"This phone is already taken."}`),
 		update("wrong code", "xia", `{"email":"new@example.com","email_code":"000000"}`, 400, `{"detail":"This email_code is wrong or has expired."}`),
 		update("control characters", "xia", `{"full_name":"Xia\nBcc: all@example.com"}`, 400, `{"full_name":["Enter a valid name."]}`),

@@ -12,7 +12,7 @@ import (
 var errLink = rest.Fail(http.StatusBadRequest, "This link is wrong or has expired.")
 
 // linked finds who a verification key was sent to. Errors: 400 when it is unknown or has expired.
-func (s *Service) linked(r store.Reader, key string) (p *proof, ch *channel, u *user, c *contact, err error) {
+func (s *Service) linked(r store.Reader, key string, caller int64) (p *proof, ch *channel, u *user, c *contact, err error) {
 	if p, ch, err = s.proofByKey(r, key); err != nil {
 		return nil, nil, nil, nil, err
 	}
@@ -26,13 +26,20 @@ func (s *Service) linked(r store.Reader, key string) (p *proof, ch *channel, u *
 		if u, err = userByID(r, p.user); err == nil && (u == nil || !u.Active) {
 			err = errLink
 		}
+		if err == nil && p.verifiedAt.IsZero() && p.user != caller {
+			// An account with proven addresses is recovered by those alone.
+			var proven bool
+			if proven, err = directory.AnyProven(r, p.user); proven {
+				err = errLink
+			}
+		}
 	}
 	return p, ch, u, c, err
 }
 
 // activation is GET /api/auth/{verification_key}: whose account it is, to fill in a form.
 func (s *Service) activation(c *rest.Call, r store.Reader) (out directory.UserDetail, err error) {
-	_, _, u, who, err := s.linked(r, c.Param("verification_key"))
+	_, _, u, who, err := s.linked(r, c.Param("verification_key"), callerID(c))
 	if err != nil {
 		return out, err
 	}
@@ -64,7 +71,7 @@ func (s *Service) activate(c *rest.Call, in *activateInput) (out tokenOutput, er
 	}
 	e.emailCode, e.phoneCode = "", ""
 	err = c.Read(func(r store.Reader) error {
-		p, ch, u, who, err := s.linked(r, c.Param("verification_key"))
+		p, ch, u, who, err := s.linked(r, c.Param("verification_key"), callerID(c))
 		if err != nil {
 			return err
 		}
@@ -93,6 +100,14 @@ func (s *Service) activate(c *rest.Call, in *activateInput) (out tokenOutput, er
 	return out, err
 }
 
+// callerID is the user who makes a request, 0 for nobody.
+func callerID(c *rest.Call) int64 {
+	if c.User == nil {
+		return 0
+	}
+	return c.User.ID
+}
+
 // first is the first text that is not empty.
 func first(a, b string) string {
 	if a != "" {
@@ -119,9 +134,11 @@ func (s *Service) reactivate(c *rest.Call, tx *store.Tx, _ *rest.None) (out reac
 		if usable(u.Password) {
 			return out, rest.Fail(http.StatusBadRequest, "This user is active already.")
 		}
-		email = u.Email
+		if email, err = reachable(tx, u); err != nil {
+			return out, err
+		}
 	}
-	if email == "" && who != nil {
+	if email == "" && who != nil && u == nil {
 		email = who.Email
 	}
 	if email == "" {
@@ -143,7 +160,10 @@ func (s *Service) reactivate(c *rest.Call, tx *store.Tx, _ *rest.None) (out reac
 func (s *Service) remind(ctx context.Context, id int64) error {
 	due := func(r store.Reader) (*user, error) {
 		u, err := userByID(r, id)
-		if err != nil || u == nil || !u.Active || usable(u.Password) || u.Email == "" {
+		if err != nil || u == nil || !u.Active || usable(u.Password) {
+			return nil, err
+		}
+		if u.Email, err = reachable(r, u); err != nil || u.Email == "" {
 			return nil, err
 		}
 		p, err := proofOf(r, byEmail, u.Email)

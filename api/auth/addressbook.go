@@ -17,7 +17,7 @@ var everybody = rest.List[directory.UserShort]{
 			CASE WHEN c.nick_name = '' AND u.is_active = 1 THEN u.first_name ELSE c.nick_name END AS nick_name,
 			CASE WHEN c.full_name = '' AND u.is_active = 1 THEN trim(u.first_name || ' ' || u.last_name) ELSE c.full_name END AS full_name,
 			c.picture AS picture, c.created_at AS created_at
-		FROM contact c LEFT JOIN user u ON u.id = c.user_id
+		FROM contact c LEFT JOIN user u ON u.id = c.user_id WHERE c.replaced_at IS NULL
 		UNION ALL
 		SELECT u.id * 2 + 1, u.username, u.username, u.email, u.first_name, trim(u.first_name || ' ' || u.last_name), NULL, u.created_at
 		FROM user u WHERE u.is_active = 1 AND NOT EXISTS (SELECT 1 FROM contact c WHERE c.user_id = u.id)) AS p`,
@@ -66,7 +66,7 @@ func (in *contactInput) Check(*rest.Call) error {
 }
 
 // createContact is POST /api/users and POST /api/contacts: an entry of the address book, not a login (decision 43). It becomes a
-// user's when one has that e-mail address. Errors: 400 on "email", "phone" or "slug" when taken.
+// user's when one told that e-mail address, without a proof. Errors: 400 on "email", "phone" or "slug" when taken.
 func (s *Service) createContact(c *rest.Call, tx *store.Tx, in *contactInput) (out directory.UserDetail, err error) {
 	p := person{
 		FullName: in.FullName, NickName: in.NickName, Lang: parseLang(in.Lang), Email: strings.ToLower(in.Email), Phone: in.Phone,
@@ -80,12 +80,14 @@ func (s *Service) createContact(c *rest.Call, tx *store.Tx, in *contactInput) (o
 	}
 	owner := int64(0)
 	if p.Email != "" {
-		users, err := find(tx, identifier{Email: p.Email}, false)
+		holders, err := directory.HoldersOf(tx, directory.Email, p.Email)
 		if err != nil {
 			return out, err
 		}
-		for _, u := range users {
-			if u.Active {
+		for _, id := range holders { // two at most
+			if u, err := userByID(tx, id); err != nil {
+				return out, err
+			} else if u.Active {
 				owner = u.ID
 			}
 		}

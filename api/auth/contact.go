@@ -25,17 +25,20 @@ type contact struct {
 	Extra     string // "" = none
 
 	EmailRequired, PhoneRequired bool // every log-in of the user has to prove the address
+	EmailProven, PhoneProven     bool
+	Replaced                     bool // a proven address that the user replaced by one that is not proven yet
 }
 
 const selectContact = `SELECT id, slug, created_at, coalesce(email, ''), coalesce(phone, ''), full_name, nick_name, coalesce(picture, ''),
-	coalesce(user_id, 0), lang, coalesce(extra, ''), email_verification_required, phone_verification_required FROM contact `
+	coalesce(user_id, 0), lang, coalesce(extra, ''), email_verification_required, phone_verification_required,
+	email IS NOT NULL AND email_verified_at IS NOT NULL, phone IS NOT NULL AND phone_verified_at IS NOT NULL, replaced_at IS NOT NULL FROM contact `
 
 type scanner interface{ Scan(dest ...any) error }
 
 func scanContact(row scanner) (*contact, error) {
 	var c contact
 	err := row.Scan(&c.ID, &c.Slug, &c.CreatedAt, &c.Email, &c.Phone, &c.FullName, &c.NickName, &c.Picture, &c.User, &c.Lang, &c.Extra,
-		&c.EmailRequired, &c.PhoneRequired)
+		&c.EmailRequired, &c.PhoneRequired, &c.EmailProven, &c.PhoneProven, &c.Replaced)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

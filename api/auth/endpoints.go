@@ -32,6 +32,8 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Act(http.MethodPatch, "/api/users/{user}", accessrules.SelfFrictionless, s.updateAccount, rest.Find(findAccount)),
 		rest.Delete("/api/users/{user}", accessrules.SelfFrictionless, s.deleteAccount, rest.Unaudited()),
 		rest.Post("/api/users/{user}/activate", accessrules.SelfWideFrictionless, s.reactivate),
+		rest.Post("/api/users/{user}/confirm", accessrules.BrokerStrict, s.confirmAddress, rest.Unaudited(),
+			rest.Doc("Takes an address of a user for proven, on the broker's word")),
 		rest.Get("/api/users/{user}/api-keys", accessrules.SelfOnlyStrict, s.listKeys, rest.Lists(&apiKeys)),
 		rest.Act(http.MethodPost, "/api/users/{user}/api-keys", accessrules.SelfOnlyStrict, s.createKey, created, rest.Find(findUserOnly)),
 		rest.Act(http.MethodPost, "/api/users/{user}/api-keys/{key}", accessrules.SelfOnlyStrict, s.deleteKey, rest.Find(findKey)),

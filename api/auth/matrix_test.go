@@ -30,6 +30,7 @@ var matrix = map[string]string{
 	"PATCH /api/users/{user}":                "xia alice",
 	"DELETE /api/users/{user}":               "xia alice",
 	"POST /api/users/{user}/activate":        "xia yan alice",
+	"POST /api/users/{user}/confirm":         "alice",
 	"GET /api/users/{user}/api-keys":         "xia cindy alice",
 	"POST /api/users/{user}/api-keys":        "xia alice",
 	"POST /api/users/{user}/api-keys/{key}":  "xia alice",

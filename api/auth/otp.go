@@ -208,6 +208,16 @@ func (s *Service) setOTP(c *rest.Call, in *otpInput) (answer any, err error) {
 			}
 			return s.dropOTP(tx, u.ID)
 		}
+		if !u.OTP {
+			// Whoever opened an account with somebody's address must not be able to keep that person out of it.
+			proven, err := directory.AnyProven(tx, u.ID)
+			if err == nil && !proven {
+				err = rest.Bad("otp_enabled", "Please prove an email or a phone first.")
+			}
+			if err != nil {
+				return err
+			}
+		}
 		out, created, err := s.otpSecret(tx, u)
 		if err != nil {
 			return err

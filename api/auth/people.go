@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -110,7 +111,7 @@ func (s *Service) ArchiveUser(tx *store.Tx, userID int64) error {
 }
 
 // UpdateFromProfile copies the name and the e-mail address of a personal profile to its user; "" changes nothing. A new address
-// is not verified. Errors: 400 on "email" when another user has it.
+// is not verified, and a user who has proven one keeps it (decision 66). Errors: 400 on "email" when another user has it.
 func (s *Service) UpdateFromProfile(tx *store.Tx, userID int64, fullName, email string) error {
 	u, err := userByID(tx, userID)
 	if err != nil || u == nil {
@@ -129,6 +130,9 @@ func (s *Service) UpdateFromProfile(tx *store.Tx, userID int64, fullName, email 
 	if email == "" || strings.EqualFold(email, u.Email) {
 		return nil
 	}
+	if proven, err := directory.AnyProven(tx, u.ID); err != nil || proven {
+		return err // the address of the account changes where its user proves again who it is
+	}
 	return s.moveAddresses(tx, u, email, "")
 }
 
@@ -136,10 +140,14 @@ func (s *Service) UpdateFromProfile(tx *store.Tx, userID int64, fullName, email 
 // in a message of the caller's, which is not counted here: it is managers who send it, not strangers. reason is for the audit.
 func (s *Service) PrepareVerification(tx *store.Tx, userID int64, reason string) (key string, err error) {
 	u, err := userByID(tx, userID)
-	if err != nil || u == nil || u.Email == "" {
+	if err != nil || u == nil {
 		return "", err
 	}
-	p, err := s.ready(tx, byEmail, u.Email, u, person{})
+	email, err := reachable(tx, u)
+	if err != nil || email == "" {
+		return "", err
+	}
+	p, err := s.ready(tx, byEmail, email, u, person{})
 	if err != nil {
 		return "", err
 	}

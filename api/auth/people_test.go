@@ -68,6 +68,9 @@ func TestUpdateFromProfile(t *testing.T) {
 		t.Error("the address is no longer verified though it did not change")
 	}
 	s.write(t, func(tx *store.Tx) error { return s.UpdateFromProfile(tx, id, "", "Moved@Example.com") })
+	s.Run(t, resttest.Case("a proven address stays", "xia", "GET /api/users/xia", "", 200, `~"email":"xia@example.com"`))
+	s.exec(t, `UPDATE contact SET email_verified_at = NULL WHERE slug = 'xia'`)
+	s.write(t, func(tx *store.Tx) error { return s.UpdateFromProfile(tx, id, "", "Moved@Example.com") })
 	s.Run(t, resttest.Case("address", "xia", "GET /api/users/xia", "", 200, `~"email":"moved@example.com"`))
 	if one[bool](t, s, `SELECT email_verified_at IS NOT NULL FROM contact WHERE email = 'moved@example.com'`) {
 		t.Error("the new address is verified")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -174,17 +175,25 @@ func (s *Service) look(r store.Reader, e *entry) (v view, err error) {
 	return v, err
 }
 
-// addresses fills in the candidate's e-mail and phone where none was given.
+// addresses fills in the candidate's e-mail and phone where none was given: proven ones, if any is.
 func (v *view) addresses(r store.Reader) error {
-	if v.email == "" {
+	contacts, err := contactsOf(r, v.candidate.ID)
+	proven := false
+	for _, c := range contacts {
+		proven = proven || c.EmailProven || c.PhoneProven
+	}
+	shown := !proven // what the user shows: where something is proven, that counts alone
+	for _, c := range contacts {
+		shown = shown || c.EmailProven && strings.EqualFold(c.Email, v.candidate.Email)
+	}
+	if v.email == "" && shown {
 		v.email = v.candidate.Email
 	}
-	contacts, err := contactsOf(r, v.candidate.ID)
 	for _, c := range contacts {
-		if v.email == "" {
+		if v.email == "" && (!proven || c.EmailProven) {
 			v.email = c.Email
 		}
-		if v.phone == "" {
+		if v.phone == "" && (!proven || c.PhoneProven) {
 			v.phone = c.Phone
 		}
 		v.mailRequired = v.mailRequired || c.EmailRequired && c.Email != ""
@@ -200,9 +209,12 @@ func owner(r store.Reader, e *entry, v *view) (found *user, err error) {
 		if address == "" || !e.proves(ch) {
 			continue
 		}
-		ids, err := store.Column[int64](r, byAddress[ch], address, address)
+		ids, err := directory.LoginsOf(r, ch.kind(), address)
 		if err != nil {
 			return nil, err
+		}
+		if e.link != nil && e.link.user != 0 {
+			ids = []int64{e.link.user} // linked has looked at it
 		}
 		for _, id := range ids {
 			u, err := userByID(r, id)

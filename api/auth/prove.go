@@ -23,6 +23,7 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 		if p.login, p.rehash, err = s.provePassword(ctx, p.who, v.disabled, e.password); err != nil {
 			return "", err
 		}
+		p.account = p.login
 		switch {
 		case !p.login && (p.who != nil || v.disabled != nil):
 			return "", failedWith(ctx, place, errCredentials)
@@ -55,6 +56,7 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 type proven struct {
 	who     *user  // whose they are, or who is recovered; nil: a new user
 	login   bool   // a password or a code was right: nothing about the user changes
+	account bool   // the account itself was proven, not only an address of it
 	rehash  string // new hash of that password, when the one kept is out of date
 	encoded string // hash of a new password, "" for none
 	otp     *otpUse

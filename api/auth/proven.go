@@ -1,8 +1,18 @@
 package auth
 
-import "github.com/caddy-tollgate/tollgate/store"
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
 
 // Addresses are proven by a code or a link that came back, or by the word of whoever runs the site (decision 66).
+
+// kind is what the directory calls the addresses of a channel.
+func (ch *channel) kind() directory.AddressKind { return directory.AddressKind(ch.name) }
 
 // confirmAll takes the addresses that a user has for proven.
 func (s *Service) confirmAll(tx *store.Tx, user int64) error {
@@ -10,4 +20,228 @@ func (s *Service) confirmAll(tx *store.Tx, user int64) error {
 		phone_verified_at = CASE WHEN phone IS NULL THEN NULL ELSE coalesce(phone_verified_at, ?1) END WHERE user_id = ?2`, tx.Now(), user)
 	s.dir.TouchUser(tx, user)
 	return err
+}
+
+// proved writes that a user has proven an address, and lets go of the proven ones that it replaced.
+func (s *Service) proved(tx *store.Tx, ch *channel, address string, user int64) error {
+	n, err := tx.Exec(ch.proved, tx.Now(), address, user)
+	if err != nil || n == 0 {
+		return err
+	}
+	s.dir.TouchUser(tx, user)
+	_, err = tx.Exec(ch.forget, user)
+	return err
+}
+
+// endPlanted ends what was there before the first proof of an address of a user, when the address alone opened the account: whoever
+// set it up may have been somebody else (decision 67). The password goes too, unless a new one was set. Sessions end with it.
+func (s *Service) endPlanted(tx *store.Tx, u *user, newPassword bool) error {
+	if _, err := tx.Exec(`DELETE FROM api_key WHERE user_id = ?`, u.ID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE user SET ssh_key = NULL WHERE id = ?`, u.ID); err != nil {
+		return err
+	}
+	if err := s.dropOTP(tx, u.ID); err != nil {
+		return err
+	}
+	u.OTP = false
+	if !newPassword {
+		if err := s.setPassword(tx, u, unusable); err != nil {
+			return err
+		}
+	}
+	s.dir.TouchUser(tx, u.ID)
+	if err := s.dir.RevokeUser(tx, u.ID); err != nil {
+		return err
+	}
+	return tx.Audit("first proof", u.Username, "")
+}
+
+// takeAway takes an address from the users who have it without a proof, for the one who proves it (decision 66). They keep
+// everything else; one without another way to log in is handed over. Errors: 400 on the field when somebody has proven the address.
+func (s *Service) takeAway(tx *store.Tx, ch *channel, address string, winner int64) error {
+	holders, err := directory.HoldersOf(tx, ch.kind(), address)
+	if err != nil {
+		return err
+	}
+	proven, err := directory.UserOf(tx, ch.kind(), address)
+	if err != nil {
+		return err
+	}
+	if proven != 0 && proven != winner {
+		return rest.Bad(ch.name, "This "+ch.name+" is already taken.")
+	}
+	for _, id := range holders { // two at most
+		if id == winner {
+			continue
+		}
+		loser, err := userByID(tx, id)
+		if err != nil {
+			return err
+		}
+		for _, query := range ch.lose {
+			if _, err := tx.Exec(query, address, id); err != nil {
+				return err
+			}
+		}
+		way := usable(loser.Password)
+		if !way {
+			if way, err = directory.AnyProven(tx, id); err != nil {
+				return err
+			}
+		}
+		if !way && winner != 0 {
+			if err := s.handOver(tx, loser, winner); err != nil {
+				return err
+			}
+		}
+		s.dir.TouchUser(tx, id)
+		if err := tx.Audit(ch.name+" proven by another user", loser.Username, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handOver gives the roles, invitations and cart of a user as whom nobody can log in any more to the one who has proven its address.
+func (s *Service) handOver(tx *store.Tx, loser *user, winner int64) error {
+	profiles, err := store.Column[int64](tx, `SELECT profile_id FROM role WHERE user_id = ?`, loser.ID)
+	if err != nil {
+		return err
+	}
+	for _, query := range []string{
+		`UPDATE role SET user_id = ?1 WHERE user_id = ?2 AND profile_id NOT IN (SELECT profile_id FROM role WHERE user_id = ?1)`,
+		`UPDATE cart_item SET user_id = ?1 WHERE user_id = ?2`,
+		`DELETE FROM api_key WHERE user_id = ?2 AND ?1 <> 0`,
+	} {
+		if _, err := tx.Exec(query, winner, loser.ID); err != nil {
+			return err
+		}
+	}
+	s.dir.TouchProfile(tx, profiles...)
+	s.dir.TouchUser(tx, winner)
+	if err := s.dir.RevokeUser(tx, loser.ID); err != nil {
+		return err
+	}
+	return tx.Audit("hand over", loser.Username, "")
+}
+
+// retire keeps a proven address of a user that another one replaces, in a contact of its own, until the new one is proven.
+func (s *Service) retire(tx *store.Tx, ch *channel, c *contact, was *proof) error {
+	p := person{FullName: c.FullName, NickName: c.NickName, Lang: c.Lang}
+	if ch == byEmail {
+		p.Email = was.address
+	} else {
+		p.Phone = was.address
+	}
+	kept, err := s.addContact(tx, directory.RandomHex(15), p, c.User)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ch.retire, was.verifiedAt, tx.Now(), kept.ID)
+	return err
+}
+
+// moves reports whether a request gives a user an address that it does not have yet.
+func moves(r store.Reader, u *user, email, phone string) (bool, error) {
+	for _, a := range []struct {
+		ch      *channel
+		address string
+	}{{byEmail, email}, {byPhone, phone}} {
+		if a.address == "" {
+			continue
+		}
+		holders, err := directory.HoldersOf(r, a.ch.kind(), a.address)
+		if err != nil {
+			return false, err
+		}
+		mine := false
+		for _, id := range holders {
+			mine = mine || id == u.ID
+		}
+		if !mine {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// heldByOther reports whether another user than u has an address.
+func heldByOther(r store.Reader, ch *channel, address string, u *user) (bool, error) {
+	if address == "" {
+		return false, nil
+	}
+	holders, err := directory.HoldersOf(r, ch.kind(), address)
+	for _, id := range holders {
+		if id != u.ID {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// reachable is the e-mail address to which what opens the account of a user may be sent: a proven one, or the one it told when it
+// has proven none.
+func reachable(r store.Reader, u *user) (email string, err error) {
+	v := view{candidate: u}
+	err = v.addresses(r)
+	return v.email, err
+}
+
+// confirmInput is the body of POST /api/users/{user}/confirm.
+type confirmInput struct {
+	Email string `json:"email" in:"blank,null" validate:"max=254,email"`
+	Phone string `json:"phone" in:"blank,null" validate:"max=50,phone"`
+}
+
+// Check holds what concerns both fields.
+func (in *confirmInput) Check(*rest.Call) error {
+	if in.Email == "" && in.Phone == "" {
+		return bothAddresses("An email or a phone is required.")
+	}
+	return nil
+}
+
+// confirmAddress is POST /api/users/{user}/confirm: the broker's word that an address is a user's. It leaves an audit row.
+func (s *Service) confirmAddress(c *rest.Call, tx *store.Tx, in *confirmInput) (out directory.UserDetail, err error) {
+	u, err := pathUser(c, tx)
+	if err != nil {
+		return out, err
+	}
+	if err := s.confirmOf(tx, u, strings.ToLower(in.Email), in.Phone); err != nil {
+		return out, err
+	}
+	return s.dir.UserDetail(tx, u.ID)
+}
+
+// confirmOf takes addresses that a user has for proven. Errors: 400 on the field when they are none of the user's.
+func (s *Service) confirmOf(tx *store.Tx, u *user, email, phone string) error {
+	for _, a := range []struct {
+		ch      *channel
+		address string
+	}{{byEmail, email}, {byPhone, phone}} {
+		if a.address == "" {
+			continue
+		}
+		mine, err := proofOf(tx, a.ch, a.address)
+		if err != nil {
+			return err
+		}
+		if mine == nil && a.ch == byEmail && strings.EqualFold(u.Email, a.address) {
+			if mine, err = s.newProof(tx, a.ch, a.address, u, person{}); err != nil {
+				return err
+			}
+		}
+		if mine == nil || mine.user != u.ID {
+			return &rest.Error{Status: http.StatusBadRequest, Body: rest.Fields{{Name: a.ch.name, Value: "This is no " + a.ch.name + " of the user."}}}
+		}
+		if err := s.proved(tx, a.ch, a.address, u.ID); err != nil {
+			return err
+		}
+		if err := tx.Audit("confirm "+a.ch.name, u.Username, a.address); err != nil {
+			return err
+		}
+	}
+	return nil
 }

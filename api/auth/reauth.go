@@ -108,12 +108,12 @@ func (s *Service) spend(tx *store.Tx, done *confirmation) error {
 		return unauthorizedOn("otp_code", err)
 	}
 	if done.email != "" {
-		if err := s.consume(tx, byEmail, done.email, done.in.EmailCode.padded()); err != nil {
+		if err := s.consumeAs(tx, byEmail, done.email, done.in.EmailCode.padded(), done.caller.ID); err != nil {
 			return unauthorizedOn("email_code", err)
 		}
 	}
 	if done.phone != "" {
-		if err := s.consume(tx, byPhone, done.phone, done.in.PhoneCode.padded()); err != nil {
+		if err := s.consumeAs(tx, byPhone, done.phone, done.in.PhoneCode.padded(), done.caller.ID); err != nil {
 			return unauthorizedOn("phone_code", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -23,14 +24,34 @@ func (s *Service) settle(c *rest.Call, e *entry, v *view, p *proven) (token stri
 		if err := p.otp.spend(tx); err != nil {
 			return err
 		}
+		if err := s.consumeCodes(tx, e, v); err != nil {
+			return err
+		}
+		planted := false // what is there may be somebody else's, who told the address before it was proven
+		if u != nil && e.coded() && !p.account && p.otp == nil && (c.User == nil || c.User.ID != u.ID) {
+			proven, err := directory.AnyProven(tx, u.ID)
+			if err != nil {
+				return err
+			}
+			planted = !proven
+		}
 		action := "login"
 		if !p.login {
 			if u, action, err = s.recoverOrCreate(tx, e, v, p, u); err != nil {
 				return err
 			}
 		}
-		if err := s.consumeCodes(tx, e, v); err != nil {
-			return err
+		for ch, address := range map[*channel]string{byEmail: v.email, byPhone: v.phone} {
+			if e.proves(ch) {
+				if err := s.proved(tx, ch, address, u.ID); err != nil {
+					return err
+				}
+			}
+		}
+		if planted {
+			if err := s.endPlanted(tx, u, p.encoded != ""); err != nil {
+				return err
+			}
 		}
 		if p.rehash != "" {
 			if _, err := tx.Exec(`UPDATE user SET password = ? WHERE id = ?`, p.rehash, u.ID); err != nil {
@@ -280,6 +301,9 @@ func (s *Service) register(tx *store.Tx, e *entry, v *view, encoded string) (*us
 	if w.kind == organizationProfile {
 		n.Profile = w.slug
 	}
+	if err := s.takeProven(tx, e, v); err != nil {
+		return nil, err
+	}
 	id, username, err := s.AddUser(tx, n)
 	if err != nil {
 		return nil, err
@@ -288,4 +312,28 @@ func (s *Service) register(tx *store.Tx, e *entry, v *view, encoded string) (*us
 		return nil, err
 	}
 	return userByID(tx, id)
+}
+
+// takeProven takes what the entry proves from users who only told it and have proven other addresses: those are not recovered by it,
+// and the one who registers has it.
+func (s *Service) takeProven(tx *store.Tx, e *entry, v *view) error {
+	for ch, address := range map[*channel]string{byEmail: v.email, byPhone: v.phone} {
+		if address == "" || !e.proves(ch) {
+			continue
+		}
+		holders, err := directory.HoldersOf(tx, ch.kind(), address)
+		if err != nil {
+			return err
+		}
+		for _, id := range holders { // two at most
+			proven, err := directory.AnyProven(tx, id)
+			if err != nil || !proven {
+				return err
+			}
+		}
+		if err := s.takeAway(tx, ch, address, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }

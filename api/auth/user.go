@@ -50,13 +50,8 @@ func activeUser(r store.Reader, username string) (*user, error) {
 	return u, err
 }
 
-// byAddress lists the ids of the users, at most two, who have an e-mail or a phone, themselves or through a contact.
-var byAddress = map[*channel]string{
-	byEmail: `SELECT id FROM user WHERE email = ? UNION SELECT user_id FROM contact WHERE email = ? AND user_id IS NOT NULL LIMIT 2`,
-	byPhone: `SELECT user_id FROM contact WHERE phone = ? AND phone = ? AND user_id IS NOT NULL LIMIT 2`,
-}
-
-// find returns the users who match all that is given, at most two of them; deleted and disabled ones included. either says that
+// find returns the users who match all that is given, at most two of them; deleted and disabled ones included. An address finds
+// the one who has proven it, or else those who told it and have proven nothing (decision 66). either says that
 // Username and Phone are two readings of one text, of which the username comes first.
 func find(r store.Reader, id identifier, either bool) ([]*user, error) {
 	if either && id.Username != "" && id.Phone != "" {
@@ -67,8 +62,7 @@ func find(r store.Reader, id identifier, either bool) ([]*user, error) {
 		id.Username = ""
 	}
 	var found map[int64]bool
-	narrow := func(query string, args ...any) error {
-		ids, err := store.Column[int64](r, query, args...)
+	narrow := func(ids []int64, err error) error {
 		if err != nil {
 			return err
 		}
@@ -82,13 +76,13 @@ func find(r store.Reader, id identifier, either bool) ([]*user, error) {
 		return nil
 	}
 	if id.Username != "" {
-		if err := narrow(`SELECT id FROM user WHERE username = ?`, id.Username); err != nil {
+		if err := narrow(store.Column[int64](r, `SELECT id FROM user WHERE username = ?`, id.Username)); err != nil {
 			return nil, err
 		}
 	}
 	for ch, address := range map[*channel]string{byEmail: id.Email, byPhone: id.Phone} {
 		if address != "" {
-			if err := narrow(byAddress[ch], address, address); err != nil {
+			if err := narrow(directory.LoginsOf(r, ch.kind(), address)); err != nil {
 				return nil, err
 			}
 		}
@@ -209,7 +203,7 @@ func addressesFree(r store.Reader, email, phone string, user int64) error {
 		if a.address == "" {
 			continue
 		}
-		ids, err := store.Column[int64](r, byAddress[a.ch], a.address, a.address)
+		ids, err := directory.HoldersOf(r, a.ch.kind(), a.address)
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ const (
 type channel struct {
 	name                                                                  string
 	find, byKey, take, put, prepare, count, wrong, consume, require, free string // statements
+	proved, forget, retire                                                string
+	lose                                                                  []string
 }
 
 var (
@@ -39,7 +41,23 @@ func newChannel(name string) *channel {
 	sql := func(query string) string { return strings.ReplaceAll(query, "§", name) }
 	const columns = `SELECT id, coalesce(user_id, 0), coalesce(§, ''), coalesce(§_verification_key, ''), coalesce(§_code, ''),
 		§_verification_at, §_verified_at, §_attempts, §_sent, §_sent_since FROM contact `
+	lose := []string{
+		sql(`DELETE FROM contact WHERE § = ? AND user_id = ? AND replaced_at IS NOT NULL`),
+		sql(`UPDATE contact SET § = NULL, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL,
+			§_verification_required = 0, §_attempts = 0 WHERE § = ? AND user_id = ?`),
+		sql(`UPDATE profile SET § = '' WHERE § = ? COLLATE NOCASE AND created_by_id = ?`),
+		sql(`UPDATE contact SET replaced_at = NULL WHERE ? <> '' AND user_id = ? AND replaced_at IS NOT NULL AND § IS NOT NULL`),
+	}
+	if name == "email" {
+		lose = append(lose, `UPDATE user SET email = (SELECT c.email FROM contact c WHERE c.user_id = user.id AND c.email_verified_at IS NOT NULL
+			AND c.email IS NOT NULL ORDER BY c.created_at, c.id LIMIT 1) WHERE email = ? AND id = ?`)
+	}
 	return &channel{
+		lose:   lose,
+		proved: sql(`UPDATE contact SET §_verified_at = ? WHERE § = ? AND user_id = ?`),
+		forget: sql(`DELETE FROM contact WHERE user_id = ? AND replaced_at IS NOT NULL AND § IS NOT NULL`),
+		retire: sql(`UPDATE contact SET §_verified_at = ?, replaced_at = ? WHERE id = ?`),
+
 		name:  name,
 		find:  sql(columns + `WHERE § = ?`),
 		byKey: sql(columns + `WHERE §_verification_key = ?`),
@@ -51,7 +69,7 @@ func newChannel(name string) *channel {
 		prepare: sql(`UPDATE contact SET §_verification_key = ?, §_code = ?, §_attempts = ?, §_verification_at = ? WHERE id = ?`),
 		count:   sql(`UPDATE contact SET §_sent = ?, §_sent_since = ? WHERE id = ?`),
 		wrong:   sql(`UPDATE contact SET §_attempts = ?, §_code = ? WHERE id = ?`),
-		consume: sql(`UPDATE contact SET §_verification_key = NULL, §_code = NULL, §_verification_at = NULL, §_attempts = 0, §_verified_at = ? WHERE id = ?`),
+		consume: sql(`UPDATE contact SET §_verification_key = NULL, §_code = NULL, §_verification_at = NULL, §_attempts = 0, §_verified_at = CASE WHEN user_id IS NULL THEN ? ELSE §_verified_at END WHERE id = ?`),
 	}
 }
 
@@ -201,6 +219,15 @@ func (s *Service) consume(tx *store.Tx, ch *channel, address, code string) error
 	}
 	_, err = tx.Exec(ch.consume, tx.Now(), p.contact)
 	return err
+}
+
+// consumeAs uses up the code of an address that a user brings who is authenticated: it becomes a proven one of the user, which has
+// it already.
+func (s *Service) consumeAs(tx *store.Tx, ch *channel, address, code string, user int64) error {
+	if err := s.consume(tx, ch, address, code); err != nil {
+		return err
+	}
+	return s.proved(tx, ch, address, user)
 }
 
 func wrongCode(ch *channel) error {

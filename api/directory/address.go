@@ -125,3 +125,7 @@ func ProfilesOf(r store.Reader, emails []string) (map[string][]int64, error) {
 // managing is a role r as a manager that is in force (bind now as the second parameter).
 const managing = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > ?2)
 	AND +r.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)`
+
+// provenEmail is the e-mail address of a user that it has proven: the one that it shows, or else the oldest.
+const provenEmail = `(SELECT c.email FROM contact c WHERE c.user_id = user.id AND c.email_verified_at IS NOT NULL AND c.email IS NOT NULL
+		ORDER BY c.email = user.email DESC, c.created_at, c.id LIMIT 1)`

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
@@ -201,7 +202,7 @@ func (u *user) ifActive() *accessrules.User {
 
 // weight counts the profiles that the user points to, though others may point to them too: what is kept is never more.
 func (u *user) weight() uint32 {
-	n := 600 + len(u.Email) + len(u.Name) + len(u.FullName) + 64*len(u.Pending) + 64*len(u.Signed) + 8*len(u.slots)
+	n := 600 + len(u.Email) + len(u.EmailUnproven) + len(u.Name) + len(u.FullName) + 64*len(u.Pending) + 64*len(u.Signed) + 8*len(u.slots)
 	for i := range u.Roles {
 		n += 80
 		n += int(profileWeight(u.Roles[i].Profile))
@@ -216,25 +217,28 @@ func (d *Directory) findUser(r store.Reader, epoch uint64, id int64) (*user, err
 	}
 	u := &user{entry: entry{loaded: epoch}}
 	u.on(userRow, id)
-	var email *string
+	var email, proven *string
 	var first, last string
 	var nick, full *string
 	var signed, invoiced bool
 	var lastLogin store.Time
-	err := r.QueryRow(`SELECT id, public_id, username, email, first_name, last_name, substr(password, 1, 1) NOT IN ('', '!'), is_active, last_login,
+	err := r.QueryRow(`SELECT id, public_id, username, email, `+provenEmail+`, first_name, last_name, substr(password, 1, 1) NOT IN ('', '!'), is_active, last_login,
 		password_changed_at, EXISTS (SELECT 1 FROM otp WHERE user_id = user.id), EXISTS (SELECT 1 FROM signature WHERE user_id = user.id),
 		EXISTS (SELECT 1 FROM charge_item WHERE invoice_key >= ''),
 		(SELECT nick_name FROM contact WHERE user_id = user.id AND nick_name <> '' ORDER BY created_at, id LIMIT 1),
 		(SELECT full_name FROM contact WHERE user_id = user.id AND full_name <> '' ORDER BY created_at, id LIMIT 1)
 		FROM user WHERE id = ?`, id).
-		Scan(&u.ID, &u.PublicID, &u.Username, &email, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged, &u.OTP, &signed, &invoiced, &nick, &full)
+		Scan(&u.ID, &u.PublicID, &u.Username, &email, &proven, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged, &u.OTP, &signed, &invoiced, &nick, &full)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	u.LastLogin, u.Email = lastLogin.Time, value(email)
+	u.LastLogin, u.Email = lastLogin.Time, value(proven)
+	if !strings.EqualFold(value(email), u.Email) {
+		u.EmailUnproven = value(email)
+	}
 	names := names{username: u.Username, first: first, last: last, nick: value(nick), full: value(full)}
 	u.FullName, u.Name = names.fullName(), names.printable()
 	if signed {

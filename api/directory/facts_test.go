@@ -57,10 +57,14 @@ func TestUserFacts(t *testing.T) {
 		w.owe(nil, s.payer, s.subscription, s.event, s.due, s.paid)
 	}
 
+	w.write(func(tx *store.Tx) error {
+		_, err := tx.Exec(`UPDATE contact SET email = 'old@example.com', email_verified_at = 1 WHERE slug = 'x1'`)
+		return err
+	})
 	got := must[*accessrules.User](t)(w.User("xia"))
 	created := now.UTC()
 	want := &accessrules.User{
-		ID: xia, PublicID: got.PublicID, Username: "xia", Email: "xia@example.com", Name: "Late", FullName: "Xia Lee", Credentials: true, OTP: true,
+		ID: xia, PublicID: got.PublicID, Username: "xia", Email: "old@example.com", EmailUnproven: "xia@example.com", Name: "Late", FullName: "Xia Lee", Credentials: true, OTP: true,
 		Pending: []string{"gym"}, Signed: map[string]time.Time{"terms-of-use": time.UnixMicro(7).UTC()},
 		Roles: []accessrules.Role{
 			{Description: "contributor", Profile: &accessrules.Profile{ID: acme, Slug: "acme", PrintableName: "The acme",

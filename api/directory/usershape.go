@@ -67,7 +67,7 @@ func (d *Directory) UserDetails(r store.Reader, ids []int64) (map[int64]UserDeta
 	}
 	rows, err := r.Query(`SELECT user.id, username, user.email, first_name, last_name, substr(password, 1, 1) NOT IN ('', '!'),
 		EXISTS (SELECT 1 FROM otp WHERE user_id = user.id), user.created_at, last_login,
-		contact.full_name, nick_name, phone, picture, lang
+		contact.full_name, nick_name, CASE WHEN replaced_at IS NULL THEN phone END, picture, lang
 		FROM user LEFT JOIN contact ON contact.user_id = user.id
 		WHERE user.id IN (SELECT value FROM json_each(?)) ORDER BY user.id, contact.created_at, contact.id`, list(ids))
 	if err != nil {

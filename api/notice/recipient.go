@@ -61,6 +61,16 @@ func (n *Notices) address(r store.Reader, event string, broker *Profile, to rout
 		}
 		if wanted {
 			add(&e.To, address(to.to))
+			if to.security != nil {
+				kept, err := store.Column[string](r, `SELECT email FROM contact WHERE user_id = ? AND replaced_at IS NOT NULL AND email IS NOT NULL`,
+					to.security.ID)
+				if err != nil {
+					return e, err
+				}
+				for _, email := range kept {
+					add(&e.To, address(email))
+				}
+			}
 		}
 	}
 	if len(to.managers) == 0 {

@@ -11,6 +11,7 @@ type route struct {
 	to       string  // e-mail address, "" for nobody
 	managers []int64 // profiles whose managers get a copy
 	by       *User   // whose action it is: no copy for them, and the Reply-To
+	security *User   // whose account it is about: a proven address that the user replaced by one not proven yet is told as well
 	direct   bool    // for the one reader only, whatever preferences and switches say
 	nowhere  bool    // there is nothing to tell
 }
@@ -51,12 +52,16 @@ func (e *UserWelcome) route(*Profile) route          { return route{back: "/", t
 func (e *UserLoggedIn) Name() string                  { return "user_logged_in" }
 func (e *UserLoggedIn) Subject() string               { return subject("user", e.User.Username) }
 func (e *UserLoggedIn) people() ([]*Profile, []*User) { return nil, []*User{&e.User} }
-func (e *UserLoggedIn) route(*Profile) route          { return route{back: "/", to: e.User.email()} }
+func (e *UserLoggedIn) route(*Profile) route {
+	return route{back: "/", to: e.User.email(), security: &e.User}
+}
 
 func (e *UserLoginFailed) Name() string                  { return "user_login_failed" }
 func (e *UserLoginFailed) Subject() string               { return subject("user", e.User.Username) }
 func (e *UserLoginFailed) people() ([]*Profile, []*User) { return nil, []*User{&e.User} }
-func (e *UserLoginFailed) route(*Profile) route          { return route{back: "/", to: e.User.email()} }
+func (e *UserLoginFailed) route(*Profile) route {
+	return route{back: "/", to: e.User.email(), security: &e.User}
+}
 
 func (e *UserContact) Name() string    { return "user_contact" }
 func (e *UserContact) Subject() string { return subject("profile", e.Provider.Slug) }
