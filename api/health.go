@@ -10,8 +10,8 @@ import (
 // endpoints are the rows of the table that belong to no category.
 func (s *Service) endpoints() []rest.Endpoint {
 	return []rest.Endpoint{
-		rest.Act("GET", "/api/health", accessrules.Public, s.health, rest.Doc("Tells whether the service is ready")),
-		rest.Act("GET", "/api/schema", accessrules.Public, s.schema, rest.Doc("Describes the API as an OpenAPI document")),
+		rest.Act("GET", "/api/health", accessrules.Public, s.health, rest.Shared(), rest.Doc("Tells whether the service is ready")),
+		rest.Act("GET", "/api/schema", accessrules.Public, s.schema, rest.Shared(), rest.Doc("Describes the API as an OpenAPI document")),
 	}
 }
 

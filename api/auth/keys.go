@@ -43,7 +43,7 @@ func (s *Service) listKeys(c *rest.Call, r store.Reader) (rest.Page[apiKey], err
 // newKeyInput is the body of POST /api/users/{user}/api-keys.
 type newKeyInput struct {
 	secrets
-	Title string `json:"title" in:"blank,null" validate:"max=100"`
+	Title string `json:"title" in:"blank,null" validate:"max=100,plain"`
 }
 
 // Check holds what concerns several fields.

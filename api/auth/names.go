@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -28,7 +27,7 @@ func splitName(full string) (first, last string) {
 const maxName = 60 // characters of a person's name
 
 // checkName is the rule of auth.md 3 for names: at most 60 characters (100 of an organization), without line breaks and other
-// control characters, which have no place in the header of a message.
+// control characters, which have no place in the header of a message, and without what turns the direction of text.
 func checkName(field, name string) error {
 	most := maxName
 	if field == "organization_name" {
@@ -37,7 +36,7 @@ func checkName(field, name string) error {
 	switch {
 	case utf8.RuneCountInString(name) > most:
 		return rest.Invalid(field, "Ensure this field has no more than "+strconv.Itoa(most)+" characters.")
-	case strings.ContainsFunc(name, unicode.IsControl):
+	case !rest.IsPlain(name):
 		return rest.Invalid(field, "Enter a valid name.")
 	}
 	return nil

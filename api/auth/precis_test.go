@@ -155,3 +155,30 @@ func TestPasswordCost(t *testing.T) {
 		}
 	}
 }
+
+// A name shows as what it is; an address with a domain in Unicode is the one with that domain in ASCII; and no cache keeps what is
+// about somebody.
+func TestNamesAddressesAndCaches(t *testing.T) {
+	s := newSite(t)
+	const bad, idn, ascii = `{"full_name":["Enter a valid name."]}`, "joe@b\u00fccher.example", "joe@xn--bcher-kva.example"
+	s.Run(t,
+		register("a name that turns", `{"username":"zoe","full_name":"Zoe \u202eeoZ","email":"z@example.com","new_password":"yoyo"}`, 400, bad),
+		resttest.Case("changed", "xia", "PATCH /api/users/xia", `{"full_name":"Xia \u2066x"}`, 400, bad),
+		resttest.Case("nick name", "xia", "PATCH /api/users/xia", `{"nick_name":"Xia \u202e"}`, 400, `{"nick_name":["Enter a valid name."]}`),
+		resttest.Case("a profile", "xia", "PATCH /api/profile/xia", `{"full_name":"Xia \u202e"}`, 400, `~turn the direction`),
+		resttest.Case("a role", "alice", "POST /api/profile/cowork/roles/describe", `{"title":"Boss \u202e"}`, 400, `~turn the direction`),
+		register("a domain in Unicode", `{"username":"joe","full_name":"Joe","email":"`+idn+`","new_password":"yoyo"}`, 201, `~token`),
+		resttest.Case("is the one in ASCII", "joe", "GET /api/users/joe", "", 200, `~"email":"`+ascii+`"`),
+		register("taken", `{"username":"jo2","full_name":"Joe","email":"`+ascii+`","new_password":"yoy2"}`, 400, `{"email":"This email is already taken."}`),
+		resttest.Case("log-in by one", "", "POST /api/auth", `{"username":"`+idn+`","password":"yoyo"}`, 201, `~token`),
+		resttest.Case("log-in by the other", "", "POST /api/auth", `{"username":"`+ascii+`","password":"yoyo"}`, 201, `~token`),
+	)
+	for _, c := range []struct{ as, request, cache string }{
+		{"xia", "GET /api/users/xia", "no-store"}, {"xia", "GET /api/users/yan", "no-store"}, {"", "GET /api/users/xia", "no-store"},
+		{"xia", "GET /api", "no-store"}, {"", "GET /api/auth/0123456789", "no-store"}, {"", "POST /api/auth", "no-store"},
+	} {
+		if got := s.Do(c.as, c.request, "").Header().Get("Cache-Control"); got != c.cache {
+			t.Errorf("%s as %q: Cache-Control %q", c.request, c.as, got)
+		}
+	}
+}

@@ -128,8 +128,13 @@ func (s *Service) AddUser(tx *store.Tx, n NewUser) (id int64, username string, e
 	if err != nil {
 		return 0, "", err
 	}
-	if n.Email != "" && rest.ParseEmail(n.Email) == "" {
-		return 0, "", rest.Invalid("email", "Enter a valid email address.")
+	if n.Email != "" {
+		if n.Email = rest.ParseEmail(n.Email); n.Email == "" {
+			return 0, "", rest.Invalid("email", "Enter a valid email address.")
+		}
+	}
+	if !rest.IsPlain(n.FullName) {
+		return 0, "", rest.Invalid("full_name", "Enter a valid name.")
 	}
 	if err := addressesFree(tx, n.Email, n.Phone, 0); err != nil {
 		return 0, "", err

@@ -19,8 +19,8 @@ type UseChange struct {
 	Quantity  int64                `json:"quantity" validate:"gte=0"`
 	CreatedAt rest.Opt[store.Time] `json:"created_at"`
 	Option    rest.Opt[int64]      `json:"option" in:"null"`
-	SyncOn    string               `json:"sync_on" in:"null,blank"`
-	FullName  string               `json:"full_name" in:"null,blank"`
+	SyncOn    string               `json:"sync_on" in:"null,blank" validate:"idn"`
+	FullName  string               `json:"full_name" in:"null,blank" validate:"plain"`
 	Email     string               `json:"email" in:"null,blank"`
 }
 

@@ -170,8 +170,8 @@ type cartInput struct {
 	Use       string               `json:"use" in:"null,blank" validate:"max=50"`
 	Option    int64                `json:"option" in:"null" validate:"gte=0,lte=2147483647"`
 	Quantity  int64                `json:"quantity" in:"null" validate:"gte=0,lte=2147483647"`
-	SyncOn    string               `json:"sync_on" in:"null,blank" validate:"max=255"`
-	FullName  string               `json:"full_name" in:"null,blank" validate:"max=150"`
+	SyncOn    string               `json:"sync_on" in:"null,blank" validate:"max=255,idn"`
+	FullName  string               `json:"full_name" in:"null,blank" validate:"max=150,plain"`
 	Email     string               `json:"email" in:"null,blank" validate:"max=255"`
 	CreatedAt rest.Opt[store.Time] `json:"created_at" in:"null"`
 }
@@ -269,7 +269,7 @@ func (s *Service) deleteCart(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.Non
 		condition, args = condition+` AND plan_id = ?`, append(args, p.ID)
 	}
 	if email := c.QueryString("email"); email != "" {
-		if rest.ParseEmail(email) == "" {
+		if email = rest.ParseEmail(email); email == "" {
 			return rest.None{}, rest.Invalid("email", "Enter a valid email address.")
 		}
 		condition, args = condition+` AND (lower(email) = lower(?) OR lower(sync_on) = lower(?))`, append(args, email, email)

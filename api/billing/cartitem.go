@@ -190,8 +190,8 @@ type ItemChange struct {
 	Option   rest.Opt[int64]  `json:"option" in:"null" validate:"gte=0,lte=2147483647"`
 	Quantity rest.Opt[int64]  `json:"quantity" in:"null" validate:"gte=0,lte=2147483647"`
 	Use      rest.Opt[string] `json:"use" in:"null,blank" validate:"max=50"`
-	SyncOn   rest.Opt[string] `json:"sync_on" in:"null,blank" validate:"max=255"`
-	FullName rest.Opt[string] `json:"full_name" in:"null,blank" validate:"max=150"`
+	SyncOn   rest.Opt[string] `json:"sync_on" in:"null,blank" validate:"max=255,idn"`
+	FullName rest.Opt[string] `json:"full_name" in:"null,blank" validate:"max=150,plain"`
 	Email    rest.Opt[string] `json:"email" in:"null,blank" validate:"max=255"`
 }
 

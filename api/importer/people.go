@@ -38,7 +38,7 @@ func (w *work) users() error {
 		joined := r.time("date_joined")
 		return w.put(r, `INSERT INTO user (id, username, email, first_name, last_name, password, is_active, is_superuser, created_at, last_login,
 				password_changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.id, name, w.email(r, emails), r.text("first_name", 150), r.text("last_name", 150), w.password(r), r.bool("is_active"),
+			r.id, name, w.email(r, emails), w.plain(r, "first_name", 150), w.plain(r, "last_name", 150), w.password(r), r.bool("is_active"),
 			r.bool("is_superuser"), joined, r.nullTime("last_login"), joined)
 	})
 }
@@ -101,7 +101,7 @@ func (w *work) contacts() error {
 		}
 		return w.put(r, `INSERT INTO contact (id, slug, created_at, email, phone, full_name, nick_name, picture, user_id, lang, extra, email_verified_at,
 				phone_verified_at, email_verification_required, phone_verification_required) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.id, slug, r.time("created_at"), w.email(r, emails), w.phone(r, phones), r.text("full_name", 60), r.text("nick_name", 60), w.picture(r),
+			r.id, slug, r.time("created_at"), w.email(r, emails), w.phone(r, phones), w.plain(r, "full_name", 60), w.plain(r, "nick_name", 60), w.picture(r),
 			orNull(r.ref("user_id")), r.text("lang", 8), r.nullText("extra", mostText), r.nullTime("email_verified_at"), r.nullTime("phone_verified_at"),
 			r.bool("email_verification_required"), r.bool("phone_verification_required"))
 	})

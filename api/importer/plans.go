@@ -28,7 +28,7 @@ func (w *work) plans() error {
 	next := map[int64]int64{}
 	err := w.each(plans, func(r *row) error {
 		owner, slug := w.profile(r.must("organization_id")), r.text("slug", 50)
-		title := r.text("title", 50)
+		title := w.plain(r, "title", 50)
 		if key := fmt.Sprint(owner, " ", title); titles[key] {
 			title += " (" + slug + ")"
 			w.note(r, "the title is that of another plan: its slug is added")
@@ -80,7 +80,7 @@ func (w *work) useCharges() error {
 	return w.each(useCharges, func(r *row) error {
 		return w.put(r, `INSERT INTO use_charge (id, slug, title, description, created_at, plan_id, use_amount, quota, maximum_limit, extra)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.id, r.text("slug", 50), r.text("title", 50), r.text("description", mostText), r.time("created_at"), r.must("plan_id"), r.amount("use_amount"),
+			r.id, r.text("slug", 50), w.plain(r, "title", 50), r.text("description", mostText), r.time("created_at"), r.must("plan_id"), r.amount("use_amount"),
 			r.amount("quota"), r.nullInt("maximum_limit", 0, ledger.MaxAmount), r.nullText("extra", mostText))
 	})
 }
@@ -144,7 +144,7 @@ func (w *work) cartItems() error {
 		return w.put(r, `INSERT INTO cart_item (id, created_at, user_id, plan_id, use_id, coupon_id, recorded, quantity, option, full_name, email, sync_on,
 				claim_code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			r.id, r.time("created_at"), orNull(user), orNull(r.ref("plan_id")), orNull(r.ref("use_id")), orNull(coupon), r.bool("recorded"),
-			r.int("quantity", 0, mostID), r.int("option", 0, mostID), r.text("full_name", 150), r.nullText("email", 255), r.nullText("sync_on", 255),
+			r.int("quantity", 0, mostID), r.int("option", 0, mostID), w.plain(r, "full_name", 150), r.nullText("email", 255), r.nullText("sync_on", 255),
 			orNull(claim))
 	})
 }

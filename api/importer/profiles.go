@@ -41,7 +41,7 @@ func (w *work) profiles() error {
 		return w.put(r, `INSERT INTO profile (id, slug, created_at, is_active, full_name, email, phone, street_address, locality, region, postal_code, country,
 				default_timezone, picture, is_provider, is_bulk_buyer, no_implicit_role, billing_start, nb_renewal_attempts, processor_card_key,
 				processor_deposit_key, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			id, slug, r.time("created_at"), r.bool("is_active"), r.text("full_name", 100), w.address(r), phoneOf(r), r.text("street_address", 150),
+			id, slug, r.time("created_at"), r.bool("is_active"), w.plain(r, "full_name", 100), w.address(r), phoneOf(r), r.text("street_address", 150),
 			r.text("locality", 50), r.text("region", 50), r.text("postal_code", 50), w.country(r), w.timezone(r), w.picture(r),
 			r.bool("is_provider"), r.bool("is_bulk_buyer"), r.bool("no_implicit_role"), r.date("billing_start"), r.int("nb_renewal_attempts", 0, mostID),
 			r.key("processor_card_key", 255), r.key("processor_deposit_key", 255), r.nullText("extra", mostText))
@@ -95,7 +95,7 @@ func (w *work) descriptions() error {
 	return w.each(descriptions, func(r *row) error {
 		return w.put(r, `INSERT INTO role_description (id, created_at, slug, profile_id, title, skip_optin_on_grant, implicit_create_on_none, otp_required,
 				extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.id, r.time("created_at"), r.text("slug", 50), orNull(w.profile(r.ref("organization_id"))), r.text("title", 50),
+			r.id, r.time("created_at"), r.text("slug", 50), orNull(w.profile(r.ref("organization_id"))), w.plain(r, "title", 50),
 			r.bool("skip_optin_on_grant"), r.bool("implicit_create_on_none"), r.bool("otp_required"), r.nullText("extra", mostText))
 	})
 }
@@ -124,7 +124,7 @@ func (w *work) agreements() error {
 	err := w.each(agreements, func(r *row) error {
 		w.note(r, "the text of an agreement is not in the file: PUT /api/agreements/{document}")
 		return w.put(r, `INSERT INTO agreement (id, slug, title, updated_at) VALUES (?, ?, ?, ?)`,
-			r.id, r.text("slug", 50), r.text("title", 150), r.time("updated_at"))
+			r.id, r.text("slug", 50), w.plain(r, "title", 150), r.time("updated_at"))
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -87,6 +88,16 @@ func (r *row) text(column string, most int) string {
 		r.fail(column, "has more than %d characters", most)
 	}
 	return s
+}
+
+// plain is the text of a name or a title, without what does not show or turns the direction of what follows.
+func (w *work) plain(r *row, column string, most int) string {
+	text := r.text(column, most)
+	if plain := rest.Plain(text); plain != text {
+		w.note(r, column+" held characters that do not show: left out")
+		text = plain
+	}
+	return text
 }
 
 // nullText is a text, or nothing.

@@ -80,8 +80,8 @@ func (s *Service) showLine(c *rest.Call, r store.Reader) (Line, error) { return 
 
 // NewLine is a line to add. A rank is not asked for.
 type NewLine struct {
-	Title    string `json:"title" in:"required" validate:"max=255"`
-	Selector string `json:"selector" in:"blank" validate:"max=255"`
+	Title    string `json:"title" in:"required" validate:"max=255,plain"`
+	Selector string `json:"selector" in:"blank" validate:"max=255,plain"`
 }
 
 // addLine adds a line after the others.
@@ -99,8 +99,8 @@ func (s *Service) addLine(c *rest.Call, tx *store.Tx, in *NewLine) (Line, error)
 
 // LineChange is a line as it is to be; what is not given stays.
 type LineChange struct {
-	Title    rest.Opt[string] `json:"title" in:"required" validate:"max=255"`
-	Selector rest.Opt[string] `json:"selector" in:"blank" validate:"max=255"`
+	Title    rest.Opt[string] `json:"title" in:"required" validate:"max=255,plain"`
+	Selector rest.Opt[string] `json:"selector" in:"blank" validate:"max=255,plain"`
 	Rank     rest.Opt[int64]  `json:"rank" in:"required" validate:"gte=1,lte=2147483647"`
 }
 

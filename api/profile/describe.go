@@ -11,7 +11,7 @@ import (
 
 // descriptionInput is the body of POST, PUT and PATCH /api/profile/{profile}/roles/describe (profiles.md 11).
 type descriptionInput struct {
-	Title        rest.Opt[string]          `json:"title" in:"required" validate:"max=20"`
+	Title        rest.Opt[string]          `json:"title" in:"required" validate:"max=20,plain"`
 	SkipOptIn    rest.Opt[bool]            `json:"skip_optin_on_grant"`
 	ImplicitRole rest.Opt[bool]            `json:"implicit_create_on_none"`
 	OTPRequired  rest.Opt[bool]            `json:"otp_required"`

@@ -16,7 +16,7 @@ import (
 type grantInput struct {
 	Slug     rest.Opt[string]          `json:"slug"`
 	Email    rest.Opt[string]          `json:"email" validate:"max=254,email"`
-	FullName rest.Opt[string]          `json:"full_name" validate:"max=100"`
+	FullName rest.Opt[string]          `json:"full_name" validate:"max=100,plain"`
 	Message  rest.Opt[string]          `json:"message" in:"blank" validate:"max=255"`
 	Extra    rest.Opt[json.RawMessage] `json:"extra" in:"null"`
 }

@@ -115,14 +115,14 @@ func (s *Service) signAgreement(c *rest.Call, tx *store.Tx, in *signInput) (*sig
 
 // agreementInput is the body of POST, PUT and PATCH /api/agreements (profiles.md 12.4). Text, in Markdown, is ours.
 type agreementInput struct {
-	Title     rest.Opt[string]     `json:"title" in:"required" validate:"max=150"`
+	Title     rest.Opt[string]     `json:"title" in:"required" validate:"max=150,plain"`
 	UpdatedAt rest.Opt[store.Time] `json:"updated_at"`
 	Text      rest.Opt[string]     `json:"text" in:"blank" validate:"max=200000"`
 }
 
 // agreementUpdate is that of PUT, which asks for the date too.
 type agreementUpdate struct {
-	Title     rest.Opt[string]     `json:"title" in:"required" validate:"max=150"`
+	Title     rest.Opt[string]     `json:"title" in:"required" validate:"max=150,plain"`
 	UpdatedAt rest.Opt[store.Time] `json:"updated_at" in:"required"`
 	Text      rest.Opt[string]     `json:"text" in:"blank" validate:"max=200000"`
 }

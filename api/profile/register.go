@@ -11,7 +11,7 @@ import (
 
 // newInput is the body of POST /api/users/{user}/profiles and of POST /api/accounts/profiles (profiles.md 7.2, 8.2).
 type newInput struct {
-	FullName        string                    `json:"full_name" in:"required" validate:"max=100"`
+	FullName        string                    `json:"full_name" in:"required" validate:"max=100,plain"`
 	Slug            rest.Opt[string]          `json:"slug" validate:"max=50,slug"`
 	Email           rest.Opt[string]          `json:"email" validate:"max=254,email"`
 	Type            rest.Opt[string]          `json:"type"`

@@ -12,7 +12,7 @@ import (
 
 // updateInput is the body of PUT and PATCH /api/profile/{profile} (profiles.md 6.2). PATCH requires nothing.
 type updateInput struct {
-	FullName        rest.Opt[string]          `json:"full_name" in:"required" validate:"max=100"`
+	FullName        rest.Opt[string]          `json:"full_name" in:"required" validate:"max=100,plain"`
 	Slug            rest.Opt[string]          `json:"slug" validate:"max=50,slug"`
 	Email           rest.Opt[string]          `json:"email" validate:"max=254,email"`
 	Phone           rest.Opt[string]          `json:"phone" in:"blank" validate:"phone"`

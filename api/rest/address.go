@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // The usual syntax of e-mail addresses (auth.md 3): no quoted local part, no comment, a dotted domain; nothing that could end a
@@ -11,13 +14,37 @@ import (
 var emailPattern = regexp.MustCompile(`^[a-zA-Z0-9!#$%&'*+/=?^_{|}~-]+(\.[a-zA-Z0-9!#$%&'*+/=?^_{|}~-]+)*` +
 	`@([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])$`)
 
-// ParseEmail returns an e-mail address in lower case, "" when text is none.
+// ParseEmail returns an e-mail address in lower case, "" when text is none. The domain may be in Unicode; it comes back in ASCII, so
+// that one address has one form.
 func ParseEmail(text string) string {
+	text = asciiDomain(text)
 	local, _, _ := strings.Cut(text, "@")
 	if len(text) > 254 || len(local) > 64 || !emailPattern.MatchString(text) {
 		return ""
 	}
 	return strings.ToLower(text)
+}
+
+// asciiDomain is an e-mail address whose domain is in ASCII (IDNA 2008, RFC 5891); what is no address comes back as it is.
+func asciiDomain(text string) string {
+	local, domain, ok := strings.Cut(text, "@")
+	if !ok || len(text) > 1024 || isASCII(domain) {
+		return text
+	}
+	ascii, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		return text
+	}
+	return local + "@" + ascii
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // ParsePhone returns a phone number in E.164, "" when text is none: international, or national of the United States

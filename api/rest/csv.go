@@ -14,6 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -296,10 +299,17 @@ func cell(v reflect.Value) string {
 	return b.String()
 }
 
-// safeText is text that no spreadsheet takes for a formula.
+// safeText is text that no spreadsheet takes for a formula: whatever stands before the sign does not show, and the sign may be a wide or
+// a small one, which some programs take for the plain one.
 func safeText(s string) string {
-	if s != "" && strings.IndexByte("=+-@", s[0]) >= 0 {
-		return "'" + s
+	for _, r := range s {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			continue
+		}
+		if sign := norm.NFKC.String(string(r)); strings.ContainsAny(sign[:1], "=+-@") {
+			return "'" + s
+		}
+		break
 	}
 	return s
 }

@@ -102,6 +102,7 @@ type options struct {
 	raw     bool // BodyBytes
 	long    bool
 	noAudit bool
+	shared  bool
 	doc     string
 }
 
@@ -150,6 +151,9 @@ func Long() Option { return func(o *options) { o.long = true } }
 
 // long reports whether what the endpoint reads may take long: it counts rows, sorts them or adds them up, of which there is no end.
 func (e *Endpoint) long() bool { return e.List || e.opts.long }
+
+// Shared lets caches keep what anonymous callers are answered: it is the same for all of them.
+func Shared() Option { return func(o *options) { o.shared = true } }
 
 // Unaudited writes no audit row: for what changes nothing that anybody answers for (a cart, a counter).
 func Unaudited() Option { return func(o *options) { o.noAudit = true } }

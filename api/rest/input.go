@@ -25,7 +25,8 @@ import (
 // Tag `in`, comma-separated: "required" (absent: "This field is required."; PATCH does not ask for it), "posted" (required by
 // POST only), "null" (null is taken, as the zero value), "blank" (the empty string is taken), "verbatim" (not trimmed: a password,
 // decision 90). Tag `validate` is
-// go-playground/validator's, with the messages of the contract: max, min, gte, lte, oneof, and ours: email, url, slug, username,
+// go-playground/validator's, with the messages of the contract: max, min, gte, lte, oneof, and ours: email (which puts its
+// domain into ASCII; idn does so with an address among other things), plain (no characters that do not show), url, slug, username,
 // timezone, phone (which makes it E.164), country (which makes it alpha-2).
 //
 // Field types: string, int, int64, bool, store.Time, json.RawMessage (any JSON: "extra"), structs (embedded ones lend their

@@ -16,6 +16,7 @@ const (
 	msgSlug      = `Enter a valid "slug" consisting of letters, numbers, underscores or hyphens.`
 	msgUsername  = "Enter a valid username."
 	msgPhone     = "Enter a valid phone number."
+	msgPlain     = "This field holds characters that do not show, or that turn the direction of text."
 	msgTime      = "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
 	msgNoData    = "No data provided"
 	msgEmptyList = "This list may not be empty."

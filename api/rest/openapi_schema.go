@@ -109,7 +109,7 @@ func (f *field) schema(method string) Fields {
 		name, n, _ := strings.Cut(rule, "=")
 		switch name {
 		case "email":
-			s = append(s, Field{"format", "email"})
+			s = append(s, Field{"format", "idn-email"})
 		case "url":
 			s = append(s, Field{"format", "uri"})
 		case "slug":

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/go-playground/validator/v10"
 	"github.com/nyaruka/phonenumbers"
@@ -26,6 +27,7 @@ var validate = func() *validator.Validate {
 		"username": usernamePattern.MatchString,
 		"url":      isURL,
 		"timezone": isTimezone,
+		"plain":    IsPlain,
 	} {
 		if err := v.RegisterValidation(name, func(fl validator.FieldLevel) bool { return fn(fl.Field().String()) }); err != nil {
 			panic(err)
@@ -38,15 +40,19 @@ var validate = func() *validator.Validate {
 var converters = map[string]func(string) (text, message string){
 	"phone":   phone,
 	"country": country,
+	"email":   func(s string) (text, message string) { return asciiDomain(s), "" }, // and a rule as well
+	"idn":     func(s string) (text, message string) { return asciiDomain(s), "" }, // an e-mail address among other things
 }
 
 // setRules takes the tag apart.
 func (f *field) setRules(tag string) {
 	var rules []string
 	for rule := range strings.SplitSeq(tag, ",") {
-		if _, ok := converters[rule]; ok {
+		_, converts := converters[rule]
+		if converts {
 			f.converts = append(f.converts, rule)
-		} else if rule != "" {
+		}
+		if rule != "" && (!converts || rule == "email") {
 			rules = append(rules, rule)
 		}
 	}
@@ -99,8 +105,28 @@ func (f *field) check(v reflect.Value) string {
 		return msgUsername
 	case "timezone":
 		return msgTimezone(v.String())
+	case "plain":
+		return msgPlain
 	}
 	return msgInvalid
+}
+
+// IsPlain reports whether a name or a title shows as what it is: no control characters, no other ends of lines, and nothing that turns
+// the direction of what follows (the embeddings, overrides and isolates of UAX 9).
+func IsPlain(text string) bool { return !strings.ContainsFunc(text, unplain) }
+
+func unplain(r rune) bool {
+	return unicode.IsControl(r) || '\u2028' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
+}
+
+// Plain is a text without what IsPlain refuses.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unplain(r) {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 func isURL(s string) bool {

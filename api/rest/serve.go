@@ -40,6 +40,7 @@ func (s *Service) serve(c *Call) error {
 	h["Vary"] = append(h["Vary"], "Accept, Accept-Language, Cookie, DNT")
 	h["X-Frame-Options"] = []string{"DENY"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["Cache-Control"] = []string{"no-store"} // most answers are about somebody, and no cache may keep them
 	s.CORS(h, c.r)
 	rt, params := s.routes.find(c.r)
 	if rt == nil {
@@ -59,6 +60,9 @@ func (s *Service) serve(c *Call) error {
 	refused, err := s.gate(c, rt, e, params)
 	if err != nil {
 		return err
+	}
+	if e != nil && e.opts.shared && c.User == nil && refused == nil {
+		delete(h, "Cache-Control")
 	}
 	if err := c.negotiate(e); err != nil {
 		return err

@@ -31,7 +31,7 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Delete(couponPath, accessrules.DirectStrict, s.deleteCoupon),
 
 		rest.Post("/api/cart/redeem", accessrules.Public, s.redeem, rest.Unaudited()),
-		rest.Get("/api/pricing", accessrules.Public, s.listPricing, rest.Lists(activePlans)),
+		rest.Get("/api/pricing", accessrules.Public, s.listPricing, rest.Lists(activePlans), rest.Shared()),
 
 		rest.Get(plansPath, accessrules.DirectFrictionless, s.listPlans, rest.Lists(plansOfProfile), rest.Takes(rest.Flag("active", "Keeps plans that can be subscribed to, or those that cannot."))),
 		rest.Post(plansPath, accessrules.DirectFrictionless, s.createPlan, created, rest.Keyed(), owner),

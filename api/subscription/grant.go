@@ -28,7 +28,7 @@ type Grant struct {
 type Grantee struct {
 	Slug     string `json:"slug" in:"blank" validate:"max=50,slug"`
 	Email    string `json:"email" in:"blank" validate:"max=254,email"`
-	FullName string `json:"full_name" in:"blank" validate:"max=100"`
+	FullName string `json:"full_name" in:"blank" validate:"max=100,plain"`
 	Type     string `json:"type" in:"blank"` // personal or organization
 
 	Phone           string          `json:"phone" in:"blank" validate:"phone"`

@@ -16,7 +16,7 @@ import (
 // PlanChange is what is asked of a plan: all of a new one (subscriptions.md 4.2), or what is to be changed (4.3). What is not
 // given keeps its default or its value; AdvanceDiscounts and UseCharges replace the whole collection when given.
 type PlanChange struct {
-	Title            rest.Opt[string]           `json:"title" in:"posted" validate:"max=50"`
+	Title            rest.Opt[string]           `json:"title" in:"posted" validate:"max=50,plain"`
 	Slug             rest.Opt[string]           `json:"slug" validate:"max=50,slug"`
 	Description      rest.Opt[string]           `json:"description"`
 	Active           rest.Opt[bool]             `json:"is_active"`
@@ -43,7 +43,7 @@ type discountChange struct {
 
 type useChange struct {
 	Slug         string          `json:"slug" in:"required" validate:"max=50,slug"`
-	Title        string          `json:"title" in:"null,blank" validate:"max=50"`
+	Title        string          `json:"title" in:"null,blank" validate:"max=50,plain"`
 	Description  string          `json:"description" in:"required"`
 	Amount       int64           `json:"use_amount" validate:"gte=0,lte=2147483647"`
 	Quota        int64           `json:"quota" validate:"gte=0,lte=2147483647"`

@@ -22,7 +22,8 @@ func planList(where string, byDefault ...string) *rest.List[Plan] {
 }
 
 var (
-	activePlans    = planList(`plan.is_active = 1`, "plan.is_not_priced", "period_amount")
+	// Plans of the broker and of those whom it made providers: anybody can make plans, and the site's own page is not theirs.
+	activePlans    = planList(`plan.is_active = 1 AND (p.is_provider = 1 OR p.slug = ?)`, "plan.is_not_priced", "period_amount")
 	plansOfProfile = planList(`plan.profile_id = ?`, "plan.is_not_priced", "period_amount")
 )
 
@@ -47,7 +48,7 @@ func (s *Service) listPlans(c *rest.Call, r store.Reader) (rest.Page[Plan], erro
 }
 
 func (s *Service) listPricing(c *rest.Call, r store.Reader) (rest.Page[Plan], error) {
-	page, err := activePlans.Page(c, r)
+	page, err := activePlans.Page(c, r, s.dir.Broker())
 	if err != nil {
 		return page, err
 	}

@@ -150,6 +150,7 @@ func TestMinimumAmount(t *testing.T) {
 
 func TestReadPlans(t *testing.T) {
 	w := newWorld(t)
+	w.exec(`UPDATE profile SET is_provider = 1 WHERE slug = 'gym'`)
 	list := func(name, as, request, want string) resttest.Step {
 		return resttest.Case(name, as, request, "", 200, "*").Then(func(t *testing.T, r *httptest.ResponseRecorder) {
 			if got := results(t, r, "slug"); got != want {
@@ -272,9 +273,32 @@ func TestDeletePlan(t *testing.T) {
 	}
 }
 
+// The site's own page shows the plans of the broker and of those whom it made providers: anybody can make plans.
+func TestPricingShowsProviders(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`UPDATE profile SET is_provider = 0`)
+	shown := func(name, want string) {
+		w.Run(t, resttest.Case(name, "", "GET /api/pricing?o=title", "", 200, "*").Then(func(t *testing.T, r *httptest.ResponseRecorder) {
+			if got := results(t, r, "slug"); got != want {
+				t.Errorf("plans %s, want %s", got, want)
+			}
+			if got := r.Header().Get("Cache-Control"); got != "" {
+				t.Errorf("Cache-Control %q", got)
+			}
+		}))
+	}
+	shown("nobody's", "0:")
+	w.Run(t, resttest.Case("the broker's", "alice", "POST /api/profile/hub/plans", `{"title":"One","is_active":true}`, 201, "*"))
+	w.exec(`UPDATE plan SET is_active = 1, created_at = 0 WHERE slug = 'one'`)
+	shown("the broker's", "1: one")
+	w.exec(`UPDATE profile SET is_provider = 1 WHERE slug = 'gym'`)
+	shown("a provider's", "2: gym-monthly one")
+}
+
 // /api/pricing knows the caller's cart, and the coupons in it (subscriptions.md 4.1).
 func TestPricingOfCart(t *testing.T) {
 	w := newWorld(t)
+	w.exec(`UPDATE profile SET is_provider = 1 WHERE slug = 'gym'`)
 	prices := func(name, as, want string, headers ...string) resttest.Step {
 		return resttest.Case(name, as, "GET /api/pricing", "", 200, "*").With(headers...).Then(func(t *testing.T, r *httptest.ResponseRecorder) {
 			t.Helper()
