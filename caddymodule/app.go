@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -56,15 +57,16 @@ type App struct {
 
 	Settings
 
-	site    *api.Site
-	service *api.Service
-	gates   []*Gate // of the configuration, in the order in which they were provisioned
-	key     string  // of the site in the pool, and of its streams
-	streams *streams
-	command bool // used by a command, outside of a server
-	ctx     caddy.Context
-	events  *listeners // from Start on; nil when nobody can listen
-	logger  *zap.Logger
+	site         *api.Site
+	crowdWarning sync.Once
+	service      *api.Service
+	gates        []*Gate // of the configuration, in the order in which they were provisioned
+	key          string  // of the site in the pool, and of its streams
+	streams      *streams
+	command      bool // used by a command, outside of a server
+	ctx          caddy.Context
+	events       *listeners // from Start on; nil when nobody can listen
+	logger       *zap.Logger
 }
 
 // Broker is the profile that runs the site.

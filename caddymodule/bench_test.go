@@ -94,6 +94,10 @@ func BenchmarkProxy(b *testing.B) {
 		min_length 4
 		login_throttle -1
 		login_throttle_address -1
+		registrations_per_client 0
+		sessions_per_client 0
+		invitations_per_client 0
+		visitor_carts 0
 		demo
 	}
 }

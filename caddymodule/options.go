@@ -53,6 +53,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		Pages:         a.page,
 		Origin:        origin,
 		Client:        client,
+		Crowd:         a.crowd,
 		TokenLifetime: time.Duration(*a.TokenLifetime),
 		CookieName:    a.CookieName,
 		Credentials:   a.Credentials,

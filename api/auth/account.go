@@ -229,7 +229,7 @@ func (s *Service) sendPending(c *rest.Call, ch *channel, address string) error {
 
 // proveAddress checks a code that a caller brings for an address. Errors: 400 on "detail"; 429.
 func (s *Service) proveAddress(c *rest.Call, ch *channel, address, code string) error {
-	place, err := s.throttle.try(c.Context(), c.User.Username, c.Client)
+	place, err := s.throttle.try(c.Context(), c.User.Username, c.Client, c.ClientBound(1))
 	if err != nil {
 		return err
 	}

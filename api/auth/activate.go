@@ -144,6 +144,9 @@ func (s *Service) reactivate(c *rest.Call, tx *store.Tx, _ *rest.None) (out reac
 	if email == "" {
 		return out, rest.Fail(http.StatusBadRequest, "This user has no email.")
 	}
+	if err := c.Count(tx, rest.LimitInvitations); err != nil {
+		return out, err
+	}
 	p, err := s.prepare(tx, byEmail, email, u, person{})
 	if err != nil {
 		return out, err

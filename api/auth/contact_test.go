@@ -96,14 +96,14 @@ func TestTextCannotBeSent(t *testing.T) {
 func TestThrottleWait(t *testing.T) {
 	s := newSite(t)
 	th := newThrottle(Throttle{PerAccount: 1, Window: time.Minute, Longest: time.Hour}, s.Site.Store)
-	first, err := th.try(t.Context(), "xia", "192.0.2.1")
+	first, err := th.try(t.Context(), "xia", "192.0.2.1", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	gone, waiting := make(chan error), make(chan *attempt)
 	go func() {
-		_, err := th.try(ctx, "xia", "192.0.2.1")
+		_, err := th.try(ctx, "xia", "192.0.2.1", 1)
 		gone <- err
 	}()
 	cancel()
@@ -111,7 +111,7 @@ func TestThrottleWait(t *testing.T) {
 		t.Errorf("who gave up: %v", err)
 	}
 	go func() {
-		a, err := th.try(t.Context(), "xia", "192.0.2.1")
+		a, err := th.try(t.Context(), "xia", "192.0.2.1", 1)
 		if err != nil {
 			t.Error(err)
 		}

@@ -38,7 +38,7 @@ func (s *Service) contactUs(c *rest.Call, in *contactUsInput) (out detailOutput,
 	if err := s.checkCaptcha(c, in.Captcha); err != nil {
 		return out, err
 	}
-	place, err := s.throttle.try(c.Context(), "", c.Client)
+	place, err := s.throttle.try(c.Context(), "", c.Client, c.ClientBound(1))
 	if err != nil {
 		return out, err
 	}
@@ -50,6 +50,9 @@ func (s *Service) contactUs(c *rest.Call, in *contactUsInput) (out detailOutput,
 	e.Detail = append(extraFields(c.Members()), [2]string{"Message", in.Message})
 	err = c.Write(func(tx *store.Tx) error {
 		if err := tx.QueryRow(`SELECT id FROM profile WHERE slug = ?`, s.dir.Broker()).Scan(&e.Provider.ID); err != nil {
+			return err
+		}
+		if err := c.Count(tx, rest.LimitInvitations); err != nil {
 			return err
 		}
 		return s.notices.Emit(tx, e)

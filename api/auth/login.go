@@ -98,6 +98,9 @@ func (s *Service) recoverHandler(c *rest.Call, in *recoverInput) (out recoverOut
 func (s *Service) send(c *rest.Call, ch *channel, address string, u *user, who person) error {
 	var p *proof
 	if err := c.Write(func(tx *store.Tx) (err error) {
+		if err := c.Count(tx, rest.LimitInvitations); err != nil { // nobody has shown yet whose address it is
+			return err
+		}
 		if p, err = s.prepare(tx, ch, address, u, who); err != nil || ch == byPhone {
 			return err
 		}

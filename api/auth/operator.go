@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -48,7 +49,7 @@ func (s *Service) Unlock(ctx context.Context, username string) error {
 // UnlockClient forgets the failed attempts of a client, by its address.
 func (s *Service) UnlockClient(ctx context.Context, address string) error {
 	return s.store.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(`DELETE FROM throttle WHERE bucket = ?`, "client:"+client(address)); err != nil {
+		if _, err := tx.Exec(`DELETE FROM throttle WHERE bucket IN (?, ?)`, "client:"+client(address), "client:"+rest.ClientOf(address).Site); err != nil {
 			return err
 		}
 		return tx.Audit("unlock", client(address), "")

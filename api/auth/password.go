@@ -6,13 +6,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
@@ -71,13 +67,10 @@ func (s *Service) checkPassword(field, password string) error {
 // A hasher hashes and verifies passwords, a few at a time: each takes megabytes and a core for tens of milliseconds, so the
 // rest wait in a bounded queue. It is never used inside a transaction.
 type hasher struct {
-	params   argon2id.Params
-	slots    chan struct{}
-	waiting  atomic.Int64
-	queue    int64
-	deadline time.Duration
-	match    func(text, encoded string) (ok, stale bool, err error) // hashes a text once: compare, which a test counts
-	nobody   string                                                 // a hash that no password matches, at the same cost as a real one
+	params argon2id.Params
+	turns  *rest.Fair
+	match  func(text, encoded string) (ok, stale bool, err error) // hashes a text once: compare, which a test counts
+	nobody string                                                 // a hash that no password matches, at the same cost as a real one
 }
 
 func newHasher(o Hashing) *hasher {
@@ -85,9 +78,7 @@ func newHasher(o Hashing) *hasher {
 		params: argon2id.Params{
 			Memory: o.Memory, Iterations: o.Iterations, Parallelism: 1, SaltLength: 16, KeyLength: 32,
 		},
-		slots:    make(chan struct{}, max(1, o.Parallel)),
-		queue:    int64(o.Queue),
-		deadline: o.Deadline,
+		turns: rest.NewFair(max(1, o.Parallel), o.Queue, o.Deadline),
 	}
 	b64 := base64.RawStdEncoding
 	h.nobody = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, o.Memory, o.Iterations,
@@ -96,33 +87,20 @@ func newHasher(o Hashing) *hasher {
 	return h
 }
 
-// acquire waits for a turn. The error is a 503 when too many wait or the wait is too long.
-func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
-	release = func() { <-h.slots }
-	select {
-	case h.slots <- struct{}{}:
-		return release, nil
-	default:
-	}
-	if h.waiting.Add(1) > h.queue {
-		h.waiting.Add(-1)
-		return nil, errHashing(errors.New("too many passwords wait to be hashed"))
-	}
-	defer h.waiting.Add(-1)
-	ctx, cancel := context.WithTimeout(ctx, h.deadline)
-	defer cancel()
-	select {
-	case h.slots <- struct{}{}:
-		return release, nil
-	case <-ctx.Done():
-		return nil, errHashing(ctx.Err())
-	}
+type clientKey struct{}
+
+// asClient is the context of a call, which tells the hasher whose turn it takes.
+func asClient(c *rest.Call) context.Context {
+	return context.WithValue(c.Context(), clientKey{}, rest.ClientOf(c.Client))
 }
 
-func errHashing(cause error) error {
-	e := rest.Fail(http.StatusServiceUnavailable, "The server is too busy. Please try again.")
-	e.RetryAfter, e.Err = 2*time.Second, cause
-	return e
+// acquire waits for a turn, of which each client gets a fair share. The error is a 503 when too many wait or the wait is too long.
+func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
+	client, _ := ctx.Value(clientKey{}).(rest.Client)
+	if release, err = h.turns.Acquire(ctx, client); err != nil {
+		err = rest.Busy(rest.LimitHashing, err)
+	}
+	return release, err
 }
 
 // hash returns the PHC string of a password, prepared where it can be: an older one may hold what is refused today.

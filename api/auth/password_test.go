@@ -112,7 +112,7 @@ func TestHashingQueue(t *testing.T) {
 		_, err := h.hash(ctx, "x")
 		second <- err
 	}()
-	for h.waiting.Load() == 0 {
+	for h.turns.Queued() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	_, err = h.hash(t.Context(), "x")
@@ -128,7 +128,8 @@ func TestHashingQueue(t *testing.T) {
 	if _, err := h.hash(t.Context(), "x"); err != nil {
 		t.Errorf("with a free place: %v", err)
 	}
-	h.deadline = 0
+	set.Deadline = 0
+	h = newHasher(set)
 	release, err = h.acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)

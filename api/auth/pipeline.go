@@ -91,7 +91,7 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), s.set.Hashing.Deadline)
 	defer cancel()
-	place, err := s.throttle.try(ctx, v.account(e), c.Client)
+	place, err := s.throttle.try(ctx, v.account(e), c.Client, c.ClientBound(1))
 	if err != nil {
 		return "", err
 	}

@@ -13,7 +13,10 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 	if err := s.proveCodes(c, e, v, place); err != nil {
 		return "", err
 	}
-	ctx := c.Context()
+	if err := c.CheckLimit(rest.LimitSessions); err != nil {
+		return "", err
+	}
+	ctx := asClient(c)
 	p := proven{who: v.candidate}
 	hasPassword := p.who != nil && usable(p.who.Password)
 	switch {
@@ -40,6 +43,11 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 		return "", s.unknown(errUnknown)
 	}
 	if !p.login {
+		if v.owner == nil {
+			if err := c.CheckLimit(rest.LimitRegistrations); err != nil {
+				return "", err
+			}
+		}
 		if err := s.proveNew(ctx, e, v, &p); err != nil {
 			return "", err
 		}

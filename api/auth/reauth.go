@@ -52,8 +52,8 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 	if err != nil {
 		return nil, err
 	}
-	ctx := c.Context()
-	place, err := s.throttle.try(ctx, v.candidate.Username, c.Client)
+	ctx := asClient(c)
+	place, err := s.throttle.try(ctx, v.candidate.Username, c.Client, c.ClientBound(1))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Service) changePassword(c *rest.Call, in *passwordInput) (out detailOut
 	if err != nil {
 		return out, err
 	}
-	encoded, err := s.hasher.hash(c.Context(), in.NewPassword)
+	encoded, err := s.hasher.hash(asClient(c), in.NewPassword)
 	if err != nil {
 		return out, err
 	}

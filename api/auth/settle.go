@@ -40,6 +40,11 @@ func (s *Service) settle(c *rest.Call, e *entry, v *view, p *proven) (token stri
 			if u, action, err = s.recoverOrCreate(tx, e, v, p, u); err != nil {
 				return err
 			}
+			if action == "register" {
+				if err := c.Count(tx, rest.LimitRegistrations); err != nil {
+					return err
+				}
+			}
 		}
 		for ch, address := range map[*channel]string{byEmail: v.email, byPhone: v.phone} {
 			if e.proves(ch) {
@@ -154,6 +159,9 @@ func (s *Service) open(c *rest.Call, tx *store.Tx, u *user, cookie bool) (token 
 				return "", err
 			}
 		}
+	}
+	if err := c.Count(tx, rest.LimitSessions); err != nil {
+		return "", err
 	}
 	session, err := s.dir.OpenSession(tx, u.ID, cookie)
 	if err != nil {

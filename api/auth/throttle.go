@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -39,41 +38,49 @@ func newThrottle(set Throttle, s *store.Store) *throttle {
 	return &throttle{set: set, store: s, doors: map[string]*entrance{}}
 }
 
-// client is the part of an address that stands for one client: an IPv4 address, or the /64 of an IPv6 address.
-func client(address string) string {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return address
-	}
-	if a = a.Unmap().WithZone(""); a.Is6() {
-		p, _ := a.Prefix(64)
-		return p.String()
-	}
-	return a.String()
-}
+// client is the part of an address that stands for one client.
+func client(address string) string { return rest.ClientOf(address).Name }
+
+// How many times the failures of one client all clients of a /48 have: at all, and on one account, which fewer people there use.
+const (
+	siteClients  = 8
+	siteAccounts = 4
+)
 
 // An attempt is a place in the buckets of a client and of an account. It ends with exactly one of failed and done.
 type attempt struct {
 	t       *throttle
 	buckets []bucket
-	tell    func(tx *store.Tx) error // says so to whom it concerns, where it fails; nil for nobody
+	// ofClient is how many of them, the first, are of the client alone.
+	ofClient int
+	tell     func(tx *store.Tx) error // says so to whom it concerns, where it fails; nil for nobody
 }
+
+func (a *attempt) add(name string, limit int) { a.buckets = append(a.buckets, bucket{name, limit}) }
 
 type bucket struct {
 	name  string
 	limit int
 }
 
-// try takes a place for an attempt of a client (an address) on an account, "" for none in particular. The error is a 429 while
-// one of the buckets is closed.
-func (t *throttle) try(ctx context.Context, account, address string) (*attempt, error) {
-	c := client(address)
+// try takes a place for an attempt of a client (an address) on an account, "" for none in particular. The address stands for so many
+// clients that are not told apart. The error is a 429 while one of the buckets is closed.
+func (t *throttle) try(ctx context.Context, account, address string, clients int) (*attempt, error) {
+	c := rest.ClientOf(address)
 	a := &attempt{t: t}
-	if t.set.PerClient > 0 {
-		a.buckets = append(a.buckets, bucket{"client:" + c, t.set.PerClient})
+	if n := t.set.PerClient * clients; n > 0 {
+		a.add("client:"+c.Name, n)
+		if c.Site != "" {
+			a.add("client:"+c.Site, n*siteClients)
+		}
+		a.ofClient = len(a.buckets)
 	}
-	if t.set.PerAccount > 0 && account != "" {
-		a.buckets = append(a.buckets, bucket{"login:" + strings.ToLower(account) + ":" + c, t.set.PerAccount})
+	if n := t.set.PerAccount; n > 0 && account != "" {
+		name := "login:" + strings.ToLower(account) + ":"
+		a.add(name+c.Name, n)
+		if c.Site != "" {
+			a.add(name+c.Site, n*siteAccounts)
+		}
 	}
 	for i, b := range a.buckets {
 		if err := t.enter(ctx, b); err != nil {
@@ -100,7 +107,7 @@ func (t *throttle) enter(ctx context.Context, b bucket) error {
 			return nil
 		}
 		if err == nil && wait > 0 {
-			err = rest.Throttled(wait)
+			err = rest.Refused(rest.LimitGuesses, wait)
 		}
 		if err == nil {
 			err = d.wait(ctx)
@@ -263,10 +270,7 @@ func (t *throttle) closed(n int) time.Duration {
 
 // sent counts a message in the bucket of the client, and gives the places back: messages to others are a nuisance too.
 func (a *attempt) sent(ctx context.Context) error {
-	client := a.buckets[:min(1, len(a.buckets))]
-	if a.t.set.PerClient <= 0 {
-		client = nil
-	}
+	client := a.buckets[:a.ofClient]
 	for _, b := range a.buckets[len(client):] {
 		a.t.leave(b.name)
 	}
@@ -282,9 +286,10 @@ func (a *attempt) done() {
 	a.buckets = nil
 }
 
-// forget empties the bucket of a client and an account, in the transaction that logs somebody in.
+// forget empties the buckets of a client and an account, in the transaction that logs somebody in.
 func (t *throttle) forget(tx *store.Tx, account, address string) error {
-	_, err := tx.Exec(`DELETE FROM throttle WHERE bucket = ?`, "login:"+strings.ToLower(account)+":"+client(address))
+	c, name := rest.ClientOf(address), "login:"+strings.ToLower(account)+":"
+	_, err := tx.Exec(`DELETE FROM throttle WHERE bucket IN (?, ?)`, name+c.Name, name+c.Site)
 	return err
 }
 

@@ -113,13 +113,13 @@ func (s *Service) prepare(tx *store.Tx, ch *channel, address string, u *user, wh
 	}
 	now := tx.Now()
 	if wait := resendAfter - now.Sub(p.lastSent.Time); p.sent > 0 && wait > 0 {
-		return nil, rest.Throttled(wait)
+		return nil, rest.Refused(rest.LimitMessages, wait)
 	}
 	if p.sentSince.IsZero() || now.Sub(p.sentSince.Time) >= messagesEvery {
 		p.sent, p.sentSince = 0, now
 	}
 	if p.sent >= maxMessages {
-		return nil, rest.Throttled(messagesEvery - now.Sub(p.sentSince.Time))
+		return nil, rest.Refused(rest.LimitMessages, messagesEvery-now.Sub(p.sentSince.Time))
 	}
 	p.sent++
 	_, err = tx.Exec(ch.count, p.sent, p.sentSince, p.contact)

@@ -215,6 +215,18 @@ func (s *Service) writableCart(c *rest.Call, tx *store.Tx) (subscription.Cart, e
 		return subscription.CartOf(c), s.mergeCookie(c, tx)
 	}
 	cart := subscription.CartOf(c)
+	known := false
+	if cart.Anonymous != nil { // a cookie that was made up begins a cart too
+		var err error
+		if known, err = store.Exists(tx, `SELECT 1 FROM cart WHERE anonymous_id = ?`, cart.Anonymous); err != nil {
+			return cart, err
+		}
+	}
+	if !known {
+		if err := c.Count(tx, rest.LimitCarts); err != nil {
+			return cart, err
+		}
+	}
 	if cart.Anonymous == nil {
 		key := make([]byte, 16)
 		rand.Read(key)

@@ -32,6 +32,9 @@ type FailedRow struct {
 // name and address.
 func (s *Service) uploadCart(c *rest.Call, _ *rest.None) (Uploaded, error) {
 	out := Uploaded{Created: []CartItem{}, Updated: []CartItem{}, Failed: []FailedRow{}}
+	if err := c.CheckLimit(rest.LimitUploads); err != nil {
+		return out, err
+	}
 	_, file, err := c.File("file")
 	var missing *rest.Error
 	if errors.As(err, &missing) && missing.Status == http.StatusBadRequest {
@@ -41,6 +44,9 @@ func (s *Service) uploadCart(c *rest.Call, _ *rest.None) (Uploaded, error) {
 		return Uploaded{}, err
 	}
 	defer file.Close()
+	if err := c.CountNow(rest.LimitUploads); err != nil {
+		return Uploaded{}, err
+	}
 	text, err := io.ReadAll(file)
 	if err != nil {
 		return Uploaded{}, err

@@ -213,6 +213,9 @@ func (s *Service) requestRoles(c *rest.Call, tx *store.Tx, in *requestInput) (*A
 			}
 			description = sql.NullInt64{Int64: d.id, Valid: true}
 		}
+		if err := c.Count(tx, rest.LimitInvitations); err != nil { // its managers are mailed
+			return nil, err
+		}
 		id, what, err := s.requestRole(tx, profile, user, description)
 		if err != nil {
 			return nil, err

@@ -113,7 +113,7 @@ func (s *Service) Throttle(tx *store.Tx, user int64) error {
 			ends_at = CASE WHEN throttle.ends_at <= excluded.since THEN excluded.ends_at ELSE throttle.ends_at END
 		RETURNING failures, ends_at`, "profile:"+strconv.FormatInt(user, 10), now, store.At(now.Add(time.Hour))).Scan(&count, &ends)
 	if err == nil && count > s.settings.ShadowsPerHour {
-		return rest.Throttled(ends.Sub(now.Time))
+		return rest.Refused(rest.LimitShadows, ends.Sub(now.Time))
 	}
 	return err
 }

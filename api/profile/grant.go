@@ -35,6 +35,9 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	if err != nil {
 		return nil, err
 	}
+	if err := c.Count(tx, rest.LimitInvitations); err != nil {
+		return nil, err
+	}
 	user, invited, err := s.grantee(tx, in, force)
 	if err != nil {
 		return nil, err

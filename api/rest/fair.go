@@ -78,6 +78,13 @@ func (f *Fair) Acquire(ctx context.Context, client Client) (release func(), err 
 	return f.release, nil
 }
 
+// Queued is how many wait.
+func (f *Fair) Queued() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.heap)
+}
+
 // push puts a waiter behind the others of its client, and somebody out if the queue is full.
 func (f *Fair) push(client Client) *waiter {
 	w := &waiter{client: client, ready: make(chan error, 1)}

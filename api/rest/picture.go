@@ -42,6 +42,9 @@ func (p *Pictures) Receive(c *Call) (path string, err error) {
 	if p == nil {
 		return "", Forbidden("This site takes no pictures.")
 	}
+	if err := c.CheckLimit(LimitUploads); err != nil {
+		return "", err
+	}
 	raw, err := c.BodyBytes()
 	if err != nil {
 		return "", err
@@ -58,6 +61,9 @@ func (p *Pictures) Receive(c *Call) (path string, err error) {
 		return "", err
 	}
 	defer file.Close()
+	if err := c.CountNow(LimitUploads); err != nil { // also what turns out to be no picture: looking at it costs as much
+		return "", err
+	}
 	content, err := io.ReadAll(io.LimitReader(file, p.most()+1))
 	if err != nil {
 		return "", err

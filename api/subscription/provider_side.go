@@ -67,6 +67,9 @@ func (s *Service) grant(c *rest.Call, tx *store.Tx, in *grantInput) (ContactView
 	if err != nil {
 		return ContactView{}, err
 	}
+	if err := c.Count(tx, rest.LimitInvitations); err != nil {
+		return ContactView{}, err
+	}
 	sub, created, err := s.Grant(tx, Grant{Plan: p, To: in.Profile.Or(in.Organization.Value), Force: force, Message: in.Message, By: c.User.ID})
 	if err != nil {
 		return ContactView{}, err
