@@ -62,6 +62,7 @@ type App struct {
 	service      *api.Service
 	gates        []*Gate // of the configuration, in the order in which they were provisioned
 	key          string  // of the site in the pool, and of its streams
+	started      bool
 	streams      *streams
 	command      bool // used by a command, outside of a server
 	ctx          caddy.Context
@@ -158,6 +159,8 @@ func (a *App) Start() error {
 		g.warnOfNames()
 		g.warnOfKey()
 	}
+	a.started = true
+	a.warnOfPaths()
 	a.streams.keeper.follow(a)
 	return nil
 }
@@ -169,6 +172,9 @@ func (a *App) Stop() error { return nil }
 func (a *App) Cleanup() error {
 	if a.key == "" {
 		return nil
+	}
+	if !a.started && len(a.gates) > 0 { // a configuration that is checked comes no further
+		a.warnOfPaths()
 	}
 	_, err := running.Delete(a.key) // before the site, whose facts they ask for
 	_, closed := sites.Delete(a.key)

@@ -237,6 +237,13 @@ func (e *explanation) String() string {
 	if e.Path != "" {
 		line("  path      %s", e.Path)
 	}
+	for _, p := range e.Paths {
+		rule := "none matches"
+		if p.Rule != nil {
+			rule = p.Rule.String()
+		}
+		line("  %s %s: %s %s, rule %s", p.Kind, p.Path, p.Result, p.Reason, rule)
+	}
 	switch {
 	case e.Rule != nil:
 		line("  rule      %s", e.Rule)

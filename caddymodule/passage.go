@@ -142,6 +142,8 @@ func (w *walker) pass(h caddyhttp.MiddlewareHandler) (ends bool, err error) {
 		}
 	case *rewrite.Rewrite:
 		h.Rewrite(w.at.r, w.repl)
+	case *caddyhttp.VarsMiddleware: // as root is, which matchers of files read
+		return false, h.ServeHTTP(nowhere{}, w.at.r, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
 	case caddy.Module:
 		return slices.Contains(answering, h.CaddyModule().ID), nil
 	}

@@ -1,0 +1,140 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+	"go.uber.org/zap"
+)
+
+// warnOfPaths tells the operator of what stands around a gate and changes paths: handlers before it, of which the block should know, and
+// those after it, whose paths nobody decides on (decision 75); and of error handlers that proxy (decision 76).
+func (a *App) warnOfPaths() {
+	app, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return
+	}
+	site, ok := app.(*caddyhttp.App)
+	if !ok {
+		return
+	}
+	for _, server := range site.Servers {
+		s := surroundings{app: a, server: server}
+		s.walk(server.Routes)
+		if s.gates > 0 && server.Errors != nil && s.proxies(server.Errors.Routes) {
+			a.logger.Warn("handle_errors proxies: errors that handlers before the gate raise take requests there as they came, with credentials and cookies")
+		}
+	}
+}
+
+// surroundings are what a walk along routes has come by.
+type surroundings struct {
+	app      *App
+	server   *caddyhttp.Server
+	gates    int
+	depth    int
+	stripped []string // prefixes
+	rewrites bool     // other changes of paths
+	gate     *Gate    // that was passed last
+}
+
+func (s *surroundings) walk(routes caddyhttp.RouteList) {
+	if s.depth++; s.depth > deepest {
+		return
+	}
+	defer func() { s.depth-- }()
+	for i := range routes {
+		before := *s
+		for _, h := range routes[i].Handlers {
+			s.pass(h)
+		}
+		if routes[i].Group != "" || routes[i].Terminal { // what comes next is another way
+			gates := s.gates
+			*s = before
+			s.gates = gates
+		}
+	}
+}
+
+func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
+	switch h := h.(type) {
+	case *Gate:
+		s.arrive(h)
+	case *caddyhttp.Subroute:
+		s.walk(h.Routes)
+	case *caddyhttp.Invoke:
+		if route := s.server.NamedRoutes[h.Name]; route != nil {
+			s.walk(caddyhttp.RouteList{*route})
+		}
+	case *rewrite.Rewrite:
+		s.rewrite(h)
+	case *reverseproxy.Handler:
+		if s.gate == nil || len(s.gate.Stripped) == 0 {
+			return
+		}
+		text, _ := json.Marshal(h)
+		if _, ok := h.Transport.(*fastcgi.Transport); ok || strings.Contains(string(text), "http.request.orig_uri") {
+			s.gate.logger.Warn("stripped: the application behind this gate is told the path with its prefix, which is not decided on (REQUEST_URI of FastCGI, "+
+				"{http.request.orig_uri}): leave stripped out, and write the rules with the prefix", zap.Strings("stripped", s.gate.Stripped))
+		}
+	}
+}
+
+func (s *surroundings) arrive(g *Gate) {
+	s.gates, s.gate = s.gates+1, g
+	for _, prefix := range s.stripped {
+		if path, err := checkStripped(prefix); err == nil && !slices.Contains(g.Stripped, path) {
+			g.logger.Warn("a prefix is stripped before the gate, which decides on the path that was sent as well: write `stripped "+path+
+				"` in the block, or rules for both", zap.String("gate", g.Name), zap.String("prefix", path))
+		}
+	}
+	if s.rewrites {
+		g.logger.Warn("paths are rewritten before the gate: it decides on the path that was sent and on the one at hand", zap.String("gate", g.Name))
+	}
+	s.stripped, s.rewrites = nil, false
+}
+
+func (s *surroundings) rewrite(h *rewrite.Rewrite) {
+	if h.URI == "{http.matchers.file.relative}" && s.gate != nil {
+		return // php_fastcgi looks for a file
+	}
+	changes := h.URI != "" && h.URI[0] != '?' || h.StripPathSuffix != "" || len(h.URISubstring) > 0 || len(h.PathRegexp) > 0
+	switch {
+	case s.gate != nil && (changes || h.StripPathPrefix != ""):
+		s.gate.logger.Warn("paths are rewritten after the gate: what a rewrite there makes is not decided on; write it before the gate", zap.String("gate", s.gate.Name))
+	case h.StripPathPrefix != "":
+		s.stripped = append(s.stripped, h.StripPathPrefix)
+	case changes:
+		s.rewrites = true
+	}
+}
+
+// proxies reports whether something among routes is a proxy.
+func (s *surroundings) proxies(routes caddyhttp.RouteList) bool {
+	if s.depth++; s.depth > deepest {
+		return false
+	}
+	defer func() { s.depth-- }()
+	for i := range routes {
+		for _, h := range routes[i].Handlers {
+			switch h := h.(type) {
+			case *reverseproxy.Handler:
+				return true
+			case *caddyhttp.Subroute:
+				if s.proxies(h.Routes) {
+					return true
+				}
+			case *caddyhttp.Invoke:
+				if route := s.server.NamedRoutes[h.Name]; route != nil && s.proxies(caddyhttp.RouteList{*route}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
