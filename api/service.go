@@ -247,6 +247,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.rest.ServeHTTP(w, r)
 }
 
+// Owns reports whether a path is the API's below a prefix.
+func (s *Service) Owns(prefix, path string) bool { return s.rest.Owns(prefix, path) }
+
 // CORS lets scripts of other origins read an answer of the gate itself, as those of the API (access.md B.9).
 func (s *Service) CORS(h http.Header, r *http.Request) { s.rest.CORS(h, r) }
 

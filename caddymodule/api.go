@@ -1,18 +1,23 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/api/rest"
 )
 
 func init() {
-	caddy.RegisterModule(API{})
+	caddy.RegisterModule(new(API))
 	httpcaddyfile.RegisterHandlerDirective("tollgate_api", parseAPI)
 }
 
@@ -22,24 +27,51 @@ var picture = regexp.MustCompile(`^/media/[0-9a-f]{64}\.[a-z]{3,4}$`)
 // API serves the Profile, Billing and Access Control API under `/api`, the pictures that were uploaded to it under `/media`, and the
 // keys of assertions, if there are any, at `/.well-known/jwks.json`. It passes every other request on. It needs the app
 // `tollgate`.
+//
+// What it serves it serves under the path that was sent, although a rewrite before it has made another of it.
 type API struct {
-	app *App
+	// Prefix is the path below which the API is. Default: `/api`.
+	Prefix string `json:"prefix,omitempty"`
+
+	// Pass says what becomes of paths below the prefix whose first word is none of the API's: true passes them on, false answers
+	// them 404. Default: they are passed on when a gate comes after this handler in the same list of routes, for all of the prefix.
+	Pass *bool `json:"pass,omitempty"`
+
+	app    *App
+	logger *zap.Logger
+	gated  atomic.Bool // a gate comes after it
 }
 
 // CaddyModule returns the Caddy module information.
-func (API) CaddyModule() caddy.ModuleInfo {
+func (*API) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.tollgate_api", New: func() caddy.Module { return new(API) }}
 }
 
 // Provision finds the app.
 func (a *API) Provision(ctx caddy.Context) (err error) {
+	a.logger = ctx.Logger()
+	if a.Prefix == "" {
+		a.Prefix = rest.Root
+	}
+	if err := checkPrefix(a.Prefix); err != nil {
+		return err
+	}
 	a.app, err = appOf(ctx)
 	return err
 }
 
+func checkPrefix(prefix string) error {
+	if !prefixForm.MatchString(prefix) {
+		return fmt.Errorf("prefix: %q is not a path of words, as in /tollgate", prefix)
+	}
+	return nil
+}
+
+var prefixForm = regexp.MustCompile(`^(/[-a-zA-Z0-9_]+)+$`)
+
 // ServeHTTP answers requests to the API.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	serve := a.handler(r.URL.Path)
+	serve, r := a.handler(r)
 	if serve == nil {
 		return next.ServeHTTP(w, r)
 	}
@@ -50,17 +82,38 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	return nil
 }
 
-// handler answers requests for a path, nil for none of the API's.
-func (a *API) handler(path string) http.HandlerFunc {
+// handler answers a request, as it then is; nil for none of the API's.
+func (a *API) handler(r *http.Request) (http.HandlerFunc, *http.Request) {
+	path := r.URL.Path
 	switch {
 	case path == jwksPath && a.app.asserts():
-		return a.app.serveJWKS
+		return a.app.serveJWKS, r
 	case strings.HasPrefix(path, "/media/") && picture.MatchString(path):
-		return a.app.service.Picture
-	case path == "/api" || strings.HasPrefix(path, "/api/"):
-		return a.app.service.ServeHTTP
+		return a.app.service.Picture, r
+	case a.below(path) && (a.app.service.Owns(a.Prefix, path) || !a.passes()):
+		return a.app.service.ServeHTTP, rest.Under(a.Prefix, r)
 	}
-	return nil
+	// A rewrite that was meant for the application, as try_files is, has taken the address away.
+	sent, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if ok && sent.URL != nil && sent.URL.Path != path && a.below(sent.URL.Path) && a.app.service.Owns(a.Prefix, sent.URL.Path) {
+		back := r.WithContext(r.Context())
+		u := *sent.URL
+		back.URL, back.RequestURI = &u, sent.RequestURI
+		return a.app.service.ServeHTTP, rest.Under(a.Prefix, back)
+	}
+	return nil, r
+}
+
+func (a *API) below(path string) bool {
+	return strings.HasPrefix(path, a.Prefix) && (len(path) == len(a.Prefix) || path[len(a.Prefix)] == '/')
+}
+
+// passes reports whether what is none of the API's goes on.
+func (a *API) passes() bool {
+	if a.Pass != nil {
+		return *a.Pass
+	}
+	return a.gated.Load()
 }
 
 func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -70,14 +123,29 @@ func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 
 // UnmarshalCaddyfile reads the directive:
 //
-//	tollgate_api [<matcher>]
+//	tollgate_api [<matcher>] {
+//		prefix <path>
+//	}
+//
+// `prefix` is the path below which the API is, in place of /api.
 func (a *API) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
 		return d.ArgErr()
 	}
 	for d.NextBlock(0) {
-		return d.Errf("tollgate_api takes no block; %q belongs into the global option `tollgate` or the directive `tollgate`", d.Val())
+		if d.Val() != "prefix" {
+			return d.Errf("unrecognized subdirective %q: write `prefix <path>`; other words belong into the global option `tollgate` or the directive `tollgate`", d.Val())
+		}
+		if a.Prefix != "" {
+			return d.Err("prefix is written twice: leave one out")
+		}
+		if !d.AllArgs(&a.Prefix) {
+			return d.ArgErr()
+		}
+		if err := checkPrefix(a.Prefix); err != nil {
+			return d.WrapErr(err)
+		}
 	}
 	return nil
 }

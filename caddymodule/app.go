@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/api"
@@ -162,6 +163,9 @@ func (a *App) Start() error {
 	a.started = true
 	a.warnOfPaths()
 	a.streams.keeper.follow(a)
+	if served, err := a.ctx.AppIfConfigured("http"); err == nil {
+		a.besides(served.(*caddyhttp.App))
+	}
 	return nil
 }
 

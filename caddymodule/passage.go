@@ -132,7 +132,10 @@ func (w *walker) pass(h caddyhttp.MiddlewareHandler) (ends bool, err error) {
 		w.at.gate = h
 		return true, nil
 	case *API:
-		w.at.api = h.handler(w.at.r.URL.Path) != nil
+		serve, r := h.handler(w.at.r)
+		if w.at.api = serve != nil; w.at.api {
+			w.at.r = r
+		}
 		return w.at.api, nil
 	case *caddyhttp.Subroute:
 		return w.through(h.Routes)

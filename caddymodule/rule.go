@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 )
 
 // Rule of a gate.
@@ -160,7 +161,7 @@ func (g *Gate) warn() {
 	}
 	for i := range rules {
 		r := &rules[i]
-		if strings.HasPrefix(r.Path, "/api/") && (g.Name != accessrules.DefaultGate || len(accessrules.BuiltinRules([]accessrules.Rule{*r})) == 0) {
+		if strings.HasPrefix(r.Path, "/api/") && g.app.service.Owns(rest.Root, r.Path) && (g.Name != accessrules.DefaultGate || len(accessrules.BuiltinRules([]accessrules.Rule{*r})) == 0) {
 			g.logger.Warn("a rule speaks of a part of the API that no rule of this gate governs: leave it out", place(r)...)
 		}
 	}

@@ -34,6 +34,7 @@ type site struct {
 	gate     string                    // lines of the gate's block
 	more     string                    // more directives of the site
 	matcher  string                    // of the gate's directive, with a blank before it
+	api      string                    // block of tollgate_api, with a blank before it
 	text     func(rules string) string // of a site that is not the demo's
 }
 
@@ -107,13 +108,13 @@ func (s *site) caddyfile() string {
 
 %s {
 	%s
-	tollgate_api
+	tollgate_api%s
 	tollgate%s {
 		%s
 	}
 	reverse_proxy %s
 }
-`, s.options, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.matcher, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
+`, s.options, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.api, s.matcher, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
 }
 
 // load (re)loads the configuration.

@@ -103,6 +103,7 @@ func (c *Call) Created(location string) {
 // rolled back set is dropped.
 func (c *Call) SetCookie(cookie *http.Cookie) {
 	cookie.Secure = cookie.Secure || c.secure()
+	cookie.Path = at(c.r, cookie.Path)
 	c.cookies = append(c.cookies, cookie)
 }
 
@@ -117,7 +118,7 @@ func (c *Call) base() string {
 }
 
 // URL is the absolute URL of a path of this site (conventions.md 1.3), which begins with "/" and is escaped already.
-func (c *Call) URL(path string) string { return c.base() + path }
+func (c *Call) URL(path string) string { return c.base() + at(c.r, path) }
 
 // Zone is the zone of conventions.md 7.4: the parameter timezone, else the profile's, else UTC. A name that is not known is UTC.
 func (c *Call) Zone(profileTimezone string) *time.Location {

@@ -31,7 +31,7 @@ func (s *Service) Permission(r *http.Request) (p Permission, ok bool) {
 		return p, true
 	}
 	if s.Rule != nil {
-		if c, params, ok := s.Rule(r.Method, r.URL.EscapedPath()); ok {
+		if c, params, ok := s.Rule(r.Method, at(r, r.URL.EscapedPath())); ok {
 			p.Condition, p.Params, p.Rule = c, params, true
 		}
 	}

@@ -335,7 +335,7 @@ func (c *Call) pageLink(number int64) *string {
 	if number > 1 {
 		v = append(v, parameterValue{"page", strconv.FormatInt(number, 10)})
 	}
-	link := c.base() + c.r.URL.EscapedPath()
+	link := c.URL(c.r.URL.EscapedPath())
 	if encoded := v.encode(); encoded != "" {
 		link += "?" + encoded
 	}

@@ -127,7 +127,7 @@ func (s *Service) ask(c *Call, params accessrules.Params) *accessrules.Query {
 // the first row of the path: who may not call that is told nothing about methods. The parameters of a rule replace those of q.
 func (s *Service) condition(c *Call, rt *route, e *Endpoint, q *accessrules.Query) accessrules.Condition {
 	if s.Rule != nil {
-		if condition, params, ok := s.Rule(q.Method, c.r.URL.EscapedPath()); ok {
+		if condition, params, ok := s.Rule(q.Method, at(c.r, c.r.URL.EscapedPath())); ok {
 			q.Params = params
 			return condition
 		}
@@ -145,7 +145,7 @@ func (s *Service) refuse(c *Call, v accessrules.Verdict, bad error) error {
 	}
 	if c.Query.Page && v.Target != "" {
 		if target := s.Pages(v.Target); target != "" {
-			return &redirect{location: accessrules.NextFrom(target, s.Origin(c.r), c.r.URL.RequestURI())}
+			return &redirect{location: accessrules.NextFrom(target, s.Origin(c.r), at(c.r, c.r.URL.RequestURI()))}
 		}
 	}
 	c.page = c.Query.Page

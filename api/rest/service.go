@@ -71,6 +71,7 @@ type Service struct {
 	Options
 	endpoints []Endpoint
 	routes    router
+	words     map[string]bool // first words of the paths
 	origins   map[string]bool
 	held      held  // bodies
 	long      *Fair // reads that may be long
@@ -109,7 +110,7 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		Options: o, endpoints: endpoints, routes: routes, origins: make(map[string]bool), held: held{bytes: make(map[string]int64)},
+		Options: o, endpoints: endpoints, routes: routes, words: wordsOf(endpoints), origins: make(map[string]bool), held: held{bytes: make(map[string]int64)},
 		long: NewFair(store.LongReads, longQueue, longWait),
 	}
 	for _, origin := range o.Origins {
