@@ -68,7 +68,7 @@ func (g *golden) withGate(t *testing.T, setup json.RawMessage) {
 	for _, name := range pageNames {
 		pages[name] = ""
 	}
-	g.gate = &Gate{app: &App{site: g.site, service: g.service, URL: goldenBase, Pages: pages}, live: live, meter: newMeter("golden"), logger: zap.NewNop()}
+	g.gate = &Gate{app: &App{site: g.site, service: g.service, URL: goldenBase, Pages: pages, streams: newStreams()}, live: live, meter: newMeter("golden"), logger: zap.NewNop()}
 	if g.gate.headers, err = g.gate.identityHeaders(); err != nil {
 		t.Fatal(err)
 	}
