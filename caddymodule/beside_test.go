@@ -68,7 +68,7 @@ func TestAPIElsewhere(t *testing.T) {
 	if next, _ := list.json(t)["next"].(string); !strings.HasPrefix(next, base+"/tollgate/users?") {
 		t.Errorf("next is %q", next)
 	}
-	s.must(401, "GET", "/tollgate/users", nil) // the rule over /api is about the application's paths
+	s.must(401, "GET", "/tollgate/users", nil)       // the rule over /api is about the application's paths
 	s.must(403, "GET", "/tollgate/nothing", nil, as) // none of the API: the gate has no rule for it
 	made := s.must(201, "POST", "/tollgate/contacts", map[string]any{"full_name": "Joe", "email": "joe@example.com", "slug": "joe"}, as)
 	if at := made.header.Get("Location"); !strings.HasPrefix(at, base+"/tollgate/") {
