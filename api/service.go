@@ -58,7 +58,7 @@ type Options struct {
 	Bodies rest.BodyLimits          // of how bodies of requests arrive
 
 	TokenLifetime time.Duration
-	CookieName    string
+	Cookies       directory.Cookies
 	Credentials   string // header that carries our credentials
 
 	Auth         auth.Settings
@@ -152,7 +152,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.profiles.SetUsers(s.auth)
 	s.profiles.SetActivities(s.auth.ActivitiesOf)
 	s.profiles.SetSubscriptions(s.subscriptions)
-	s.auth.SetCarts(subscription.CartCookie, s.billing)
+	s.auth.SetCarts(s.billing)
 	s.subscriptions.SetOrders(s.billing)
 
 	var endpoints []rest.Endpoint
@@ -195,7 +195,7 @@ func (s *Service) prepare(ctx context.Context) error {
 	}
 	err := s.site.Directory.Configure(directory.Config{
 		Broker: s.options.Broker.Slug, Secrets: s.site.secrets,
-		TokenLifetime: s.options.TokenLifetime, CookieName: s.options.CookieName,
+		TokenLifetime: s.options.TokenLifetime, Cookies: s.options.Cookies,
 		Credentials: s.options.Credentials,
 	})
 	if err != nil {

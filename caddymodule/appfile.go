@@ -99,6 +99,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			a.ProcessorRaw = caddyconfig.JSONModuleObject(module, "processor", name, nil)
 		default:
+			if word == "cookie_name" {
+				return d.Err("cookie_name is gone: cookies have names of their own, with __Host- where `url` is https; `cookies contract` has the former ones")
+			}
 			st, ok := settingOf(word)
 			if !ok {
 				return d.Errf("unrecognized option %q: docs/settings.md has all of them", word)

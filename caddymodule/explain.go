@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/directory"
 )
 
 // A question asks whether a request would pass, and why.
@@ -314,7 +315,7 @@ func (g *Gate) receives(q *accessrules.Query, d *accessrules.Decision) (*receive
 	out := &receives{Address: g.dials[g.live.Upstream()], Headers: map[string]string{}}
 	if q.Caller == nil {
 		if backend == accessrules.CookieSession {
-			out.Headers["Cookie"], out.Session = `sessionid="`+redacted+`"`, json.RawMessage("{}")
+			out.Headers["Cookie"], out.Session = directory.ContractSession+`="`+redacted+`"`, json.RawMessage("{}")
 		}
 		return out, nil
 	}
@@ -340,7 +341,7 @@ func (g *Gate) receives(q *accessrules.Query, d *accessrules.Decision) (*receive
 		out.Headers[h.Name] = h.Value
 	}
 	if a.cookie != "" {
-		out.Headers["Cookie"] = `sessionid="` + redacted + `"`
+		out.Headers["Cookie"] = directory.ContractSession + `="` + redacted + `"`
 	}
 	if backend != accessrules.NoSession || g.Assertion != nil {
 		session := key.session(q.Now)

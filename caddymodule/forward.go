@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"crypto/rand"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -89,7 +88,7 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 			if err != nil {
 				return nil, err
 			}
-			addCookie(r, `sessionid="`+value+`"`)
+			addCookie(r, directory.ContractSession+`="`+value+`"`)
 		}
 		return nil, nil
 	}
@@ -188,7 +187,7 @@ func (f *forwarder) make(now time.Time, key keptKey) (*attachment, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.cookie = `sessionid="` + value + `"`
+		a.cookie = directory.ContractSession + `="` + value + `"`
 		f.warn(key.user, len(value))
 	}
 	if g.Assertion != nil {
@@ -236,90 +235,14 @@ func (f *forwarder) warn(u *accessrules.User, size int) {
 	}
 }
 
-// strip takes off our cookies and, with own, our credential. A header that carries nothing but ours never goes on; Authorization goes
+// strip takes off our cookies and, with credential, ours. A header that carries nothing but ours never goes on; Authorization goes
 // on untouched with a credential that is the application's, unless a session takes its place (decision 71).
-func (f *forwarder) strip(r *http.Request, own bool) {
-	if header := f.gate.app.site.Directory.CredentialsHeader(); own || header != directory.DefaultCredentials {
+func (f *forwarder) strip(r *http.Request, credential bool) {
+	if header := f.gate.app.site.Directory.CredentialsHeader(); credential || header != directory.DefaultCredentials {
 		delete(r.Header, header)
 	}
 	if len(r.Header["Cookie"]) > 0 {
-		stripCookies(r.Header)
+		own := f.ownCookies()
+		own.strip(r.Header)
 	}
-}
-
-// own reports whether a cookie is the gate's: session, CSRF, cart, in every form that a browser may hold.
-func own(name string) bool {
-	switch name {
-	case "sessionid", "__Host-sessionid", "csrftoken", "cart":
-		return true
-	}
-	return false
-}
-
-// stripCookies takes our cookies off a request and leaves the others byte for byte. Commas part cookies too, as they do for servers
-// that follow RFC 2965, and what is around a name that no name may hold is no part of it, since who reads it may take it for blanks.
-func stripCookies(h http.Header) {
-	lines := h["Cookie"]
-	kept := lines[:0:0]
-	changed := false
-	for _, line := range lines {
-		was := len(line)
-		if line = withoutOwn(line); len(line) != was {
-			changed = true
-		}
-		if line != "" {
-			kept = append(kept, line)
-		}
-	}
-	switch {
-	case !changed:
-	case len(kept) == 0:
-		delete(h, "Cookie")
-	default:
-		h["Cookie"] = kept
-	}
-}
-
-// withoutOwn is a line of cookies without ours.
-func withoutOwn(line string) string {
-	if !strings.Contains(line, "sessionid") && !strings.Contains(line, "csrftoken") && !strings.Contains(line, "cart") {
-		return line
-	}
-	var kept []byte
-	for rest := line; rest != ""; {
-		part, separator := rest, ""
-		if at := strings.IndexAny(rest, ";,"); at >= 0 {
-			part, separator, rest = rest[:at], rest[at:at+1], rest[at+1:]
-		} else {
-			rest = ""
-		}
-		name, _, _ := strings.Cut(part, "=")
-		switch n := len(kept); {
-		case own(strings.TrimFunc(name, notOfNames)):
-			if n > 0 && separator == ";" {
-				kept[n-1] = ';' // what comes next is another cookie, whatever was before
-			}
-			continue
-		case n == 0 && len(part)+len(separator)+len(rest) < len(line):
-			part = strings.TrimLeft(part, " \t") // what was before it is gone
-		}
-		kept = append(append(kept, part...), separator...)
-	}
-	if len(kept) < len(line) {
-		return strings.TrimRight(string(kept), ";, \t")
-	}
-	return line
-}
-
-// notOfNames reports whether a character is no letter, digit, hyphen or underscore, as the names of our cookies consist of.
-func notOfNames(c rune) bool {
-	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_')
-}
-
-func addCookie(r *http.Request, cookie string) {
-	if lines := r.Header["Cookie"]; len(lines) > 0 {
-		r.Header["Cookie"] = []string{strings.Join(lines, "; ") + "; " + cookie}
-		return
-	}
-	r.Header["Cookie"] = []string{cookie}
 }

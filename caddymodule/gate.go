@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -80,6 +81,8 @@ type Gate struct {
 	scripts accessrules.Scripts
 	dials   map[string]string // of Upstreams: host and port
 	logger  *zap.Logger
+
+	cookieWarning *atomic.Int64 // µs since 1970 of the last warning of a cookie that the application sets
 }
 
 var (
@@ -148,6 +151,7 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	g.app.gates = append(g.app.gates, g)
 	g.shareNames()
 	g.upward = newForwarder(g)
+	g.cookieWarning = new(atomic.Int64)
 	g.meter = newMeter(g.Name)
 	rememberConn(ctx)
 	g.warn()
@@ -205,7 +209,7 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	if preflight(r) && !g.PreflightDeny && len(methods) == 0 {
 		g.upward.anonymous(r)
 		g.observe(r, &q, &d, resultPreflight)
-		return next.ServeHTTP(w, r)
+		return g.pass(w, r, next)
 	}
 	if q.Facts.Broker() == "" {
 		d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: errStarting}
@@ -241,7 +245,7 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	if g.pageAsked(&q, &ask.Asked) {
 		g.upward.anonymous(r)
 		g.observe(r, &q, &d, resultPage)
-		return next.ServeHTTP(w, r)
+		return g.pass(w, r, next)
 	}
 	g.observe(r, &q, &d, resultOf(d.Verdict))
 	return g.refuse(w, r, &q, &d)

@@ -176,7 +176,7 @@ func TestForwarded(t *testing.T) {
 		"Tollgate-User: root", "tollgate-user: root", "TOLLGATE-ROLES: manager:cowork", "Tollgate_User: root", "tollgate_roles: root",
 		"Tollgate-Plan: premium", "Tollgate-Plan: basic", "Tollgate-Profile: cowork", "Tollgate-Anything: x",
 	}
-	cookies := "Cookie: theme=dark; sessionid=abc; csrftoken=def; cart=ghi; __Host-sessionid=jkl; lang=en"
+	cookies := "Cookie: theme=dark; tollgate_session=abc; tollgate_csrf=def; tollgate_cart=ghi; sessionid=jkl; __Host-sessionid=" + strings.Repeat("0a", 20) + "; lang=en"
 
 	check := func(t *testing.T, got *received, user string) {
 		t.Helper()

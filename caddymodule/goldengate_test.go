@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -73,6 +74,7 @@ func (g *golden) withGate(t *testing.T, setup json.RawMessage) {
 		t.Fatal(err)
 	}
 	g.gate.upward = newForwarder(g.gate)
+	g.gate.cookieWarning = new(atomic.Int64)
 }
 
 // serve sends a request to the gate, or to the API.

@@ -17,7 +17,7 @@ func (g *Gate) synchronising(next caddyhttp.Handler, keys []string) caddyhttp.Ha
 // application answers 200 (access.md B.7): the caller's next request tells of them no more. Of what cannot be written it tells again.
 func (g *Gate) synchronise(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, keys []string) error {
 	status := &statusWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
-	err := next.ServeHTTP(status, r)
+	err := g.pass(status, r, next)
 	if err != nil || status.code != http.StatusOK {
 		return err
 	}

@@ -55,7 +55,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		Client:        client,
 		Crowd:         a.crowd,
 		TokenLifetime: time.Duration(*a.TokenLifetime),
-		CookieName:    a.CookieName,
+		Cookies:       a.cookies(),
 		Credentials:   a.Credentials,
 		Auth:          auth.DefaultSettings(),
 		Profile:       profile.DefaultSettings(),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/api"
 	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -277,7 +278,7 @@ func (d *seed) load(t *testing.T, g *golden) {
 
 func goldenOptions() api.Options {
 	o := api.Options{
-		BaseURL: goldenBase, WelcomeEmail: new(true), TokenLifetime: 14 * 24 * time.Hour, CookieName: "sessionid",
+		BaseURL: goldenBase, WelcomeEmail: new(true), TokenLifetime: 14 * 24 * time.Hour, Cookies: directory.ContractCookies(false, ""),
 		Auth: auth.DefaultSettings(), Profile: profile.DefaultSettings(),
 	}
 	o.Auth.MinPassword = 4

@@ -87,8 +87,9 @@ type Settings struct {
 	ExpireNoticeDays []int `json:"expire_notice_days,omitempty"`
 	// MinimumAmount is the least price of a plan, in 1/100 of its unit, by type of period. Default: none.
 	MinimumAmount map[string]int64 `json:"minimum_amount,omitempty"`
-	// CookieName is the session cookie: `sessionid` or `__Host-sessionid`. Default: `sessionid`.
-	CookieName string `json:"cookie_name,omitempty"`
+	// Cookies are the names of cookies: `tollgate`, our own, or `contract`, those of the reference (sessionid, csrftoken, cart).
+	// Default: `tollgate`.
+	Cookies string `json:"cookies,omitempty"`
 	// Credentials is the header that carries the gate's own tokens and API keys. Another one leaves `Authorization`, which is then never
 	// read, to the application. Default: `Authorization`.
 	Credentials string `json:"credentials,omitempty"`
@@ -176,7 +177,7 @@ var settings = []setting{
 	{"max_renewal_attempts", "<number>", "3", "1..365", "refused charges before subscriptions end (renewals)", func(s *Settings) any { return &s.MaxRenewalAttempts }},
 	{"expire_notice_days", "<number>...", "15", "0..3650", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
 	{"minimum_amount", "<period> <amount>", "", "0..1000000000", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
-	{"cookie_name", "sessionid|__Host-sessionid", "sessionid", "", "name of the session cookie", func(s *Settings) any { return &s.CookieName }},
+	{"cookies", "tollgate|contract", "tollgate", "", "names of cookies: tollgate_session, tollgate_csrf and tollgate_cart, with `__Host-` before them where `url` is https; or the reference's sessionid, csrftoken and cart", func(s *Settings) any { return &s.Cookies }},
 	{"credentials", "<header>", "Authorization", "", "header that carries our tokens and API keys; another one leaves Authorization to the application (docs/gate.md)", func(s *Settings) any { return &s.Credentials }},
 	{"cors_origins", "<origin>...", "", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
 	{"public_mail_domains", "<domain>...", "", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,6 +37,7 @@ type site struct {
 	matcher  string                    // of the gate's directive, with a blank before it
 	api      string                    // block of tollgate_api, with a blank before it
 	text     func(rules string) string // of a site that is not the demo's
+	url      string                    // that the site is configured with; default: base
 }
 
 // demoGate is the gate of Caddyfile.example.
@@ -114,7 +116,7 @@ func (s *site) caddyfile() string {
 	}
 	reverse_proxy %s
 }
-`, s.options, base, filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.api, s.matcher, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
+`, s.options, cmp.Or(s.url, base), filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.api, s.matcher, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
 }
 
 // load (re)loads the configuration.

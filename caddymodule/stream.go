@@ -104,7 +104,7 @@ func newStreams() *streams {
 // serve passes an admitted request on, and aborts it when the access to it ends.
 func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, a *asked, id *directory.Identity, d *accessrules.Decision) error {
 	if d.Rule.Keep && !slices.ContainsFunc(d.Beside, func(r *accessrules.Rule) bool { return !r.Keep }) {
-		return next.ServeHTTP(w, r)
+		return g.pass(w, r, next)
 	}
 	s := g.app.streams.begin(g, a, id, d)
 	if r.ProtoMajor == 3 { // its server cancels the context of a stream that the client ends, and of no other
@@ -116,7 +116,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	s.w, s.ctx, s.http1 = w, r.Context(), r.ProtoMajor == 1
 	g.app.streams.list(s)
 	defer g.app.streams.end(s)
-	return next.ServeHTTP(w, r)
+	return g.pass(w, r, next)
 }
 
 func (all *streams) begin(g *Gate, a *asked, id *directory.Identity, d *accessrules.Decision) *stream {

@@ -57,8 +57,6 @@ type Service struct {
 	throttle *throttle
 	carts    Carts
 
-	cartCookie string
-
 	reminders chan struct{} // activation messages being sent
 }
 
@@ -80,4 +78,4 @@ func New(o Options) *Service {
 
 // SetCarts hands over what log-ins ask of carts, and the name of the cookie that keeps the cart of an anonymous visitor. It is
 // called once, before the first request; without it nothing is merged.
-func (s *Service) SetCarts(cookie string, c Carts) { s.cartCookie, s.carts = cookie, c }
+func (s *Service) SetCarts(c Carts) { s.carts = c }

@@ -139,7 +139,7 @@ func TestOperator(t *testing.T) {
 func TestCarts(t *testing.T) {
 	s := newSite(t)
 	carts := &recorded{}
-	s.SetCarts("cart", carts)
+	s.SetCarts(carts)
 	s.Run(t,
 		resttest.Case("without cookie", "", "POST /api/auth", `{"username":"xia","password":"yoyo"}`, 201, `*`),
 		resttest.Case("wrong password", "", "POST /api/auth", `{"username":"xia","password":"wrong"}`, 401, `*`).With("Cookie: cart=abc"),

@@ -154,7 +154,7 @@ func (s *Service) open(c *rest.Call, tx *store.Tx, u *user, cookie bool) (token 
 		return "", err
 	}
 	if s.carts != nil {
-		if cart := c.Cookie(s.cartCookie); cart != "" {
+		if cart := c.CartCookie(); cart != "" {
 			if err := s.carts.MergeCart(tx, u.ID, cart); err != nil {
 				return "", err
 			}

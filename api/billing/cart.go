@@ -231,8 +231,7 @@ func (s *Service) writableCart(c *rest.Call, tx *store.Tx) (subscription.Cart, e
 		key := make([]byte, 16)
 		rand.Read(key)
 		value := hex.EncodeToString(key)
-		c.SetCookie(&http.Cookie{Name: subscription.CartCookie, Value: value, Path: "/api", HttpOnly: true, SameSite: http.SameSiteLaxMode,
-			MaxAge: int(cartRetention.Seconds())})
+		c.SetCartCookie(value, cartRetention)
 		cart.Anonymous = subscription.CartHash(value)
 	}
 	_, err := tx.Exec(`INSERT INTO cart (anonymous_id, updated_at) VALUES (?, ?) ON CONFLICT (anonymous_id) DO UPDATE SET updated_at = excluded.updated_at`,
@@ -242,7 +241,7 @@ func (s *Service) writableCart(c *rest.Call, tx *store.Tx) (subscription.Cart, e
 
 // getCart lists the caller's open items (decision 13).
 func (s *Service) getCart(c *rest.Call, _ *rest.None) (page rest.Page[CartItem], err error) {
-	if c.User != nil && c.Cookie(subscription.CartCookie) != "" {
+	if c.User != nil && c.CartCookie() != "" {
 		if err := c.Write(func(tx *store.Tx) error { return s.mergeCookie(c, tx) }); err != nil {
 			return page, err
 		}

@@ -74,7 +74,7 @@ func TestVisitorsCart(t *testing.T) {
 		for _, set := range a.Result().Cookies() {
 			if set.Name == "cart" {
 				cookie = "Cookie: cart=" + set.Value
-				if len(set.Value) != 32 || !set.HttpOnly || set.Path != "/api" {
+				if len(set.Value) != 32 || !set.HttpOnly || set.Path != "/" {
 					t.Errorf("cookie %v", set)
 				}
 			}

@@ -3,7 +3,6 @@ package billing
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -89,11 +88,11 @@ func twin(mine []item, i *item) *item {
 
 // mergeCookie merges the visitor's cart that an identified caller brings, and makes the browser forget it.
 func (s *Service) mergeCookie(c *rest.Call, tx *store.Tx) error {
-	cookie := c.Cookie(subscription.CartCookie)
+	cookie := c.CartCookie()
 	if cookie == "" {
 		return nil
 	}
-	c.SetCookie(&http.Cookie{Name: subscription.CartCookie, Path: "/api", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+	c.SetCartCookie("", 0)
 	return s.MergeCart(tx, c.User.ID, cookie)
 }
 

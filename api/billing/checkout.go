@@ -30,7 +30,7 @@ type Invoicable struct {
 
 // showCheckout shows what the customer {profile} would pay: its balances, and the caller's cart.
 func (s *Service) showCheckout(c *rest.Call, _ *rest.None) (out Checkout, err error) {
-	if c.QueryString("code") != "" || c.Cookie(subscription.CartCookie) != "" {
+	if c.QueryString("code") != "" || c.CartCookie() != "" {
 		if err := c.Write(func(tx *store.Tx) error { return s.gather(c, tx) }); err != nil {
 			return out, err
 		}

@@ -31,7 +31,7 @@ type Options struct {
 	Broker        string        // slug of the profile that runs the site
 	Secrets       Secrets       // keys of login tokens and of what is encrypted at rest
 	TokenLifetime time.Duration // of login tokens and session cookies (auth.md 25 token_lifetime); 0 is 14 days
-	CookieName    string        // "sessionid", which is the default, or "__Host-sessionid" (decision 54)
+	Cookies       Cookies       // of the site; none are the contract's
 	CacheBytes    int64         // what the caches may weigh together, roughly; 0 is 64 MiB
 }
 
@@ -40,8 +40,10 @@ type Config struct {
 	Broker        string
 	Secrets       Secrets
 	TokenLifetime time.Duration
-	CookieName    string
+	Cookies       Cookies
 	Credentials   string // header that carries our credentials; "" is Authorization (decision 71)
+
+	csrf []byte // key of CSRF tokens
 }
 
 // Directory answers who is who. It is safe for concurrent use. Its facts are read through the store's readers: they must not be
@@ -95,9 +97,9 @@ func New(o Options) (*Directory, error) {
 		parser:      newParser(o.Now),
 	}
 	d.keys.Store(new(keyring))
-	d.conf.Store(&Config{Credentials: DefaultCredentials})
+	d.conf.Store(&Config{Credentials: DefaultCredentials, Cookies: ContractCookies(false, "")})
 	if o.Broker != "" || len(o.Secrets.TokenKeys) > 0 {
-		if err := d.Configure(Config{Broker: o.Broker, Secrets: o.Secrets, TokenLifetime: o.TokenLifetime, CookieName: o.CookieName}); err != nil {
+		if err := d.Configure(Config{Broker: o.Broker, Secrets: o.Secrets, TokenLifetime: o.TokenLifetime, Cookies: o.Cookies}); err != nil {
 			return nil, err
 		}
 	}
@@ -123,9 +125,10 @@ func (d *Directory) Configure(c Config) error {
 	if c.TokenLifetime <= 0 {
 		c.TokenLifetime = 14 * 24 * time.Hour
 	}
-	if c.CookieName == "" {
-		c.CookieName = "sessionid"
+	if c.Cookies.Session == "" {
+		c.Cookies = ContractCookies(false, "")
 	}
+	c.csrf = csrfKey(c.Secrets)
 	c.Credentials = http.CanonicalHeaderKey(cmp.Or(c.Credentials, DefaultCredentials))
 	if !reflect.DeepEqual(d.conf.Load().Secrets.TokenKeys, c.Secrets.TokenKeys) {
 		if err := d.SetTokenKeys(c.Secrets.TokenKeys); err != nil {

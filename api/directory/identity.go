@@ -39,7 +39,7 @@ func (d *Directory) Identify(r *http.Request) (Identity, error) {
 		}
 		foreign = bad
 	}
-	key, present := cookie(r.Header["Cookie"], conf.CookieName)
+	key, present := FindCookie(r.Header, conf.Cookies.Session)
 	if !present {
 		return Identity{Foreign: foreign}, nil
 	}
@@ -67,23 +67,6 @@ func word(s string) (first, rest string) {
 }
 
 func trim(s string) string { return strings.Trim(s, " \t") }
-
-// cookie finds the first cookie of a name.
-func cookie(headers []string, name string) (value string, present bool) {
-	for _, line := range headers {
-		for line != "" {
-			var part string
-			part, line, _ = strings.Cut(line, ";")
-			if n, v, ok := strings.Cut(trim(part), "="); ok && n == name {
-				if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
-					v = v[1 : len(v)-1]
-				}
-				return v, true
-			}
-		}
-	}
-	return "", false
-}
 
 // form is how a credential is written: the same text means something else in another place.
 type form byte

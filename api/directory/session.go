@@ -30,14 +30,12 @@ func (d *Directory) OpenSession(tx *store.Tx, userID int64, cookie bool) (Sessio
 		CreatedAt: tx.Now(),
 		EndsAt:    store.At(tx.Now().Add(d.conf.Load().TokenLifetime)),
 	}
-	var csrf any
 	if cookie {
-		s.CSRF = RandomHex(32)
-		csrf = s.CSRF
+		s.CSRF = d.csrf(s.Key)
 	}
 	hash := sha256.Sum256([]byte(s.Key))
-	id, err := tx.Insert(`INSERT INTO session (key_hash, user_id, created_at, ends_at, cookie, csrf) VALUES (?, ?, ?, ?, ?, ?)`,
-		hash[:], userID, s.CreatedAt, s.EndsAt, cookie, csrf)
+	id, err := tx.Insert(`INSERT INTO session (key_hash, user_id, created_at, ends_at, cookie) VALUES (?, ?, ?, ?, ?)`,
+		hash[:], userID, s.CreatedAt, s.EndsAt, cookie)
 	s.ID = id
 	return s, err
 }
@@ -77,15 +75,13 @@ type session struct {
 func readSession(r store.Reader, key string) (*session, error) {
 	hash := sha256.Sum256([]byte(key))
 	s := &session{Session: Session{Key: key}}
-	var csrf *string
-	err := r.QueryRow(`SELECT session.id, user_id, session.created_at, ends_at, cookie, csrf, username, password_changed_at
+	err := r.QueryRow(`SELECT session.id, user_id, session.created_at, ends_at, cookie, username, password_changed_at
 		FROM session JOIN user ON user.id = user_id
 		WHERE key_hash = ? AND revoked_at IS NULL AND is_active = 1 AND session.created_at >= password_changed_at`, hash[:]).
-		Scan(&s.ID, &s.UserID, &s.CreatedAt, &s.EndsAt, &s.cookie, &csrf, &s.username, &s.passwordChanged)
+		Scan(&s.ID, &s.UserID, &s.CreatedAt, &s.EndsAt, &s.cookie, &s.username, &s.passwordChanged)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errInvalidToken
 	}
-	s.CSRF = value(csrf)
 	return s, err
 }
 
@@ -117,6 +113,6 @@ func (d *Directory) openCookie(r store.Reader, epoch uint64, key string) (*crede
 	if err != nil {
 		return nil, err
 	}
-	c.Scheme, c.CSRF, c.Ambient = Cookie, row.CSRF, true
+	c.Scheme, c.CSRF, c.Ambient = Cookie, d.csrf(key), true
 	return c, nil
 }

@@ -29,7 +29,7 @@ func newWorld(t testing.TB, file string, statements ...string) *world {
 	t.Helper()
 	s := storetest.New(t)
 	dir, err := directory.New(directory.Options{
-		Store: s, Now: storetest.NewClock().Now, Logger: zap.NewNop(), Broker: "hub", Secrets: directory.NewSecrets(), TokenLifetime: 1, CookieName: "sessionid",
+		Store: s, Now: storetest.NewClock().Now, Logger: zap.NewNop(), Broker: "hub", Secrets: directory.NewSecrets(), TokenLifetime: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -75,13 +75,21 @@ func (c *Call) RequestHeader(name string) string { return c.r.Header.Get(name) }
 // RequestHeaders are the headers of the request; they may not be changed.
 func (c *Call) RequestHeaders() http.Header { return c.r.Header }
 
-// Cookie is the value of a cookie of the request, "" when absent.
-func (c *Call) Cookie(name string) string {
-	cookie, err := c.r.Cookie(name)
-	if err != nil {
-		return ""
-	}
-	return cookie.Value
+// cookie is the value of a cookie of the request, "" when absent, or there twice.
+func (c *Call) cookie(name string) string {
+	value, _ := directory.FindCookie(c.r.Header, name)
+	return value
+}
+
+func (c *Call) cookieNames() *directory.Cookies { return c.service.Directory.Cookies() }
+
+// CartCookie is the value of the cookie that keeps the cart of a visitor, "" when absent.
+func (c *Call) CartCookie() string { return c.cookie(c.cookieNames().Cart) }
+
+// SetCartCookie keeps the cart of a visitor; age 0 forgets it.
+func (c *Call) SetCartCookie(value string, age time.Duration) {
+	cookies := c.cookieNames()
+	c.SetCookie(cookies.New(cookies.Cart, value, age))
 }
 
 // Header are the headers of the answer. Set, never Add: an operation may run twice.

@@ -6,16 +6,16 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 )
 
 const (
-	csrfCookie = "csrftoken"
 	csrfHeader = "X-CSRFToken"
 	csrfField  = "csrfmiddlewaretoken"
 	csrfLength = 32
-	csrfAge    = 365 * 24 * 60 * 60 // seconds
+	csrfAge    = 365 * 24 * time.Hour
 )
 
 // checkCSRF protects callers who are known by their cookie from requests that other sites made their browsers send
@@ -50,7 +50,7 @@ func (c *Call) csrfReason() string {
 			return reason
 		}
 	}
-	cookie := c.Cookie(csrfCookie)
+	cookie := c.cookie(c.cookieNames().CSRF)
 	if cookie == "" {
 		return "CSRF cookie not set."
 	}
@@ -98,19 +98,20 @@ func refererReason(referer, origin string) string {
 	return ""
 }
 
-// SendCSRF sends the cookie csrftoken, which a page reads and echoes. It is the given token; or, when that is empty, the
+// SendCSRF sends the cookie that a page reads and echoes. It is the given token; or, when that is empty, the
 // session's, the one that the caller has already, or a new one.
 func (c *Call) SendCSRF(token string) {
 	if token == "" {
 		token = c.CSRF
 	}
 	if token == "" {
-		token = c.Cookie(csrfCookie)
+		token = c.cookie(c.cookieNames().CSRF)
 		if len(token) != csrfLength || strings.ContainsFunc(token, func(r rune) bool { return !alphanumeric(r) }) {
 			token = NewCSRF()
 		}
 	}
-	c.SetCookie(&http.Cookie{Name: csrfCookie, Value: token, Path: "/", MaxAge: csrfAge, SameSite: http.SameSiteLaxMode})
+	cookies := c.cookieNames()
+	c.SetCookie(cookies.New(cookies.CSRF, token, csrfAge))
 }
 
 // NewCSRF makes a token for the CSRF protection of a session: 32 letters and digits.

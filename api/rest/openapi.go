@@ -36,7 +36,7 @@ func (s *Service) OpenAPI() Fields {
 			{"schemas", m.schemas()},
 			{"responses", errorResponses()},
 			{"headers", Fields{{"Location", Fields{{"description", "Where it is, of what has a place of its own."}, {"schema", Fields{{"type", "string"}}}}}}},
-			{"securitySchemes", securitySchemes()},
+			{"securitySchemes", securitySchemes(s.Directory.Cookies().Session)},
 		}},
 	}
 }
@@ -46,13 +46,13 @@ var (
 	orNobody  = append([]Fields{{}}, anyScheme...) // anonymous callers are served as well
 )
 
-func securitySchemes() Fields {
+func securitySchemes(session string) Fields {
 	return Fields{
 		{"bearer", Fields{{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"},
 			{"description", "The token that POST /api/auth answers."}}},
 		{"apiKey", Fields{{"type", "http"}, {"scheme", "basic"},
 			{"description", "An API key as the user name, with an empty password. A username and a password are not accepted."}}},
-		{"session", Fields{{"type", "apiKey"}, {"in", "cookie"}, {"name", "sessionid"},
+		{"session", Fields{{"type", "apiKey"}, {"in", "cookie"}, {"name", session},
 			{"description", "The cookie of a log-in in a browser. Unsafe methods need the header X-CSRFToken as well."}}},
 	}
 }

@@ -22,6 +22,8 @@ type Directory interface {
 	// Identify says who a request comes from. Errors: *directory.CredentialError for a credential that was presented and is
 	// bad; any other means that it is not known who calls.
 	Identify(r *http.Request) (directory.Identity, error)
+	// Cookies are the cookies of the site.
+	Cookies() *directory.Cookies
 	// EndedCookie makes a browser forget a session cookie that opens nothing any more.
 	EndedCookie() *http.Cookie
 }

@@ -14,15 +14,12 @@ type Cart struct {
 	Anonymous []byte // hash of the cart cookie, when User is 0; nil for a visitor without a cart
 }
 
-// CartCookie is the name of the cookie that keeps the cart of an anonymous visitor.
-const CartCookie = "cart"
-
 // CartOf is the cart of the caller.
 func CartOf(c *rest.Call) Cart {
 	if c.User != nil {
 		return Cart{User: c.User.ID}
 	}
-	if cookie := c.Cookie(CartCookie); cookie != "" {
+	if cookie := c.CartCookie(); cookie != "" {
 		return Cart{Anonymous: CartHash(cookie)}
 	}
 	return Cart{}

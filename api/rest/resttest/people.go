@@ -80,6 +80,12 @@ func (p *People) Identify(r *http.Request) (directory.Identity, error) {
 	return directory.Identity{User: u, Scheme: directory.Cookie, Session: 1, CSRF: CSRF}, err
 }
 
+// Cookies are those of the contract.
+func (p *People) Cookies() *directory.Cookies {
+	cookies := directory.ContractCookies(false, "")
+	return &cookies
+}
+
 // EndedCookie makes a browser forget its session.
 func (p *People) EndedCookie() *http.Cookie {
 	return &http.Cookie{Name: "sessionid", Path: "/", MaxAge: -1, HttpOnly: true}
