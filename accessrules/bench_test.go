@@ -40,6 +40,7 @@ func BenchmarkMatch(b *testing.B) {
 func BenchmarkDecide(b *testing.B) {
 	m := sampleWorld("current").facts()
 	for _, n := range []int{1, 100, 10_000} {
+		r := &http.Request{Method: "POST", Header: http.Header{"Accept": {"application/json"}}}
 		set, err := accessrules.Compile(manyRules(n))
 		if err != nil {
 			b.Fatal(err)
@@ -47,7 +48,7 @@ func BenchmarkDecide(b *testing.B) {
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				q := accessrules.Query{Facts: m, Now: now, Caller: m.users["reader"], Method: "POST", Page: accessrules.IsPage("application/json")}
+				q := accessrules.Query{Facts: m, Now: now, Caller: m.users["reader"], Method: "POST", Page: accessrules.IsPage(r)}
 				path, err := accessrules.Clean("/app/acme/items/42")
 				if err != nil {
 					b.Fatal(err)

@@ -14,7 +14,8 @@ type Query struct {
 	Caller   *User  // nil: anonymous
 	Method   string // HTTP method; HEAD counts as GET
 	Params   Params // parameters of the path, and arguments of the rule
-	Page     bool   // a page navigation: Accept names text/html (access.md A.5, decision 64)
+	Page     bool   // a page navigation (access.md A.5, decisions 64 and 120)
+	Form     bool   // a form of a person, who is told of a refusal by a page
 	ReadOnly bool   // the site refuses writes (disable_updates)
 
 	withOTP bool // roles that ask for one-time passwords count, though the caller has none
@@ -119,6 +120,7 @@ const (
 	AmbiguousPath   Reason = "ambiguous-path"      // upstreams could read it otherwise than the gate: 400
 	LongPath        Reason = "path-too-long"       // 414
 	ForeignTarget   Reason = "foreign-destination" // of a copy or a move: another host
+	ForeignOrigin   Reason = "foreign-origin"      // a page of another site sent it
 )
 
 // A Verdict is the answer of a condition.

@@ -173,7 +173,7 @@ func TestGoldenGate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q := &accessrules.Query{Facts: m, Now: step.At, Caller: m.users[user], Method: step.Method, Page: accessrules.IsPage(step.Accept)}
+		q := &accessrules.Query{Facts: m, Now: step.At, Caller: m.users[user], Method: step.Method, Page: accessrules.IsPage(asking(step.Accept))}
 		d := set.Decide(q, path)
 		where := step.Name + " " + step.Method + " " + step.Path
 		switch step.Status {

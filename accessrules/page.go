@@ -1,13 +1,53 @@
 package accessrules
 
 import (
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// IsPage reports whether a request is a page navigation, by its Accept header: one of the items between commas is exactly
-// "text/html" (access.md A.5, decision 64). "text/html;q=0.9" is not.
-func IsPage(accept string) bool {
+// IsPage reports whether a request is a page navigation: somebody follows a link, or types an address, and waits for a page (access.md
+// A.5, decisions 64 and 120). A script that asks for a page is none.
+func IsPage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && waitsForPage(r.Header)
+}
+
+// IsForm reports whether somebody sends a form and waits for a page. It is answered like a page when it is refused.
+func IsForm(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return false
+	}
+	return waitsForPage(r.Header)
+}
+
+// waitsForPage reports whether a browser shows the answer to a person, by what it says of its request.
+func waitsForPage(h http.Header) bool {
+	if _, script := h["X-Requested-With"]; script {
+		return false
+	}
+	if mode := h["Sec-Fetch-Mode"]; len(mode) > 0 && mode[0] != "navigate" {
+		return false
+	}
+	return slices.ContainsFunc(h["Accept"], acceptsPage)
+}
+
+// Back is where somebody goes on after a page that cured a refusal: the address that was asked; or, since a form is not sent again, the
+// page that it was on, if that is a page of origin, or the first page.
+func Back(r *http.Request, origin, asked string) string {
+	if !IsForm(r) {
+		return asked
+	}
+	u, err := url.Parse(r.Referer())
+	if err != nil || !strings.EqualFold(u.Scheme+"://"+u.Host, origin) {
+		return "/"
+	}
+	return u.RequestURI()
+}
+
+// acceptsPage reports whether one of the items of Accept is exactly "text/html". "text/html;q=0.9" is not.
+func acceptsPage(accept string) bool {
 	for accept != "" {
 		item, rest, _ := strings.Cut(accept, ",")
 		if strings.TrimSpace(item) == "text/html" {

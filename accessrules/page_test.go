@@ -1,6 +1,7 @@
 package accessrules_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -9,6 +10,11 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 )
+
+// asking is a request that says what it accepts.
+func asking(accept string) *http.Request {
+	return &http.Request{Method: "GET", Header: http.Header{"Accept": {accept}}}
+}
 
 func TestIsPage(t *testing.T) {
 	for accept, want := range map[string]bool{
@@ -26,7 +32,7 @@ func TestIsPage(t *testing.T) {
 		"":                                   false,
 		",,":                                 false,
 	} {
-		if got := accessrules.IsPage(accept); got != want {
+		if got := accessrules.IsPage(asking(accept)); got != want {
 			t.Errorf("%q: %v", accept, got)
 		}
 	}

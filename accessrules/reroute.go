@@ -52,6 +52,11 @@ func StripUpgrade(r *http.Request) {
 	}
 }
 
+// IsWebSocket reports whether a request is a handshake of a WebSocket, in any version of HTTP.
+func IsWebSocket(r *http.Request) bool {
+	return r.Method == http.MethodConnect || len(r.Header["Upgrade"]) == 1 && isWebSocket(r.Header["Upgrade"][0])
+}
+
 func isWebSocket(upgrade string) bool {
 	return len(upgrade) == len("websocket") && capitals(upgrade) == "WEBSOCKET"
 }

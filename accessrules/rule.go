@@ -15,6 +15,7 @@ type Rule struct {
 	Engaged    []string    // tags of engagement tracking
 	Allow      string      // the rules API's text of the first condition: "0", "15/{\"plan\": \"premium\"}"
 	Source     string      // where it was written: "Caddyfile:12" or "api"
+	Origins    []string    // pages of which other origins may send, or "same", or "any"; none: the gate says (decision 119)
 	Refusal    Refusal     // what is answered when a condition does not hold
 	Keep       bool        // what was admitted runs on when it would be refused by now (decision 74)
 }

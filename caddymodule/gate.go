@@ -73,6 +73,13 @@ type Gate struct {
 	// PreflightDeny asks for identity even from a CORS preflight. Default: a preflight passes, without identity.
 	PreflightDeny bool `json:"preflight_deny,omitempty"`
 
+	// Origin says whose pages may make a browser send requests that change something, and open WebSockets, as its user: `same`, those of
+	// this site; `any`; or some origins besides. Default: `same`.
+	Origin []string `json:"origin,omitempty"`
+
+	// Challenge is what a 401 offers: `bearer`, `basic`, `both` or `off`. Default: `both` to programs, `bearer` to everybody else.
+	Challenge string `json:"challenge,omitempty"`
+
 	app     *App
 	live    *accessrules.Live
 	headers *accessrules.Headers
@@ -112,6 +119,14 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	}
 	if g.RulesFrom != "" && !contains(ruleSources, g.RulesFrom) {
 		return fmt.Errorf("rules_from: unknown source %q", g.RulesFrom)
+	}
+	if g.Challenge != "" && !contains(challenges, g.Challenge) {
+		return fmt.Errorf("challenge: %q is none of %s", g.Challenge, strings.Join(challenges, ", "))
+	}
+	if len(g.Origin) > 0 {
+		if _, err := parseOrigins(g.Origin); err != nil {
+			return err
+		}
 	}
 	if g.RulesFrom == "api" && (len(g.Rules) > 0 || g.Name != accessrules.DefaultGate) {
 		return errors.New("rules_from api: a gate with rules of its own, or with a name, does not take those of the API alone")
@@ -183,7 +198,8 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	q := accessrules.Query{
 		Facts:    g.app.site.Directory,
 		Now:      g.app.site.Now(),
-		Page:     isPage(r.Header["Accept"]),
+		Page:     accessrules.IsPage(r),
+		Form:     accessrules.IsForm(r),
 		ReadOnly: g.app.DisableUpdates,
 	}
 	var ok bool
@@ -224,6 +240,9 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 			known(r, id.User)
 		}
 		d = g.decide(&q, &ask)
+		if d.Verdict.OK() && g.foreign(r, &id, &d, &q, methods) {
+			d.Verdict = accessrules.Verdict{Reason: accessrules.ForeignOrigin}
+		}
 	}
 	var invoices []string
 	switch {
@@ -254,14 +273,6 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 // decide is what the rules in force say.
 func (g *Gate) decide(q *accessrules.Query, a *asked) accessrules.Decision {
 	return g.live.Set().Judge(q, &a.Asked)
-}
-
-// isPage reports whether a request is a page navigation.
-func isPage(accept []string) bool {
-	if len(accept) == 1 {
-		return accessrules.IsPage(accept[0])
-	}
-	return accessrules.IsPage(strings.Join(accept, ","))
 }
 
 // preflight reports whether a request is a CORS preflight (decision 60).

@@ -76,7 +76,7 @@ func TestGate(t *testing.T) {
 			if r := a.json(t)["reason"]; r != c.reason {
 				t.Errorf("reason %v, want %s", r, c.reason)
 			}
-			if c.status == 401 && a.header.Get("WWW-Authenticate") != "Bearer" {
+			if c.status == 401 && a.header.Get("WWW-Authenticate") != `Bearer realm="cowork"` {
 				t.Error("no WWW-Authenticate")
 			}
 		})

@@ -35,6 +35,7 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //			engaged <tag>...
 //			refuse <status>|<page>
 //			streams keep
+//			origin same|any|<origin>...
 //		}
 //		rules both|caddyfile|api
 //		upstream <address>...
@@ -48,6 +49,8 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		preflight pass|deny
 //		stripped <prefix>...
 //		scripts <ext>...|off
+//		origin same|any|<origin>...
+//		challenge bearer|basic|both|off
 //	}
 //
 // Rules are tried in the order written; the first whose path and method match decides; all its conditions must hold; what no rule
@@ -82,6 +85,8 @@ func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // identity headers; incoming copies are stripped with and without it. `preflight deny` asks for identity even from a CORS
 // preflight. `stripped` says which prefixes handlers before the gate take off paths. `scripts` adds endings of files behind which a
 // path of its own may stand.
+// `origin` says whose pages may have a browser send, as its user, what changes something or opens a WebSocket: this site's
+// alone (same), anybody's, or also those of some origins. `challenge` is what a 401 offers.
 func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
@@ -102,7 +107,7 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		seen[word] = true
 		parse, ok := gateWords[word]
 		if !ok {
-			return d.Errf("unrecognized subdirective %q: write one of rule, rules, upstream, session, assertion, headers, preflight, stripped, scripts", word)
+			return d.Errf("unrecognized subdirective %q: write one of rule, rules, upstream, session, assertion, headers, preflight, stripped, scripts, origin, challenge", word)
 		}
 		if err := parse(g, d); err != nil {
 			return err
@@ -164,6 +169,18 @@ var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
 	},
 	"assertion": unmarshalAssertion,
 	"headers":   unmarshalHeaders,
+	"origin": func(g *Gate, d *caddyfile.Dispenser) (err error) {
+		if g.Origin, err = parseOrigins(d.RemainingArgs()); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	},
+	"challenge": func(g *Gate, d *caddyfile.Dispenser) error {
+		if !d.AllArgs(&g.Challenge) || !contains(challenges, g.Challenge) {
+			return d.Errf("what a 401 offers is one word: write `challenge %s`", strings.Join(challenges, "|"))
+		}
+		return nil
+	},
 	"preflight": func(g *Gate, d *caddyfile.Dispenser) error {
 		var v string
 		if !d.AllArgs(&v) {

@@ -46,20 +46,20 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 				g.logger.Warn("a plan could not be put into a cart", zap.String("plan", v.Cart), zap.Error(err))
 			}
 		}
-		h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), sentURI(r)))
+		h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), accessrules.Back(r, g.app.origin(r), sentURI(r))))
 		w.WriteHeader(http.StatusFound)
 		return nil
 	}
 	switch status {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", "Bearer")
+		g.challenge(h, r)
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
 		if !errors.Is(v.Err, errStarting) {
 			g.logger.Error("facts are unavailable", zap.Error(v.Err))
 		}
 	}
-	if q.Page {
+	if q.Page || q.Form {
 		if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && srv.Errors != nil {
 			return caddyhttp.Error(status, errors.New(detail))
 		}
@@ -83,7 +83,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 // answer is how a refusal is answered: what is told of it, the status, and the page that people are sent to, "" for none.
 func (g *Gate) answer(q *accessrules.Query, d *accessrules.Decision) (v accessrules.Verdict, status int, target string) {
 	v, status = d.Verdict, d.Verdict.Status()
-	if q.Page && v.Target != "" {
+	if (q.Page || q.Form) && v.Target != "" {
 		target = g.app.page(v.Target)
 	}
 	if d.Rule == nil || v.Reason == accessrules.Unavailable {
@@ -95,7 +95,7 @@ func (g *Gate) answer(q *accessrules.Query, d *accessrules.Decision) (v accessru
 		if status == http.StatusNotFound {
 			v = accessrules.Verdict{Reason: accessrules.NotFound} // not a word about what there is
 		}
-	case refusal.Target != "" && q.Page:
+	case refusal.Target != "" && (q.Page || q.Form):
 		target = fill(refusal.Target, d.Params)
 	}
 	return v, status, target
@@ -125,6 +125,8 @@ func refusal(r *http.Request, v accessrules.Verdict) string {
 		if errors.As(v.Err, &bad) {
 			return bad.Detail
 		}
+	case accessrules.ForeignOrigin:
+		return "A page of another site sent this request."
 	case accessrules.Unavailable:
 		return "The service is not available right now."
 	case accessrules.NotFound:

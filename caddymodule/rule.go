@@ -33,12 +33,19 @@ type Rule struct {
 	// KeepStreams lets what was admitted run to its end, although it would be refused by now. Default: false; WebSockets, event
 	// streams, downloads and uploads are aborted within a second of the end of access.
 	KeepStreams bool `json:"keep_streams,omitempty"`
+	// Origin takes the place of the gate's `origin`. Default: the gate's.
+	Origin []string `json:"origin,omitempty"`
 	// Source is where the rule was written.
 	Source string `json:"source,omitempty"`
 }
 
 func (r Rule) compile() (accessrules.Rule, error) {
-	out := accessrules.Rule{Path: r.Path, Methods: r.Methods, Forward: !r.Local, Engaged: r.Engaged, Keep: r.KeepStreams, Source: r.Source}
+	out := accessrules.Rule{Path: r.Path, Methods: r.Methods, Forward: !r.Local, Engaged: r.Engaged, Keep: r.KeepStreams, Origins: r.Origin, Source: r.Source}
+	if len(r.Origin) > 0 {
+		if _, err := parseOrigins(r.Origin); err != nil {
+			return out, err
+		}
+	}
 	for _, text := range r.Conditions {
 		c, err := parseCondition(strings.Fields(text))
 		if err != nil {
@@ -95,7 +102,7 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
 		switch word {
-		case "local", "engaged", "methods", "refuse", "streams":
+		case "local", "engaged", "methods", "refuse", "streams", "origin":
 			if seen[word] {
 				return r, d.Errf("%s is written twice in the rule for %s: leave one out", word, r.Path)
 			}
@@ -129,6 +136,11 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 				return r, d.Err("what is under way ends with the access to it, unless the rule says `streams keep`")
 			}
 			r.KeepStreams = true
+		case "origin":
+			var err error
+			if r.Origin, err = parseOrigins(d.RemainingArgs()); err != nil {
+				return r, d.WrapErr(err)
+			}
 		case "refuse":
 			if !d.AllArgs(&r.Refuse) {
 				return r, d.Err("what a refusal does is one word: write `refuse <status>` or `refuse <page>`")

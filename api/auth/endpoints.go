@@ -14,16 +14,16 @@ func (s *Service) Endpoints() []rest.Endpoint {
 	return []rest.Endpoint{
 		rest.Get("/api", accessrules.Public, s.version),
 
-		rest.Act(http.MethodPost, "/api/auth", accessrules.Public, s.login, created, cookie, rest.Unaudited()),
-		rest.Act(http.MethodPost, "/api/auth/recover", accessrules.Public, s.recoverHandler, rest.Unaudited()),
-		rest.Act(http.MethodPost, "/api/auth/register", accessrules.Public, s.registerHandler, created, cookie, rest.Unaudited()),
+		rest.Act(http.MethodPost, "/api/auth", accessrules.Public, s.login, created, cookie, rest.Door(), rest.Unaudited()),
+		rest.Act(http.MethodPost, "/api/auth/recover", accessrules.Public, s.recoverHandler, rest.Door(), rest.Unaudited()),
+		rest.Act(http.MethodPost, "/api/auth/register", accessrules.Public, s.registerHandler, created, cookie, rest.Door(), rest.Unaudited()),
 		rest.Get("/api/auth/tokens", accessrules.AuthenticatedOnly, s.whoAmI),
 		rest.Act(http.MethodPost, "/api/auth/tokens", accessrules.AuthenticatedOnly, s.refresh, created, rest.Unaudited()),
 		rest.Delete("/api/auth/tokens", accessrules.AuthenticatedOnly, s.logout, rest.Unaudited()),
 		rest.Get("/api/auth/tokens/realms/{profile}", accessrules.DirectStrict, s.realms),
 		rest.Act(http.MethodPost, "/api/auth/tokens/verify", accessrules.AuthenticatedOnly, s.verify, rest.Unaudited()),
 		rest.Get("/api/auth/{verification_key}", accessrules.Public, s.activation, rest.Fails(http.StatusBadRequest)),
-		rest.Act(http.MethodPost, "/api/auth/{verification_key}", accessrules.Public, s.activate, created, rest.Unaudited()),
+		rest.Act(http.MethodPost, "/api/auth/{verification_key}", accessrules.Public, s.activate, created, rest.Door(), rest.Unaudited()),
 
 		rest.Get("/api/users", accessrules.BrokerStrict, s.listPeople, rest.Lists(&everybody)),
 		rest.Post("/api/users", accessrules.BrokerStrict, s.createContact, created, rest.Keyed()),

@@ -89,7 +89,7 @@ func TestOTPAtLogin(t *testing.T) {
 	}
 	now := func() string { return `,"otp_code":"` + s.totpAt(t, secret, 0) + `"` }
 	s.Run(t,
-		login("none", ``, 401, `{"otp_code":"A one-time code is required."}`).Wants("WWW-Authenticate: Bearer"),
+		login("none", ``, 401, `{"otp_code":"A one-time code is required."}`).Wants(`WWW-Authenticate: Bearer realm="cowork"`),
 		login("wrong", `,"otp_code":1`, 400, `{"otp_code":"This one-time code is wrong or was used before."}`),
 		resttest.Case("wrong password, right code", "", "POST /api/auth", `{"username":"xia","password":"wrong"`+now()+`}`, 401, incorrect),
 		login("right", now(), 201, `~token`),

@@ -30,7 +30,7 @@ func TestReauthentication(t *testing.T) {
 				try("a stranger", "nina", `"password":"yoyo",`, 403, denied),
 				try("manager of a profile of hers", "yan", `"password":"yoyo",`, 403, denied),
 				try("contributor of the broker", "cindy", `"password":"yoyo",`, 403, denied),
-				try("no secret", "xia", ``, 401, `~{"detail":"Please prove`).Wants("WWW-Authenticate: Bearer"),
+				try("no secret", "xia", ``, 401, `~{"detail":"Please prove`).Wants(`WWW-Authenticate: Bearer realm="cowork"`),
 				try("wrong password", "xia", `"password":"wrong",`, 401, `{"password":"Incorrect credentials."}`),
 				try("wrong e-mail code", "xia", `"email_code":1,`, 401, `{"email_code":"This code is wrong or has expired."}`),
 				try("wrong phone code", "xia", `"phone_code":1,`, 401, `{"phone_code":"This code is wrong or has expired."}`),

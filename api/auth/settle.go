@@ -163,6 +163,11 @@ func (s *Service) open(c *rest.Call, tx *store.Tx, u *user, cookie bool) (token 
 	if err := c.Count(tx, rest.LimitSessions); err != nil {
 		return "", err
 	}
+	if cookie && c.Session != 0 && c.Scheme == directory.Cookie { // the browser has but one (decision 117)
+		if err := s.dir.RevokeSession(tx, c.Session); err != nil {
+			return "", err
+		}
+	}
 	session, err := s.dir.OpenSession(tx, u.ID, cookie)
 	if err != nil {
 		return "", err

@@ -24,7 +24,7 @@ const (
 func TestWhoAmI(t *testing.T) {
 	s := newSite(t)
 	s.Run(t,
-		resttest.Case("anonymous", "", "GET /api/auth/tokens", "", 401, noIdentity).Wants("WWW-Authenticate: Bearer"),
+		resttest.Case("anonymous", "", "GET /api/auth/tokens", "", 401, noIdentity).Wants(`WWW-Authenticate: Bearer realm="cowork"`),
 		resttest.Case("roles without the personal profile", "xia", "GET /api/auth/tokens", "", 200,
 			`{"slug":"xia","username":"xia","printable_name":"Xia","picture":null,"email":"xia@example.com","phone":"+14155555556",`+
 				`"full_name":"Xia Lee","nick_name":"Xia","lang":"en","credentials":true,"otp_enabled":false,"created_at":"2025-03-10T12:00:00Z","last_login":null,`+
@@ -134,7 +134,7 @@ func TestForgedTokens(t *testing.T) {
 		"no signature":          parts[0] + "." + parts[1] + ".",
 		"8 KB":                  token + strings.Repeat("A", 8<<10),
 	} {
-		s.Run(t, resttest.Case(name, "", "GET /api/auth/tokens", "", 401, badBearer).With("Authorization: Bearer "+forged).Wants("WWW-Authenticate: Bearer"))
+		s.Run(t, resttest.Case(name, "", "GET /api/auth/tokens", "", 401, badBearer).With("Authorization: Bearer "+forged).Wants(`WWW-Authenticate: Bearer realm="cowork"`))
 	}
 	// The forger works: with the right header and key the same claims pass.
 	s.Run(t, resttest.Case("not forged", "", "GET /api/auth/tokens", "", 200, `~xia`).With("Authorization: Bearer "+jwtOf(t, header, claims, key)))

@@ -51,7 +51,7 @@ func TestRecover(t *testing.T) {
 
 func TestRecoverStatus401(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.Settings.RecoverStatus401 = true })
-	s.Run(t, recovery("as the reference does", "yan", 401, sentEmail).Wants("WWW-Authenticate: Bearer"))
+	s.Run(t, recovery("as the reference does", "yan", 401, sentEmail).Wants(`WWW-Authenticate: Bearer realm="cowork"`))
 }
 
 func TestLoginByCode(t *testing.T) {

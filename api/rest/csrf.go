@@ -21,7 +21,16 @@ const (
 // checkCSRF protects callers who are known by their cookie from requests that other sites made their browsers send
 // (conventions.md 3).
 func (s *Service) checkCSRF(c *Call) error {
-	if c.Scheme != directory.Cookie || safe(c.r.Method) {
+	door := c.endpoint != nil && c.endpoint.opts.door
+	switch {
+	case safe(c.r.Method) && !door:
+		return nil
+	case door, c.Ambient && c.Scheme != directory.Cookie: // what a browser attaches by itself says nothing about who made it send
+		if reason := c.foreignReason(); reason != "" {
+			return Fail(http.StatusForbidden, "CSRF Failed: "+reason)
+		}
+		return nil
+	case c.Scheme != directory.Cookie:
 		return nil
 	}
 	if reason := c.csrfReason(); reason != "" {
@@ -36,6 +45,25 @@ func safe(method string) bool {
 		return true
 	}
 	return false
+}
+
+// foreignReason is why a request that carries no token is refused: a page of another site made a browser send it. "" when none did, or
+// one that is listed.
+func (c *Call) foreignReason() string {
+	if sent, ok := c.r.Header["Origin"]; ok {
+		if len(sent) == 1 && c.service.trusted(sent[0]) {
+			return ""
+		}
+		if len(sent) != 1 || !strings.EqualFold(sent[0], c.service.Origin(c.r)) {
+			return "Origin checking failed - " + strings.Join(sent, ", ") + " does not match any trusted origins."
+		}
+	}
+	switch site := c.r.Header.Get("Sec-Fetch-Site"); site {
+	case "", "same-origin", "none":
+		return ""
+	default:
+		return "Origin checking failed - a " + site + " request."
+	}
 }
 
 // csrfReason is why the request is refused, "" when it is not.

@@ -112,7 +112,7 @@ func (c *Call) send(a answer) {
 		h.Set("Location", a.location)
 	}
 	if a.status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", "Bearer")
+		h.Set("WWW-Authenticate", `Bearer realm="`+c.service.Directory.Broker()+`"`)
 	}
 	if a.retryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(seconds(a.retryAfter), 10))

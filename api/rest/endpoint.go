@@ -91,6 +91,7 @@ func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 type Option func(*options)
 
 type options struct {
+	door    bool
 	find    func(*Call, store.Reader) error
 	lists   []listing
 	answers []success
@@ -154,6 +155,9 @@ func (e *Endpoint) long() bool { return e.List || e.opts.long }
 
 // Shared lets caches keep what anonymous callers are answered: it is the same for all of them.
 func Shared() Option { return func(o *options) { o.shared = true } }
+
+// Door says that an endpoint can log in: a page of another site may not make a browser call it (decision 117).
+func Door() Option { return func(o *options) { o.door = true } }
 
 // Unaudited writes no audit row: for what changes nothing that anybody answers for (a cart, a counter).
 func Unaudited() Option { return func(o *options) { o.noAudit = true } }

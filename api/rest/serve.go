@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -119,7 +118,7 @@ func (s *Service) gate(c *Call, rt *route, e *Endpoint, params accessrules.Param
 func (s *Service) ask(c *Call, params accessrules.Params) *accessrules.Query {
 	return &accessrules.Query{
 		Facts: s.Directory, Now: c.Now.Time, Caller: c.User, Method: c.r.Method, Params: params,
-		Page: accessrules.IsPage(strings.Join(c.r.Header["Accept"], ",")), ReadOnly: s.ReadOnly,
+		Page: accessrules.IsPage(c.r), Form: accessrules.IsForm(c.r), ReadOnly: s.ReadOnly,
 	}
 }
 
@@ -143,12 +142,15 @@ func (s *Service) refuse(c *Call, v accessrules.Verdict, bad error) error {
 	if v.Reason == accessrules.NotActivated && s.NotActivated != nil {
 		s.NotActivated(c.User)
 	}
-	if c.Query.Page && v.Target != "" {
+	person := c.Query.Page || c.Query.Form
+	if person && v.Target != "" {
 		if target := s.Pages(v.Target); target != "" {
-			return &redirect{location: accessrules.NextFrom(target, s.Origin(c.r), at(c.r, c.r.URL.RequestURI()))}
+			origin := s.Origin(c.r)
+			back := accessrules.Back(c.r, origin, at(c.r, c.r.URL.RequestURI()))
+			return &redirect{location: accessrules.NextFrom(target, origin, back)}
 		}
 	}
-	c.page = c.Query.Page
+	c.page = person
 	switch v.Status() {
 	case http.StatusServiceUnavailable:
 		return unavailable(v.Err)
