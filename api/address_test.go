@@ -25,7 +25,7 @@ func newTown(t *testing.T) *town {
 		o.Auth.MinPassword = 4
 		o.Auth.Hashing.Memory, o.Auth.Hashing.Iterations = 64, 1
 		o.Mailer, o.From, o.BaseURL = new(notice.MemoryMailer), "site@cowork.example", resttest.Base
-		o.Broker.Manager = &Manager{Username: "alice", Email: "alice@cowork.example", Password: "yoyo"}
+		o.Broker.Manager = &Manager{Username: "alice", Email: "alice@cowork.example", Password: func() (string, error) { return "yoyo", nil }}
 	})
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)

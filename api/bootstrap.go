@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"github.com/caddy-tollgate/tollgate/api/auth"
 	"github.com/caddy-tollgate/tollgate/api/profile"
@@ -11,41 +12,113 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// bootstrap makes what a first start makes: broker, processor and role descriptions; the broker's first manager; the demo. It changes
-// nothing that exists.
+// bootstrap makes what a first start makes, in one transaction: broker, processor and role descriptions; the broker's first manager; the
+// demo. It changes nothing that exists, and refuses a database that belongs to another broker.
 func (s *Service) bootstrap(ctx context.Context) error {
-	b := s.options.Broker
-	err := s.profiles.Bootstrap(ctx, profile.Bootstrap{
-		ProcessorSlug: s.options.ProcessorSlug, ProcessorName: s.options.ProcessorName,
-		BrokerSlug: b.Slug, BrokerName: b.FullName, BrokerEmail: b.Email,
-	})
+	if err := s.CheckBroker(ctx); err != nil {
+		return err
+	}
+	people, demo, err := s.firstPeople(ctx) // hashing takes its time, which is not the transaction's
 	if err != nil {
 		return err
 	}
-	if b.Manager != nil {
-		managed, err := s.brokerManaged(ctx)
+	b := s.options.Broker
+	return s.site.Store.Write(ctx, func(tx *store.Tx) error {
+		id, slug, err := readBroker(tx)
 		if err != nil {
 			return err
 		}
-		if !managed {
-			if _, err := s.CreateUser(ctx, NewUser{Username: b.Manager.Username, Email: b.Manager.Email, Password: b.Manager.Password, Manager: true}); err != nil {
+		if id != 0 && slug != b.Slug {
+			return &BrokerError{Path: s.site.Path, Is: slug, Named: b.Slug}
+		}
+		err = s.profiles.Bootstrap(tx, profile.Bootstrap{
+			ProcessorSlug: s.options.ProcessorSlug, ProcessorName: s.options.ProcessorName,
+			BrokerSlug: b.Slug, BrokerName: b.FullName, BrokerEmail: b.Email,
+		})
+		if err != nil {
+			return err
+		}
+		if id == 0 {
+			if err := tx.QueryRow(`SELECT id FROM profile WHERE slug = ?`, b.Slug).Scan(&id); err != nil {
 				return err
 			}
 		}
-	}
-	if s.options.Demo {
-		return s.demo(ctx)
-	}
-	return nil
+		if err := writeBroker(tx, id); err != nil {
+			return err
+		}
+		for _, n := range people {
+			if _, err := s.createUser(tx, n); err != nil {
+				return err
+			}
+		}
+		if demo {
+			return s.demoPlans(tx, id)
+		}
+		return nil
+	})
 }
 
-func (s *Service) brokerManaged(ctx context.Context) (managed bool, err error) {
+// firstPeople are the users that a first start makes, with the hashes of their passwords: the broker's manager, unless it has one, and
+// those of the demo, unless there are others.
+func (s *Service) firstPeople(ctx context.Context) (people []NewUser, demo bool, err error) {
+	managed, users := false, int64(0)
 	err = s.site.Store.Read(ctx, func(r store.Reader) error {
-		return r.QueryRow(`SELECT EXISTS (SELECT 1 FROM role r JOIN profile p ON p.id = r.profile_id
-			JOIN role_description d ON d.id = r.role_description_id
-			WHERE p.slug = ? AND d.slug = 'manager' AND r.grant_key IS NULL AND r.request_key IS NULL)`, s.options.Broker.Slug).Scan(&managed)
+		if managed, err = s.brokerManaged(r); err != nil {
+			return err
+		}
+		return r.QueryRow(`SELECT count(*) FROM user`).Scan(&users)
 	})
+	if err != nil {
+		return nil, false, err
+	}
+	if m := s.options.Broker.Manager; m != nil && !managed {
+		password, err := m.Password()
+		if err != nil {
+			return nil, false, err
+		}
+		people = append(people, NewUser{Username: m.Username, Email: m.Email, Password: password, Manager: true})
+	}
+	if s.options.Demo {
+		s.site.Logger.Warn("demo mode: users with a known password; it must not be used in production")
+		if demo = users == 0 && len(people) == 0; demo {
+			people = append(people, demoPeople...)
+		}
+	}
+	for i := range people {
+		if people[i], err = s.hashed(ctx, people[i]); err != nil {
+			return nil, false, err
+		}
+	}
+	return people, demo, nil
+}
+
+func (s *Service) brokerManaged(r store.Reader) (managed bool, err error) {
+	err = r.QueryRow(`SELECT EXISTS (SELECT 1 FROM role r JOIN profile p ON p.id = r.profile_id
+		JOIN role_description d ON d.id = r.role_description_id
+		WHERE p.slug = ? AND d.slug = 'manager' AND r.grant_key IS NULL AND r.request_key IS NULL)`, s.options.Broker.Slug).Scan(&managed)
 	return managed, err
+}
+
+// CheckManager reads and checks the password of the broker's first manager while the broker has none: a mistake is told when the
+// configuration is checked. It changes nothing.
+func (s *Service) CheckManager(ctx context.Context) error {
+	m := s.options.Broker.Manager
+	if m == nil {
+		return nil
+	}
+	managed := false
+	err := s.site.Store.Peek(ctx, func(r store.Reader) (err error) {
+		managed, err = s.brokerManaged(r)
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrNone) || managed {
+		return err
+	}
+	password, err := m.Password()
+	if err != nil {
+		return err
+	}
+	return s.auth.CheckPassword(password)
 }
 
 // A NewUser is a login made by an operator.
@@ -58,76 +131,71 @@ type NewUser struct {
 
 // CreateUser makes a login. Errors are those of registration: a name or an address that is taken, a password that is too short.
 func (s *Service) CreateUser(ctx context.Context, n NewUser) (username string, err error) {
-	if err := s.auth.CheckPassword(n.Password); err != nil {
+	if n, err = s.hashed(ctx, n); err != nil {
 		return "", err
-	}
-	hash, err := s.auth.Hash(ctx, n.Password)
-	if err != nil {
-		return "", err
-	}
-	if n.FullName == "" {
-		n.FullName = n.Username
 	}
 	err = s.site.Store.Write(ctx, func(tx *store.Tx) error {
-		var id int64
-		id, username, err = s.auth.AddUser(tx, auth.NewUser{
-			Username: n.Username, Email: n.Email, FullName: n.FullName, Password: hash, Superuser: n.Manager, Proven: true,
-		})
-		if err != nil {
-			return err
-		}
-		if n.Personal {
-			if _, err := s.profiles.Create(tx, profile.New{
-				Slug: username, FullName: n.FullName, Email: n.Email, Personal: true, CreatedBy: id, Manager: id,
-			}); err != nil {
-				return err
-			}
-		}
-		return tx.Audit("create user", username, "")
+		tx.Actor = commandLine
+		username, err = s.createUser(tx, n)
+		return err
 	})
 	return username, err
 }
 
-// demo makes the users and plans of the README's tour, unless there are users already.
-func (s *Service) demo(ctx context.Context) error {
-	s.site.Logger.Warn("demo mode: users with a known password; it must not be used in production")
-	var users int64
-	err := s.site.Store.Read(ctx, func(r store.Reader) error {
-		return r.QueryRow(`SELECT count(*) FROM user`).Scan(&users)
-	})
-	if err != nil || users > 0 {
-		return err
+// hashed checks the password of a user and puts its hash in its place.
+func (s *Service) hashed(ctx context.Context, n NewUser) (NewUser, error) {
+	err := s.auth.CheckPassword(n.Password)
+	if err == nil {
+		n.Password, err = s.auth.Hash(ctx, n.Password)
 	}
-	for _, n := range []NewUser{
-		{Username: "donny", Email: "donny@cowork.example", FullName: "Donny Cooper", Password: "yoyo", Manager: true},
-		{Username: "xia", Email: "xia@example.com", FullName: "Xia Lee", Password: "yoyo", Personal: true},
+	if n.FullName == "" {
+		n.FullName = n.Username
+	}
+	return n, err
+}
+
+// createUser makes a login with a password that is hashed.
+func (s *Service) createUser(tx *store.Tx, n NewUser) (string, error) {
+	id, username, err := s.auth.AddUser(tx, auth.NewUser{
+		Username: n.Username, Email: n.Email, FullName: n.FullName, Password: n.Password, Superuser: n.Manager, Proven: true,
+	})
+	if err != nil {
+		return "", err
+	}
+	if n.Personal {
+		if _, err := s.profiles.Create(tx, profile.New{
+			Slug: username, FullName: n.FullName, Email: n.Email, Personal: true, CreatedBy: id, Manager: id,
+		}); err != nil {
+			return "", err
+		}
+	}
+	return username, tx.Audit("create user", username, "")
+}
+
+// demoPeople are the users of the README's tour.
+var demoPeople = []NewUser{
+	{Username: "donny", Email: "donny@cowork.example", FullName: "Donny Cooper", Password: "yoyo", Manager: true},
+	{Username: "xia", Email: "xia@example.com", FullName: "Xia Lee", Password: "yoyo", Personal: true},
+}
+
+// demoPlans makes the plans of the README's tour.
+func (s *Service) demoPlans(tx *store.Tx, broker int64) error {
+	for _, p := range []struct {
+		slug, title, description string
+		amount                   int64
+	}{
+		{"basic", "Basic", "A desk on week days", 2000},
+		{"premium", "Premium", "A desk and all rooms, at any time", 9000},
 	} {
-		if _, err := s.CreateUser(ctx, n); err != nil {
+		_, err := s.subscriptions.CreatePlan(tx, broker, &subscription.PlanChange{
+			Slug: given(p.slug), Title: given(p.title), Description: given(p.description),
+			Active: given(true), PeriodAmount: given(p.amount), PeriodType: given(ledger.Monthly),
+		})
+		if err != nil {
 			return err
 		}
 	}
-	return s.site.Store.Write(ctx, func(tx *store.Tx) error {
-		var broker int64
-		if err := tx.QueryRow(`SELECT id FROM profile WHERE slug = ?`, s.options.Broker.Slug).Scan(&broker); err != nil {
-			return err
-		}
-		for _, p := range []struct {
-			slug, title, description string
-			amount                   int64
-		}{
-			{"basic", "Basic", "A desk on week days", 2000},
-			{"premium", "Premium", "A desk and all rooms, at any time", 9000},
-		} {
-			_, err := s.subscriptions.CreatePlan(tx, broker, &subscription.PlanChange{
-				Slug: given(p.slug), Title: given(p.title), Description: given(p.description),
-				Active: given(true), PeriodAmount: given(p.amount), PeriodType: given(ledger.Monthly),
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
 func given[T any](v T) rest.Opt[T] { return rest.Opt[T]{Value: v, Given: true} }

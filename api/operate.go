@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -24,10 +26,10 @@ func (s *Service) Outbox(ctx context.Context) (waiting, dead int, err error) {
 }
 
 // GrantRole gives a user a role on a profile at once, without anybody's consent: the operator's way in. Errors: an unknown user,
-// profile or role.
-func (s *Service) GrantRole(ctx context.Context, username, role, slug string) error {
+// profile or role; the user has another role there, unless it is to be replaced.
+func (s *Service) GrantRole(ctx context.Context, username, role, slug string, replace bool) error {
 	return s.site.Store.Write(ctx, func(tx *store.Tx) error {
-		tx.Actor = "command line"
+		tx.Actor = commandLine
 		var g profile.Grant
 		for _, find := range []struct {
 			what  string
@@ -48,6 +50,11 @@ func (s *Service) GrantRole(ctx context.Context, username, role, slug string) er
 				return err
 			}
 		}
+		if !replace {
+			if err := keptRole(tx, g, username, slug); err != nil {
+				return err
+			}
+		}
 		g.AtOnce, g.Broker = true, true
 		if _, _, err := s.profiles.GrantRole(tx, g); err != nil {
 			return err
@@ -56,17 +63,84 @@ func (s *Service) GrantRole(ctx context.Context, username, role, slug string) er
 	})
 }
 
-// RotateKeys makes a new key of login tokens in the file of secrets and keeps the n last. A server takes them when its configuration
-// is reloaded.
-func (s *Service) RotateKeys(n int) error {
-	_, err := directory.RotateSecrets(s.site.SiteOptions.Secrets, n)
-	return err
+// RotateKeys makes a new key of login tokens, and one of assertions, in the file of secrets and keeps the n last. A server takes them
+// when its configuration is reloaded. It returns the id of the new key and how many verify.
+func (s *Service) RotateKeys(ctx context.Context, n int) (id string, keys int, err error) {
+	secrets, err := directory.RotateSecrets(s.site.SiteOptions.Secrets, n)
+	if err != nil {
+		return "", 0, err
+	}
+	id, keys = secrets.TokenKeys[0].ID, len(secrets.TokenKeys)
+	return id, keys, s.site.Store.Write(ctx, func(tx *store.Tx) error {
+		tx.Actor = commandLine
+		return tx.Audit("rotate keys", id, fmt.Sprintf("%d kept", keys))
+	})
+}
+
+// Lost says what CreateKeys took out of the database, since no key reads it any more.
+type Lost struct {
+	OneTimePasswords int64 // of how many users
+	SessionKey       bool  // the one that the API made
+}
+
+// CreateKeys makes a file of secrets in the place of one that was lost. What the lost keys encrypted is taken out of the database: people
+// set their one-time passwords up again. Error: there is a file.
+func (s *Service) CreateKeys(ctx context.Context) (lost Lost, err error) {
+	path := s.site.SiteOptions.Secrets
+	if err := s.site.Store.Exists(ctx); err != nil {
+		return lost, err
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return lost, errors.Join(fmt.Errorf("%s is there: `caddy tollgate key rotate` makes a new key in it", path), err)
+	}
+	if err := s.site.Store.Migrate(ctx); err != nil {
+		return lost, err
+	}
+	if _, err := directory.LoadSecrets(path); err != nil {
+		return lost, err
+	}
+	err = s.site.Store.Write(ctx, func(tx *store.Tx) error {
+		tx.Actor = commandLine
+		if lost.OneTimePasswords, err = tx.Exec(`DELETE FROM otp`); err != nil {
+			return err
+		}
+		n, err := tx.Exec(`UPDATE app SET enc_key = '' WHERE enc_key <> ''`)
+		if lost.SessionKey = n > 0; err != nil {
+			return err
+		}
+		return tx.Audit("create keys", "", fmt.Sprintf("one-time passwords of %d users are off", lost.OneTimePasswords))
+	})
+	if err != nil {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return lost, err
+}
+
+// RenewNow runs the renewal engine because an operator asked.
+func (s *Service) RenewNow(ctx context.Context) error {
+	return errors.Join(s.Renew(ctx), s.note(ctx, "renew", "", ""))
+}
+
+// Unpark lets a profile be charged again, and reports whether it was not.
+func (s *Service) Unpark(ctx context.Context, slug string) (was bool, err error) {
+	if was, err = s.billing.Unpark(ctx, slug); was && err == nil {
+		err = s.note(ctx, "unpark", slug, "")
+	}
+	return was, err
+}
+
+// NoteClock writes that the clock of a profile was moved or reset.
+func (s *Service) NoteClock(ctx context.Context, slug, to string) error {
+	return s.note(ctx, "clock", slug, to)
 }
 
 // An AuditRow says who did what.
 type AuditRow struct {
-	At                             store.Time
-	Actor, Action, Subject, Detail string
+	At      store.Time `json:"at"`
+	Actor   string     `json:"actor"`
+	Action  string     `json:"action"`
+	Subject string     `json:"subject"`
+	Detail  string     `json:"detail"`
 }
 
 // Audit is the last n rows of the audit, the latest last.
@@ -92,15 +166,27 @@ func (s *Service) Letters(ctx context.Context, state notice.LetterState, n int) 
 
 // Resend has the running server deliver notices again, by their numbers.
 func (s *Service) Resend(ctx context.Context, ids []int64) error {
-	return notice.Resend(ctx, s.site.Store, ids)
+	err := notice.Resend(ctx, s.site.Store, ids)
+	if err == nil {
+		err = s.note(ctx, "resend notices", "", fmt.Sprint(len(ids)))
+	}
+	return err
 }
 
 // ResendDead has it deliver again all that were given up, and returns how many.
 func (s *Service) ResendDead(ctx context.Context) (int, error) {
-	return notice.ResendDead(ctx, s.site.Store)
+	n, err := notice.ResendDead(ctx, s.site.Store)
+	if err == nil {
+		err = s.note(ctx, "resend notices", "", fmt.Sprintf("all %d that were given up", n))
+	}
+	return n, err
 }
 
 // Replay has it post again what webhooks were posted in the last while, those whose name holds match. It returns how many.
 func (s *Service) Replay(ctx context.Context, last time.Duration, match string) (int, error) {
-	return notice.Replay(ctx, s.site.Store, store.At(s.site.Now().Add(-last)), match)
+	n, err := notice.Replay(ctx, s.site.Store, store.At(s.site.Now().Add(-last)), match)
+	if err == nil {
+		err = s.note(ctx, "replay notices", match, fmt.Sprintf("%d of the last %s", n, last))
+	}
+	return n, err
 }

@@ -77,7 +77,10 @@ type Broker struct {
 }
 
 // Manager is a login that manages the broker.
-type Manager struct{ Username, Email, Password string }
+type Manager struct {
+	Username, Email string
+	Password        func() (string, error) // asked when the manager is made
+}
 
 // Service is the API of a site under one configuration.
 type Service struct {
@@ -188,17 +191,53 @@ func (s *Service) Prepare(ctx context.Context) error {
 	return s.prepare(ctx)
 }
 
-// prepare migrates the database and creates what a first start creates.
-func (s *Service) prepare(ctx context.Context) error {
-	if err := s.site.migrate(ctx); err != nil {
+// Attach makes the service ready for the operations of a command on a database that exists: it makes none, and nothing in it. With
+// readOnly nothing is changed, not even the schema. Errors: store.ErrNone, store.ErrOlder, *BrokerError.
+func (s *Service) Attach(ctx context.Context, readOnly bool) error {
+	s.site.mu.Lock()
+	defer s.site.mu.Unlock()
+	if err := s.site.Store.Exists(ctx); err != nil {
 		return err
 	}
-	err := s.site.Directory.Configure(directory.Config{
+	if err := s.CheckBroker(ctx); err != nil {
+		return err
+	}
+	var err error
+	if readOnly {
+		err = s.site.Store.Attach(ctx)
+	} else {
+		err = s.site.Store.Migrate(ctx)
+	}
+	if err == nil {
+		err = s.site.readSecrets(ctx, false)
+	}
+	if err == nil {
+		err = s.configure()
+	}
+	if err == nil {
+		err = s.proxy.Reload(ctx)
+	}
+	return err
+}
+
+// configure tells the directory of users what this configuration and the secrets say.
+func (s *Service) configure() error {
+	return s.site.Directory.Configure(directory.Config{
 		Broker: s.options.Broker.Slug, Secrets: s.site.secrets,
 		TokenLifetime: s.options.TokenLifetime, Cookies: s.options.Cookies,
 		Credentials: s.options.Credentials,
 	})
-	if err != nil {
+}
+
+// prepare migrates the database and creates what a first start creates.
+func (s *Service) prepare(ctx context.Context) error {
+	if err := s.CheckBroker(ctx); err != nil { // before anything is changed
+		return err
+	}
+	if err := s.site.migrate(ctx); err != nil {
+		return err
+	}
+	if err := s.configure(); err != nil {
 		return err
 	}
 	if err := s.bootstrap(ctx); err != nil {

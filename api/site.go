@@ -4,7 +4,9 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -102,13 +104,37 @@ func (s *Site) migrate(ctx context.Context) error {
 	if err := s.Store.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
-	// Read at every start: keys may have been rotated.
-	secrets, err := directory.LoadSecrets(s.SiteOptions.Secrets)
+	return s.readSecrets(ctx, true)
+}
+
+// readSecrets is done at every start: keys may have been rotated. A start may make them.
+func (s *Site) readSecrets(ctx context.Context, start bool) error {
+	secrets, err := directory.ReadSecrets(s.SiteOptions.Secrets)
+	if errors.Is(err, fs.ErrNotExist) {
+		secrets, err = s.firstSecrets(ctx, start)
+	}
 	if err != nil {
 		return fmt.Errorf("secrets: %w", err)
 	}
 	s.secrets = secrets
 	return nil
+}
+
+// firstSecrets makes the secrets of a site that has no data yet. Those of one that has are lost: others would end every log-in, and what
+// is encrypted in the database could not be read any more, which must not happen without a word.
+func (s *Site) firstSecrets(ctx context.Context, start bool) (secrets directory.Secrets, err error) {
+	used := false
+	err = s.Store.Read(ctx, func(r store.Reader) error {
+		return r.QueryRow(`SELECT EXISTS (SELECT 1 FROM profile) OR EXISTS (SELECT 1 FROM user)`).Scan(&used)
+	})
+	if err != nil {
+		return secrets, err
+	}
+	if used || !start {
+		return secrets, fmt.Errorf("%s is missing, and the database %s has data: put it back from a backup, or name it with `secrets`; "+
+			"if it is lost for good, `caddy tollgate key create` makes another", s.SiteOptions.Secrets, s.Path)
+	}
+	return directory.LoadSecrets(s.SiteOptions.Secrets)
 }
 
 // run makes the jobs those of a service, in place of the one before. Two never run at once.

@@ -66,6 +66,7 @@ type App struct {
 	started      bool
 	streams      *streams
 	command      bool // used by a command, outside of a server
+	adopt        bool // by a command: the broker is the database's, whatever the configuration names
 	ctx          caddy.Context
 	events       *listeners // from Start on; nil when nobody can listen
 	logger       *zap.Logger
@@ -143,8 +144,22 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.streams = all.(*streams)
+	if a.adopt {
+		if options.Broker.Slug, err = a.site.Broker(ctx); err != nil {
+			return err
+		}
+		a.Broker.Slug = options.Broker.Slug
+	}
 	if a.service, err = api.New(a.site, options); err != nil {
 		return err
+	}
+	if !a.command {
+		if err := a.service.CheckBroker(ctx); err != nil {
+			return a.Sources.locate("broker", err)
+		}
+		if err := a.service.CheckManager(ctx); err != nil {
+			return a.Sources.locate("manager", err)
+		}
 	}
 	return (&siteMetrics{a.site, a.service}).register(ctx.GetMetricsRegistry())
 }

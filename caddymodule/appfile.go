@@ -73,6 +73,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			a.Demo = true
 		case "broker":
+			a.Sources.note("broker", sourceOf(d))
 			if err := a.Broker.unmarshal(d, &a.Sources); err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/caddy-tollgate/tollgate/api"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 func init() {
@@ -36,7 +37,8 @@ func commands(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file (default: Caddyfile in the current directory, if there is one)")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter to apply")
 	cmd.PersistentFlags().String("store", "", "Path of the database, in place of the configuration's")
-	cmd.AddCommand(userCommand(), roleCommand(), keyCommand(), auditCommand(), renewCommand(), clockCommand(), verifyCommand(), exportCommand(), importCommand(), noticeCommand(), explainCommand())
+	cmd.AddCommand(userCommand(), roleCommand(), planCommand(), brokerCommand(), storeCommand(), keyCommand(), auditCommand(), renewCommand(), clockCommand(), verifyCommand(), exportCommand(), importCommand(), noticeCommand(), explainCommand())
+	strict(cmd)
 }
 
 // configured is the app of the configuration that the flags name, an empty one when there is none.
@@ -63,8 +65,19 @@ func configured(flags caddycmd.Flags) (*App, error) {
 	return app, json.Unmarshal(config.Apps.Tollgate, app)
 }
 
-// openSite opens the site that the flags name. The caller closes it.
-func openSite(flags caddycmd.Flags) (*App, func(), error) {
+// access is what a command does to the database that it works on.
+type access int
+
+const (
+	reads   access = iota // opened to be read; nothing is made or changed
+	writes                // changed; it must be there
+	creates               // made, if it is not there
+	renames               // changed, whatever broker the configuration names
+	repairs               // opened without its secrets
+)
+
+// openSite opens the site that the flags name, and says which database that is. The caller closes it.
+func openSite(flags caddycmd.Flags, do access) (*App, func(), error) {
 	app, err := configured(flags)
 	if err != nil {
 		return nil, nil, err
@@ -76,11 +89,22 @@ func openSite(flags caddycmd.Flags) (*App, func(), error) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	app.logger = zap.NewNop()
 	app.command = true
+	app.adopt = app.Broker.Slug == "" && do != creates || do == renames
 	if err := app.Provision(ctx); err != nil {
 		cancel()
 		return nil, nil, err
 	}
-	if err := app.service.Prepare(context.Background()); err != nil {
+	switch do {
+	case creates:
+		err = app.service.Prepare(context.Background())
+	case repairs:
+	default:
+		err = app.service.Attach(context.Background(), do == reads)
+	}
+	if errors.Is(err, store.ErrNone) {
+		err = fmt.Errorf("%w: name another with --config or --store, start Caddy once, or make one with `caddy tollgate store create`", err)
+	}
+	if err != nil {
 		_ = app.Cleanup()
 		cancel()
 		return nil, nil, err
@@ -88,17 +112,18 @@ func openSite(flags caddycmd.Flags) (*App, func(), error) {
 	return app, func() { _ = app.Cleanup(); cancel() }, nil
 }
 
-// run makes the body of a command that works on a site.
-func run(do func(flags caddycmd.Flags, args []string, app *App) error) func(*cobra.Command, []string) error {
+// run makes the body of a command that works on a site. Which database it was goes to standard error, where it is in nobody's way.
+func run(do access, body func(flags caddycmd.Flags, args []string, app *App) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		flags := caddycmd.Flags{FlagSet: cmd.Flags()}
-		app, done, err := openSite(flags)
+		app, done, err := openSite(flags, do)
 		if err != nil {
 			return err
 		}
 		defer done()
-		return do(flags, args, app)
+		fmt.Fprintf(cmd.ErrOrStderr(), "database: %s\n", app.key)
+		return body(flags, args, app)
 	}
 }
 
@@ -108,7 +133,7 @@ func userCommand() *cobra.Command {
 		Use:   "create <username> --email <address> [--full-name <name>] [--personal] [--manager] [--password-file <file>|-]",
 		Short: "Creates a login; the password is asked for, or read from a file or the standard input",
 		Args:  cobra.ExactArgs(1),
-		RunE: run(func(flags caddycmd.Flags, args []string, app *App) error {
+		RunE: run(writes, func(flags caddycmd.Flags, args []string, app *App) error {
 			password, err := readPassword(flags.String("password-file"), os.Stdin, os.Stderr)
 			if err != nil {
 				return err
@@ -120,7 +145,7 @@ func userCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Printf("created %s\n", name)
+			fmt.Fprintf(os.Stdout, "created %s\n", name)
 			return nil
 		}),
 	}
@@ -129,12 +154,15 @@ func userCommand() *cobra.Command {
 	create.Flags().Bool("personal", false, "With a personal profile")
 	create.Flags().Bool("manager", false, "As a manager of the broker")
 	create.Flags().String("password-file", "", "File that holds the password, - for the standard input")
-	user.AddCommand(create, passwordCommand(),
+	user.AddCommand(create, listUsersCommand(), showUserCommand(), passwordCommand(),
 		onUser("confirm", "Takes the addresses of a user for proven", func(app *App, ctx context.Context, name string) error {
 			return app.service.Users().ConfirmAddresses(ctx, name)
 		}),
 		onUser("unlock", "Forgets the failed log-ins of a user", func(app *App, ctx context.Context, name string) error {
 			return app.service.Users().Unlock(ctx, name)
+		}),
+		onUser("delete", "Deletes a user, with the personal profile: what is on the books stays", func(app *App, ctx context.Context, name string) error {
+			return app.service.Users().Remove(ctx, name)
 		}),
 		onUser("disable", "Refuses a user, and ends the sessions", func(app *App, ctx context.Context, name string) error {
 			return app.service.Users().Disable(ctx, name)

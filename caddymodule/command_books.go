@@ -27,9 +27,15 @@ func renewCommand() *cobra.Command {
 		Use:   "renew [--dry-run] [--at <time>] | --parked | --unpark <profile>",
 		Short: "Renews subscriptions and charges what is due now, as the server does every hour; or tells what that would do",
 		Args:  cobra.NoArgs,
-		RunE: run(func(flags caddycmd.Flags, _ []string, app *App) error {
-			return runRenew(context.Background(), flags, app, os.Stdout)
-		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			flags, do := caddycmd.Flags{FlagSet: cmd.Flags()}, writes
+			if flags.Bool("dry-run") || flags.Bool("parked") {
+				do = reads
+			}
+			return run(do, func(flags caddycmd.Flags, _ []string, app *App) error {
+				return runRenew(context.Background(), flags, app, os.Stdout)
+			})(cmd, args)
+		},
 	}
 	renew.Flags().Bool("dry-run", false, "Print what would be ordered, earned and charged; change nothing")
 	renew.Flags().String("at", "", "With --dry-run: as of this time, as in 2026-03-31T12:00:00Z")
@@ -41,7 +47,7 @@ func renewCommand() *cobra.Command {
 func runRenew(ctx context.Context, flags caddycmd.Flags, app *App, out io.Writer) error {
 	billing := app.service.Billing()
 	if slug := flags.String("unpark"); slug != "" {
-		was, err := billing.Unpark(ctx, slug)
+		was, err := app.service.Unpark(ctx, slug)
 		if err == nil && !was {
 			err = fmt.Errorf("%s is not parked", slug)
 		}
@@ -59,7 +65,7 @@ func runRenew(ctx context.Context, flags caddycmd.Flags, app *App, out io.Writer
 		if at != "" {
 			return errors.New("--at goes with --dry-run: money moves at the present only")
 		}
-		return app.service.Renew(ctx)
+		return app.service.RenewNow(ctx)
 	}
 	when := time.Now()
 	if at != "" {
@@ -103,7 +109,7 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify [--anchor <batch>:<hash>]",
 		Short: "Proves the books: the chain, the trial balance, balances, charges; exits with 1 when something does not hold",
 		Args:  cobra.NoArgs,
-		RunE: run(func(flags caddycmd.Flags, _ []string, app *App) error {
+		RunE: run(reads, func(flags caddycmd.Flags, _ []string, app *App) error {
 			return runVerify(context.Background(), app, flags.String("anchor"), os.Stdout, os.Stderr)
 		}),
 	}
@@ -166,7 +172,7 @@ func exportCommand() *cobra.Command {
 		Use:   "export [--format hledger|ledger|beancount] [--output <file>]",
 		Short: "Writes the books as a journal that hledger, ledger or beancount reads",
 		Args:  cobra.NoArgs,
-		RunE: run(func(flags caddycmd.Flags, _ []string, app *App) error {
+		RunE: run(reads, func(flags caddycmd.Flags, _ []string, app *App) error {
 			return runExport(context.Background(), app, flags.String("format"), flags.String("output"), os.Stdout)
 		}),
 	}

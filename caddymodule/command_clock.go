@@ -21,9 +21,15 @@ func clockCommand() *cobra.Command {
 		Use:   "clock <profile> [+<n><hour|day|week|month|year> | <time> | reset]",
 		Short: "Shows the clock of a profile, or, in the sandbox, moves it forward: what is renewed, charged and told until then happens now",
 		Args:  cobra.RangeArgs(1, 2),
-		RunE: run(func(_ caddycmd.Flags, args []string, app *App) error {
-			return runClock(context.Background(), args, app, os.Stdout)
-		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			do := reads
+			if len(args) == 2 {
+				do = writes
+			}
+			return run(do, func(_ caddycmd.Flags, args []string, app *App) error {
+				return runClock(context.Background(), args, app, os.Stdout)
+			})(cmd, args)
+		},
 	}
 }
 
@@ -34,6 +40,9 @@ func runClock(ctx context.Context, args []string, app *App, out io.Writer) error
 		was, err := billing.ResetClock(ctx, slug)
 		if err == nil && !was {
 			err = fmt.Errorf("%s has no clock of its own", slug)
+		}
+		if err == nil {
+			err = app.service.NoteClock(ctx, slug, "reset")
 		}
 		return err
 	}
@@ -53,6 +62,9 @@ func runClock(ctx context.Context, args []string, app *App, out io.Writer) error
 				amount = h.Amount.String()
 			}
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", h.At.Format(time.RFC3339), h.What, amount, h.Text)
+		}
+		if err == nil {
+			err = app.service.NoteClock(ctx, slug, to.UTC().Format(time.RFC3339))
 		}
 		if err != nil {
 			return err

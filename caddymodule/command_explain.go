@@ -7,15 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // explainCommand says what becomes of a request, by the server that runs or, with --config, by a configuration and its database.
@@ -91,10 +91,11 @@ func askConfig(flags caddycmd.Flags, q question) (*explanation, error) {
 		return nil, err
 	}
 	defer app.Cleanup()
-	if _, err := os.Stat(app.key); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no database at %s yet: run the server once, or name another with --store", app.key)
+	err = app.service.Attach(context.Background(), true)
+	if errors.Is(err, store.ErrNone) {
+		err = fmt.Errorf("%w: start Caddy once, or name another with --store", err)
 	}
-	if err := app.service.Prepare(context.Background()); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return app.explain(site, q)

@@ -23,7 +23,7 @@ Takes over users with their passwords, profiles, plans, subscriptions, carts, ch
 ids and dates, in one transaction. The broker is the one that the configuration names. What is left out, and why, is printed at the end.
 --dry-run does the same and keeps nothing.`,
 		Args: cobra.NoArgs,
-		RunE: run(func(flags caddycmd.Flags, _ []string, app *App) error {
+		RunE: run(creates, func(flags caddycmd.Flags, _ []string, app *App) error {
 			if flags.String("from") == "" {
 				return errors.New("name the file to import: --from <file>")
 			}

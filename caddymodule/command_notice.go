@@ -69,7 +69,7 @@ func letterCommand() *cobra.Command {
 		Short: "Lists the notices that wait to be delivered, or were given up, or delivered",
 		Args:  cobra.NoArgs,
 	}
-	cmd.RunE = run(func(flags caddycmd.Flags, _ []string, app *App) error {
+	cmd.RunE = run(reads, func(flags caddycmd.Flags, _ []string, app *App) error {
 		state := notice.Waiting
 		switch {
 		case flags.Bool("dead"):
@@ -111,7 +111,7 @@ func resendCommand() *cobra.Command {
 		Use:   "resend <id>... | --all",
 		Short: "Has notices delivered again: those with these numbers, or all that were given up",
 	}
-	cmd.RunE = run(func(flags caddycmd.Flags, args []string, app *App) error {
+	cmd.RunE = run(writes, func(flags caddycmd.Flags, args []string, app *App) error {
 		if flags.Bool("all") == (len(args) > 0) {
 			return errors.New("write the numbers that `notice list --dead` shows, or --all")
 		}
@@ -143,7 +143,7 @@ func replayCommand() *cobra.Command {
 		Short: "Has webhooks posted again what they were posted in the last while, to those of a host or all",
 		Args:  cobra.MaximumNArgs(1),
 	}
-	cmd.RunE = run(func(flags caddycmd.Flags, args []string, app *App) error {
+	cmd.RunE = run(writes, func(flags caddycmd.Flags, args []string, app *App) error {
 		last, err := caddy.ParseDuration(flags.String("last"))
 		if err != nil || last <= 0 {
 			return fmt.Errorf("--last: %q is not a duration, as in 24h", flags.String("last"))

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/caddy-tollgate/tollgate/api"
 )
 
 // passwordCommand sets a password, which ends the sessions of the user.
@@ -16,7 +17,7 @@ func passwordCommand() *cobra.Command {
 		Use:   "password <username> [--password-file <file>|-]",
 		Short: "Sets a password; the sessions of the user end",
 		Args:  cobra.ExactArgs(1),
-		RunE: run(func(flags caddycmd.Flags, args []string, app *App) error {
+		RunE: run(writes, func(flags caddycmd.Flags, args []string, app *App) error {
 			password, err := readPassword(flags.String("password-file"), os.Stdin, os.Stderr)
 			if err != nil {
 				return err
@@ -32,21 +33,8 @@ func passwordCommand() *cobra.Command {
 func onUser(name, short string, do func(app *App, ctx context.Context, username string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " <username>", Short: short, Args: cobra.ExactArgs(1),
-		RunE: run(func(_ caddycmd.Flags, args []string, app *App) error { return do(app, context.Background(), args[0]) }),
+		RunE: run(writes, func(_ caddycmd.Flags, args []string, app *App) error { return do(app, context.Background(), args[0]) }),
 	}
-}
-
-func roleCommand() *cobra.Command {
-	role := &cobra.Command{Use: "role", Short: "Manages roles"}
-	role.AddCommand(&cobra.Command{
-		Use:   "grant <username> <role> <profile>",
-		Short: "Gives a user a role on a profile, at once",
-		Args:  cobra.ExactArgs(3),
-		RunE: run(func(_ caddycmd.Flags, args []string, app *App) error {
-			return app.service.GrantRole(context.Background(), args[0], args[1], args[2])
-		}),
-	})
-	return role
 }
 
 func keyCommand() *cobra.Command {
@@ -55,28 +43,96 @@ func keyCommand() *cobra.Command {
 		Use:   "rotate [--keep <n>]",
 		Short: "Makes new keys that sign; the last ones still verify. Then run caddy reload --force",
 		Args:  cobra.NoArgs,
-		RunE: run(func(flags caddycmd.Flags, _ []string, app *App) error {
-			return app.service.RotateKeys(flags.Int("keep"))
-		}),
 	}
+	rotate.RunE = run(writes, func(flags caddycmd.Flags, _ []string, app *App) error {
+		keep := flags.Int("keep")
+		if keep < 1 {
+			return usage(rotate, fmt.Errorf("--keep %d: at least 1 key is kept, the new one", keep))
+		}
+		id, keys, err := app.service.RotateKeys(context.Background(), keep)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(rotate.OutOrStdout(), "the key %s signs, in %s; %d verify; now run `caddy reload --force`\n", id, app.Secrets, keys)
+		return err
+	})
 	rotate.Flags().Int("keep", 2, "How many keys verify, the new one included; 1 ends all logins")
-	key.AddCommand(rotate)
+	create := &cobra.Command{
+		Use:   "create",
+		Short: "Makes a file of secrets in place of one that is lost; everybody logs in anew, and sets one-time passwords up again",
+		Args:  cobra.NoArgs,
+	}
+	create.RunE = run(repairs, func(_ caddycmd.Flags, _ []string, app *App) error {
+		lost, err := app.service.CreateKeys(context.Background())
+		if err != nil {
+			return err
+		}
+		out := create.OutOrStdout()
+		fmt.Fprintf(out, "made %s; all logins have ended; one-time passwords of %d users are off\n", app.Secrets, lost.OneTimePasswords)
+		if lost.SessionKey {
+			fmt.Fprintln(out, "the key of sessions that the API made is gone: POST /api/proxy/key makes another")
+		}
+		return nil
+	})
+	key.AddCommand(rotate, create)
 	return key
 }
 
 func auditCommand() *cobra.Command {
 	audit := &cobra.Command{
-		Use:   "audit [--last <n>]",
+		Use:   "audit [--last <n>] [--json]",
 		Short: "Prints who did what, the latest last",
 		Args:  cobra.NoArgs,
-		RunE: run(func(flags caddycmd.Flags, _ []string, app *App) error {
-			rows, err := app.service.Audit(context.Background(), flags.Int("last"))
-			for _, r := range rows {
-				fmt.Printf("%s\t%s\t%s\t%s\t%s\n", r.At.Format(time.RFC3339), r.Actor, r.Action, r.Subject, r.Detail)
-			}
-			return err
-		}),
 	}
+	audit.RunE = run(reads, func(flags caddycmd.Flags, _ []string, app *App) error {
+		rows, err := app.service.Audit(context.Background(), flags.Int("last"))
+		if err != nil {
+			return err
+		}
+		return printList(audit.OutOrStdout(), flags, rows, func(r api.AuditRow) string {
+			return cells(when(&r.At), r.Actor, r.Action, r.Subject, r.Detail)
+		})
+	})
 	audit.Flags().Int("last", 50, "How many rows")
-	return audit
+	return jsonFlag(audit)
+}
+
+// brokerCommand manages the profile that the database belongs to.
+func brokerCommand() *cobra.Command {
+	broker := &cobra.Command{Use: "broker", Short: "Manages the profile that runs the site"}
+	rename := &cobra.Command{
+		Use:   "rename <slug>",
+		Short: "Gives the broker another name in the database; then write it into the Caddyfile, and run caddy reload",
+		Args:  cobra.ExactArgs(1),
+	}
+	rename.RunE = run(renames, func(_ caddycmd.Flags, args []string, app *App) error {
+		if !slug.MatchString(args[0]) || len(args[0]) > 50 {
+			return fmt.Errorf("%q is not a slug: use at most 50 letters, digits, - and _", args[0])
+		}
+		was, err := app.service.RenameBroker(context.Background(), args[0])
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(rename.OutOrStdout(), "the broker %s is called %s now: write `broker %s` into the Caddyfile, and run `caddy reload`; "+
+			"until then a server that runs knows no broker\n", was, args[0], args[0])
+		return err
+	})
+	broker.AddCommand(rename)
+	return broker
+}
+
+// storeCommand manages the database as a whole.
+func storeCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "store", Short: "Manages the database"}
+	create := &cobra.Command{
+		Use:   "create",
+		Short: "Makes the database and its keys, with the broker that the configuration names, before Caddy starts for the first time",
+		Args:  cobra.NoArgs,
+	}
+	create.RunE = run(creates, func(_ caddycmd.Flags, _ []string, app *App) error {
+		_, err := fmt.Fprintf(create.OutOrStdout(), "%s is ready, and belongs to the broker %s\n", app.key, app.Broker.Slug)
+		return err
+	})
+	cmd.AddCommand(create)
+	return cmd
 }

@@ -77,11 +77,10 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		return o, err
 	}
 	if m := a.Broker.Manager; m != nil && !a.command {
-		password, err := readSecret(repl, m.Password)
-		if err != nil {
+		if err := hidden(m.Password); err != nil {
 			return o, a.Sources.locate("manager", err)
 		}
-		o.Broker.Manager = &api.Manager{Username: m.Username, Email: m.Email, Password: password}
+		o.Broker.Manager = &api.Manager{Username: m.Username, Email: m.Email, Password: func() (string, error) { return readSecret(repl, m.Password) }}
 	}
 
 	switch a.Authentication {

@@ -15,7 +15,7 @@ func (s *Store) Copy(ctx context.Context, path string) error {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	db := openDB(s.openConn, s.path, readerParams, []pragma{{"busy_timeout", "5000"}})
+	db := openDB(s.openConn, s.path, s.readParams(), []pragma{{"busy_timeout", "5000"}})
 	defer db.Close()
 	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, path)
 	return classify(err)

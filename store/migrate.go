@@ -35,11 +35,7 @@ func (s *Store) check(ctx context.Context) (version int64, err error) {
 	case info.Size() == 0 || exists(s.path+"-journal"):
 		return 0, nil // its creation was interrupted: Migrate goes on with it
 	}
-	params := readerParams
-	if !exists(s.path + "-wal") {
-		params += "&immutable=1" // nobody has it open, and SQLite need not make files beside it to read it
-	}
-	db := openDB(s.openConn, s.path, params, nil)
+	db := openDB(s.openConn, s.path, s.readParams(), nil)
 	defer db.Close()
 	return s.checkMarks(ctx, db)
 }
@@ -75,11 +71,12 @@ func exists(path string) bool {
 // create makes the folder and the file, and marks the file as ours. It never opens a file that is in use but through SQLite:
 // closing it would drop the locks that this process holds on it.
 func (s *Store) create(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+	if err := MakeFolder(filepath.Dir(s.path)); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err == nil {
+		inherit(f, filepath.Dir(s.path))
 		err = f.Close()
 	} else if errors.Is(err, fs.ErrExist) {
 		err = s.restrict()

@@ -39,7 +39,7 @@ type readers struct {
 func (s *Store) openReaders(ctx context.Context) (*readers, error) {
 	p := &readers{
 		clock:   &s.clock,
-		db:      openDB(s.openConn, s.path, readerParams, readerPragmas),
+		db:      openDB(s.openConn, s.path, s.readParams(), readerPragmas),
 		permits: make(chan struct{}, maxReads),
 		long:    make(chan struct{}, LongReads),
 		closed:  make(chan struct{}),

@@ -15,7 +15,7 @@ type counters struct{ writes, batches, failures atomic.Uint64 }
 // Stats returns the counters. It costs nothing worth mentioning.
 func (s *Store) Stats() Stats {
 	st := Stats{Writes: s.stats.writes.Load(), Batches: s.stats.batches.Load(), Failures: s.stats.failures.Load()}
-	if e := s.open.Load(); e != nil {
+	if e := s.open.Load(); e != nil && e.writer != nil {
 		st.Queued = len(e.writer.queue)
 	}
 	return st

@@ -56,7 +56,7 @@ type Store struct {
 
 // engine is the open connections of a migrated store.
 type engine struct {
-	writer  *writer
+	writer  *writer // nil after Attach
 	readers *readers
 }
 
@@ -122,7 +122,7 @@ func (s *Store) Ready() bool { return s.open.Load() != nil && s.healthy.Load() }
 // captures. It is short, calls nothing external, no Write and no Read, and uses nothing that would end the transaction of its
 // neighbours: no OR ROLLBACK, no COMMIT. ctx guards the wait, never the statements: fn is not run once ctx has ended (ctx's
 // error), and once it runs Write waits for its outcome. Errors: ErrBusy when the queue is full or another process holds the
-// database, ErrClosed, ErrUnavailable when the disk refuses, ErrNested, a *ConstraintError, or what fn returned.
+// database, ErrClosed, ErrUnavailable when the disk refuses, ErrReadOnly, ErrNested, a *ConstraintError, or what fn returned.
 func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -130,6 +130,9 @@ func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	e, err := s.engine()
 	if err != nil {
 		return err
+	}
+	if e.writer == nil {
+		return ErrReadOnly
 	}
 	return e.writer.write(ctx, fn)
 }
@@ -168,7 +171,7 @@ func (s *Store) engine() (*engine, error) {
 		return nil, ErrClosed
 	case e == nil:
 		return nil, fmt.Errorf("%w: not migrated", ErrUnavailable)
-	case e.writer.nested():
+	case e.writer != nil && e.writer.nested():
 		return nil, ErrNested
 	}
 	return e, nil
@@ -197,6 +200,9 @@ func (s *Store) Close() error {
 	e := s.open.Swap(nil)
 	if e == nil {
 		return nil
+	}
+	if e.writer == nil {
+		return e.readers.close()
 	}
 	e.writer.stop()
 	return errors.Join(e.readers.close(), e.writer.close())

@@ -459,18 +459,7 @@ func (s *Service) deleteAccount(c *rest.Call, tx *store.Tx, _ *rest.None) (out r
 		}
 		return out, tx.Audit("delete", who.Slug, "")
 	}
-	broker := c.Query.IsBrokerManager()
-	personal, err := s.profiles.Personal(tx, u.ID)
-	switch {
-	case err != nil:
-	case personal != 0:
-		err = s.profiles.Archive(tx, personal, broker)
-	default:
-		if err = s.profiles.LastManagerElsewhere(tx, u.ID, 0, broker); err == nil {
-			err = s.ArchiveUser(tx, u.ID)
-		}
-	}
-	if err != nil {
+	if err := s.remove(tx, u.ID, c.Query.IsBrokerManager()); err != nil {
 		return out, err
 	}
 	if c.User.ID == u.ID {

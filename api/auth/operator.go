@@ -14,7 +14,7 @@ import (
 // Operations of the command line and of bootstrap. AddUser is among them; the caller hashes first, since hashing is slow.
 
 // ErrNoUser says that no user has that name.
-var ErrNoUser = errors.New("auth: no such user")
+var ErrNoUser = errors.New("there is no such user")
 
 // CheckPassword holds a password against the policy (decision 22). Errors: 400 on "password".
 func (s *Service) CheckPassword(password string) error { return s.checkPassword("password", password) }
@@ -72,6 +72,27 @@ func (s *Service) Enable(ctx context.Context, username string) error {
 		_, err := tx.Exec(`UPDATE user SET is_active = 1 WHERE id = ?`, u.ID)
 		return err
 	})
+}
+
+// Remove deletes a user and the personal profile, as the broker's managers do by the API: they are archived. Errors: ErrNoUser, 400
+// when a profile would have no manager.
+func (s *Service) Remove(ctx context.Context, username string) error {
+	return s.operate(ctx, username, "delete", func(tx *store.Tx, u *user) error { return s.remove(tx, u.ID, true) })
+}
+
+// remove archives a user, with the personal profile if there is one. The broker may leave other profiles without a manager.
+func (s *Service) remove(tx *store.Tx, user int64, broker bool) error {
+	personal, err := s.profiles.Personal(tx, user)
+	switch {
+	case err != nil:
+		return err
+	case personal != 0:
+		return s.profiles.Archive(tx, personal, broker)
+	}
+	if err := s.profiles.LastManagerElsewhere(tx, user, 0, broker); err != nil {
+		return err
+	}
+	return s.ArchiveUser(tx, user)
 }
 
 // DisableOTP takes the one-time passwords of a user away, who lost the device and the recovery codes. Errors: ErrNoUser.

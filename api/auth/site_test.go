@@ -94,12 +94,11 @@ func (s *site) addPeople(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.profiles.Bootstrap(ctx, profile.Bootstrap{
-		ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "cowork", BrokerName: "Cowork", BrokerEmail: "hello@cowork.example.com",
+	s.write(t, func(tx *store.Tx) error {
+		return s.profiles.Bootstrap(tx, profile.Bootstrap{
+			ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "cowork", BrokerName: "Cowork", BrokerEmail: "hello@cowork.example.com",
+		})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.write(t, func(tx *store.Tx) error {
 		if _, err := s.profiles.Create(tx, profile.New{Slug: "acme", FullName: "Acme Corp", Email: "hello@acme.example.com"}); err != nil {
 			return err

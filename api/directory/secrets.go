@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // Secrets of the site. They come from placeholders or from secrets.json beside the database.
@@ -131,19 +133,28 @@ func LoadSecrets(path string) (Secrets, error) {
 	return s, err
 }
 
+// errKeep keeps the last key from being dropped, and a mistake from ending all logins.
+var errKeep = errors.New("at least 1 key is kept, the new one")
+
 // RotateSecrets adds a new key of login tokens, and one of assertions, in front of the others in the file at path and keeps the
 // first n of each: tokens signed by a key that is dropped are refused. It returns the new secrets; a running Directory takes them by SetTokenKeys.
 func RotateSecrets(path string, n int) (Secrets, error) {
+	if n < 1 {
+		return Secrets{}, errKeep
+	}
 	s, err := readSecrets(path)
 	if err != nil {
 		return Secrets{}, err
 	}
 	s.TokenKeys = append([]TokenKey{newTokenKey()}, s.TokenKeys...)
-	s.TokenKeys = s.TokenKeys[:max(1, min(n, len(s.TokenKeys)))]
+	s.TokenKeys = s.TokenKeys[:min(n, len(s.TokenKeys))]
 	s.AssertionSeeds = append([][]byte{secret(32)}, s.AssertionSeeds...)
-	s.AssertionSeeds = s.AssertionSeeds[:max(1, min(n, len(s.AssertionSeeds)))]
+	s.AssertionSeeds = s.AssertionSeeds[:min(n, len(s.AssertionSeeds))]
 	return s, writeSecrets(path, s, os.Rename)
 }
+
+// ReadSecrets reads the secrets of the site from path and makes none. Errors: fs.ErrNotExist, and those of LoadSecrets.
+func ReadSecrets(path string) (Secrets, error) { return readSecrets(path) }
 
 func readSecrets(path string) (Secrets, error) {
 	info, err := os.Stat(path)
@@ -191,7 +202,7 @@ func writeSecrets(path string, s Secrets, put func(from, to string) error) error
 		return err
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := store.MakeFolder(dir); err != nil {
 		return err
 	}
 	temp, err := os.CreateTemp(dir, ".secrets-*") // mode 0600
@@ -200,6 +211,9 @@ func writeSecrets(path string, s Secrets, put func(from, to string) error) error
 	}
 	defer os.Remove(temp.Name())
 	_, err = temp.Write(append(text, '\n'))
+	if err == nil {
+		err = store.KeepOwner(temp, path)
+	}
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -103,6 +104,11 @@ func (w *work) run() error {
 		return err
 	}
 	w.report.Books = books
+	// The database belongs to the file's broker (decision 79), whose id is not the one that the first start made.
+	if _, err := w.tx.Exec(`INSERT INTO setting (name, value) VALUES ('broker', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+		strconv.FormatInt(w.profile(w.broker), 10)); err != nil {
+		return err
+	}
 	return w.tx.Audit("import", w.Broker, w.report.summary())
 }
 

@@ -158,7 +158,7 @@ func TestShadowsAreThrottled(t *testing.T) {
 func TestBootstrap(t *testing.T) {
 	w := bareWorld(t)
 	b := Bootstrap{ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "broker", BrokerName: "Another", BrokerEmail: "x@x.example"}
-	if err := w.service.Bootstrap(t.Context(), b); err != nil {
+	if err := w.bootstrap(t, b); err != nil {
 		t.Fatal(err)
 	}
 	got := get[string](w, `SELECT group_concat(id || ' ' || slug || ' ' || full_name || ' ' || email || ' ' || is_provider || ' ' || coalesce(processor_id, '-'), ', ') FROM profile`)
@@ -170,7 +170,7 @@ func TestBootstrap(t *testing.T) {
 		t.Errorf("descriptions %s, want %s", got, want)
 	}
 	b.ProcessorSlug = "paypal"
-	if err := w.service.Bootstrap(t.Context(), b); err != ErrProcessor {
+	if err := w.bootstrap(t, b); err != ErrProcessor {
 		t.Errorf("another processor: %v, want %v", err, ErrProcessor)
 	}
 }

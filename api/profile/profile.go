@@ -3,7 +3,6 @@
 package profile
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -101,23 +100,21 @@ var ErrProcessor = errors.New("profile: row 1 is not the payment processor")
 
 // Bootstrap makes what every site needs and does not have yet: the profile of the payment processor (row 1), that of the broker,
 // the role descriptions "manager" and "contributor" (profiles.md 1). It changes nothing that exists, so it runs at every start.
-func (s *Service) Bootstrap(ctx context.Context, b Bootstrap) error {
-	return s.store.Write(ctx, func(tx *store.Tx) error {
-		if err := bootstrapRoles(tx); err != nil {
-			return err
-		}
-		if err := s.bootstrapProfile(tx, processorID, b.ProcessorSlug, b.ProcessorName, "", false); err != nil {
-			return err
-		}
-		var slug string
-		if err := tx.QueryRow(`SELECT slug FROM profile WHERE id = ?`, processorID).Scan(&slug); err != nil {
-			return err
-		}
-		if slug != b.ProcessorSlug {
-			return ErrProcessor
-		}
-		return s.bootstrapProfile(tx, nil, b.BrokerSlug, b.BrokerName, b.BrokerEmail, true)
-	})
+func (s *Service) Bootstrap(tx *store.Tx, b Bootstrap) error {
+	if err := bootstrapRoles(tx); err != nil {
+		return err
+	}
+	if err := s.bootstrapProfile(tx, processorID, b.ProcessorSlug, b.ProcessorName, "", false); err != nil {
+		return err
+	}
+	var slug string
+	if err := tx.QueryRow(`SELECT slug FROM profile WHERE id = ?`, processorID).Scan(&slug); err != nil {
+		return err
+	}
+	if slug != b.ProcessorSlug {
+		return ErrProcessor
+	}
+	return s.bootstrapProfile(tx, nil, b.BrokerSlug, b.BrokerName, b.BrokerEmail, true)
 }
 
 func bootstrapRoles(tx *store.Tx) error {

@@ -250,6 +250,11 @@ func (s *Service) removeRole(tx *store.Tx, profile, user int64, by remover) erro
 	return err
 }
 
+// RevokeRole takes a role away at once: the operator's way. Error: 400 when the broker would have no manager.
+func (s *Service) RevokeRole(tx *store.Tx, profile, user int64) error {
+	return s.removeRole(tx, profile, user, remover{broker: true})
+}
+
 // dropEnded removes a role that has ended, which nothing else does and which would stand in the way of a new one.
 func dropEnded(tx *store.Tx, profile, user int64) error {
 	_, err := tx.Exec(`DELETE FROM role WHERE profile_id = ? AND user_id = ? AND ends_at <= ?`, profile, user, tx.Now())

@@ -181,6 +181,14 @@ func (s *Service) Personal(r store.Reader, user int64) (profile int64, err error
 	return profile, err
 }
 
+// Rename gives a profile that no person has a slug that nobody has: the operator's way to rename the broker. Errors: 400.
+func (s *Service) Rename(tx *store.Tx, profile int64, slug string) error {
+	if err := s.nameFree(tx, slug, 0, profile); err != nil {
+		return err
+	}
+	return s.RenameProfile(tx, profile, slug)
+}
+
 // RenameProfile gives a profile another slug, which the caller has checked, and keeps the one before for it where it was used. The
 // user of a personal profile is renamed by the caller as well.
 func (s *Service) RenameProfile(tx *store.Tx, profile int64, slug string) error {

@@ -189,7 +189,7 @@ func TestUsedSlugIsNobodyElses(t *testing.T) {
 	if n := get[int](w, `SELECT count(*) FROM used_name WHERE user_id IS NULL AND profile_id IS NULL`); n != 3 {
 		t.Errorf("%d names are tied to nobody, want acme, acme-corp, fresh", n)
 	}
-	err := w.service.Bootstrap(t.Context(), Bootstrap{ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "fresh", BrokerName: "F"})
+	err := w.bootstrap(t, Bootstrap{ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "fresh", BrokerName: "F"})
 	if !errors.Is(err, ErrNameTaken) {
 		t.Errorf("a broker of a used name: %v", err)
 	}

@@ -105,7 +105,7 @@ func bareWorld(t testing.TB, change ...func(*Settings)) *world {
 	w.service = NewService(Options{Store: s, Directory: dir, Notices: notices, Settings: set, Pictures: &rest.Pictures{Dir: t.TempDir(), Max: 1 << 10}})
 	w.service.SetUsers(w.users)
 	w.service.SetSubscriptions(fakeSubscriptions{})
-	err = w.service.Bootstrap(t.Context(), Bootstrap{ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "broker", BrokerName: "Broker", BrokerEmail: "hello@broker.example"})
+	err = w.bootstrap(t, Bootstrap{ProcessorSlug: "stripe", ProcessorName: "Stripe", BrokerSlug: "broker", BrokerName: "Broker", BrokerEmail: "hello@broker.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,4 +331,9 @@ func notes(r store.Reader, profile int64) (any, error) {
 		texts = append(texts, text)
 	}
 	return texts, rows.Err()
+}
+
+// bootstrap makes what a site starts with.
+func (w *world) bootstrap(t testing.TB, b Bootstrap) error {
+	return w.service.store.Write(t.Context(), func(tx *store.Tx) error { return w.service.Bootstrap(tx, b) })
 }
