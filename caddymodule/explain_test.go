@@ -216,7 +216,7 @@ func TestExplainUpstream(t *testing.T) {
 			t.Errorf("%s: said %q, received %q", name, value, got.Headers[name])
 		}
 	}
-	if len(headers) != 8 || headers["Tollgate-Plan"] != "premium" {
+	if len(headers) != 7 || headers["Tollgate-Plan"] != "premium" {
 		t.Errorf("headers %v", headers)
 	}
 	session, received := said["session"].(map[string]any), decodeSession(t, got.Headers["Authorization"][0])

@@ -360,7 +360,7 @@ func TestErrorHandlers(t *testing.T) {
 // TestPathsOverTLS sends what is ambiguous over HTTP/2 and HTTP/3.
 func TestPathsOverTLS(t *testing.T) {
 	dir, up := t.TempDir(), newUpstream(t)
-	s := runSite(t, fmt.Sprintf(`{
+	runSite(t, fmt.Sprintf(`{
 	admin localhost:2999
 	http_port 9080
 	https_port 9443
@@ -390,8 +390,15 @@ https://localhost:9443 {
 	}
 }
 `, filepath.Join(dir, "caddy"), filepath.Join(dir, "tollgate.db"), strings.TrimPrefix(up.URL, "http://")))
-	_ = s
 	insecure := &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"}
+	for range 200 { // the certificate is made after the start
+		conn, err := tls.Dial("tcp", "localhost:9443", insecure)
+		if err == nil {
+			conn.Close()
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	third := &http3.Transport{TLSClientConfig: insecure.Clone()}
 	t.Cleanup(func() { third.Close() })
 	second := &http.Transport{TLSClientConfig: insecure.Clone(), ForceAttemptHTTP2: true}
