@@ -237,16 +237,7 @@ func (s *Service) prepare(ctx context.Context) error {
 	if err := s.site.migrate(ctx); err != nil {
 		return err
 	}
-<<<<<<< HEAD
 	if err := s.configure(); err != nil {
-=======
-	err := s.site.Directory.Configure(directory.Config{
-		Broker: s.options.Broker.Slug, Secrets: s.site.secrets,
-		TokenLifetime: s.options.TokenLifetime, Cookies: s.options.Cookies,
-		Credentials: s.options.Credentials,
-	})
-	if err != nil {
->>>>>>> 29596e4 (Give the cookies of the site names of their own, and leave the application's to it)
 		return err
 	}
 	if err := s.bootstrap(ctx); err != nil {

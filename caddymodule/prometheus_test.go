@@ -39,7 +39,7 @@ scrape_configs:
     authorization: {credentials: `+key+`}
     static_configs: [{targets: ["127.0.0.1:9080"]}]
 `)
-	start(t, "http://"+listen+"/-/ready", exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+	startServer(t, "http://"+listen+"/-/ready", exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+listen, "--log.level=error"))
 
 	s.must(401, "GET", "/api/v1/query?query=parcels_total", nil)

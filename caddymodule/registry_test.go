@@ -86,12 +86,12 @@ packages:
 log: {type: stdout, format: pretty, level: warn}
 `, t.TempDir()))
 	listen := freeAddress(t)
-	start(t, "http://"+listen+"/-/ping", exec.Command("node", bin, "--config", config, "--listen", listen))
+	startServer(t, "http://"+listen+"/-/ping", exec.Command("node", bin, "--config", config, "--listen", listen))
 	return "http://" + listen
 }
 
-// start runs a server until the test ends, and waits until an address of it answers.
-func start(t *testing.T, ready string, cmd *exec.Cmd) {
+// startServer runs a server until the test ends, and waits until an address of it answers.
+func startServer(t *testing.T, ready string, cmd *exec.Cmd) {
 	t.Helper()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -116,11 +116,7 @@ func (s *site) caddyfile() string {
 	}
 	reverse_proxy %s
 }
-<<<<<<< HEAD
 `, s.options, cmp.Or(s.url, base), filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.api, s.matcher, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
-=======
-`, s.options, cmp.Or(s.url, base), filepath.Join(s.dir, "tollgate.db"), s.global, base, s.more, s.matcher, s.gate, strings.TrimPrefix(s.upstream.URL, "http://"))
->>>>>>> 29596e4 (Give the cookies of the site names of their own, and leave the application's to it)
 }
 
 // load (re)loads the configuration.
