@@ -171,6 +171,7 @@ func TestRefusedPages(t *testing.T) {
 func TestForwarded(t *testing.T) {
 	s := newSite(t, func(s *site) { s.gate += "\n\t\tsession jwt " + sessionKey })
 	joe := s.register("joe1")
+	s.confirm("joe1")
 	s.subscribe("joe1", joe)
 	spoof := []string{
 		"Tollgate-User: root", "tollgate-user: root", "TOLLGATE-ROLES: manager:cowork", "Tollgate_User: root", "tollgate_roles: root",

@@ -30,6 +30,7 @@ func TestInvoiceKeys(t *testing.T) {
 	})
 	app := runningApp(t)
 	joe, ann := s.register("joe1"), s.register("ann")
+	s.confirm("joe1")
 	s.must(201, "POST", "/api/profile/joe1/roles/contributor", map[string]any{"slug": "ann"}, joe)
 	acceptRole(s, "ann", ann)
 	s.must(201, "POST", "/api/cart", map[string]any{"plan": "premium", "option": 1}, joe)

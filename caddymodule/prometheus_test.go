@@ -25,8 +25,7 @@ func TestPrometheus(t *testing.T) {
 	s := newSite(t, func(s *site) {
 		s.upstream = &upstream{Server: &httptest.Server{URL: "http://" + listen}}
 		s.gate = "rule / authenticated\n\t\tsession none"
-		s.more = "@figures path /figures\n\troute @figures {\n\t\ttollgate figures {\n\t\t\trule / authenticated\n\t\t\tsession none\n\t\t}\n" +
-			"\t\treverse_proxy " + figures.Listener.Addr().String() + "\n\t}"
+		s.more = "reverse_proxy /figures " + figures.Listener.Addr().String()
 	})
 	fay := s.register("fay")
 	key := s.must(201, "POST", "/api/users/fay/api-keys", map[string]any{"password": "yoyo"}, fay).json(t)["secret"].(string)

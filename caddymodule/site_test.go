@@ -248,6 +248,12 @@ func (s *site) register(username string) string {
 	return "Authorization: Bearer " + a.json(s.t)["token"].(string)
 }
 
+// confirm makes the addresses of a user proven, by the word of the broker.
+func (s *site) confirm(username string) {
+	s.t.Helper()
+	s.must(200, "POST", "/api/users/"+username+"/confirm", map[string]any{"email": username + "@example.com"}, s.login("donny"))
+}
+
 // subscribe gives a profile a subscription to premium, granted by donny and accepted by its manager.
 func (s *site) subscribe(profile, manager string) {
 	s.t.Helper()

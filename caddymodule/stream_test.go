@@ -23,7 +23,6 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 	"go.uber.org/zap"
-	"golang.org/x/net/http2"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -171,7 +170,7 @@ func (c *speaker) transport() http.RoundTripper {
 		case "HTTP/1.1":
 			c.tripper = &http.Transport{TLSClientConfig: insecure.Clone(), TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
 		case "HTTP/2":
-			c.tripper = &http2.Transport{TLSClientConfig: insecure.Clone()}
+			c.tripper = &http.Transport{TLSClientConfig: insecure.Clone(), ForceAttemptHTTP2: true}
 		default:
 			c.tripper = &http3.Transport{TLSClientConfig: insecure.Clone()}
 		}

@@ -52,6 +52,7 @@ func TestApplications(t *testing.T) {
 				s.gate = "rule /public/ any\n\t\trule /app/{profile}/ {\n\t\t\tdirect weak\n\t\t\tsubscribed premium\n\t\t}\n\t\tsession jwt " + sessionKey + "\n\t\tassertion shop\n\t\theaders"
 			})
 			joe := s.register("joe1")
+			s.confirm("joe1")
 			s.subscribe("joe1", joe)
 			hold := func(t *testing.T, form string) map[string]any {
 				t.Helper()
@@ -105,6 +106,7 @@ func TestApplications(t *testing.T) {
 				delete(got, "jti")
 				want := session()
 				want["iss"], want["aud"], want["preferred_username"], want["email"], want["name"] = base, "shop", "joe1", "joe1@example.com", "Joe"
+				want["email_verified"] = true
 				if id, _ := got["sub"].(string); len(id) != 20 {
 					t.Errorf("sub %v", got["sub"])
 				}

@@ -19,7 +19,7 @@ func TestFixture(t *testing.T) {
 		c("carol reads xia", "carol", "GET /api/profile/xia", "", 200, `~"slug":"xia"`),
 		c("bob reads xia", "bob", "GET /api/profile/xia", "", 200, `~"slug":"xia"`),
 		c("olga reads xia", "olga", "GET /api/profile/xia", "", 403, denied),
-		c("nobody reads xia", "", "GET /api/profile/xia", "", 401, `{"detail":"Authentication credentials were not provided."}`).Wants(`WWW-Authenticate: Bearer realm="cowork"`),
+		c("nobody reads xia", "", "GET /api/profile/xia", "", 401, `{"detail":"Authentication credentials were not provided."}`).Wants(`WWW-Authenticate: Bearer realm="broker"`),
 		c("carol writes xia", "carol", "PUT /api/profile/xia", `{"full_name":"X"}`, 403, denied),
 		c("donny writes xia", "donny", "PUT /api/profile/xia", `{"full_name":"X"}`, 403, denied),
 		c("donny writes joey-black", "donny", "PUT /api/profile/joey-black", `{"full_name":"J"}`, 200, `~"full_name":"J"~"detail":"Profile was updated."`),

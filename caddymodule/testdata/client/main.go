@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-
-	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 func main() {
@@ -33,7 +31,7 @@ func tour(ctx context.Context, site string) error {
 		return err
 	}
 	username, password, kind := "joe1", "yoyo", PostAuthRegisterJSONBodyType("personal")
-	email := openapi_types.Email("joe+1@example.com")
+	email := "joe+1@example.com"
 	joe := PostAuthRegisterJSONRequestBody{Username: &username, Password: &password, Email: &email, FullName: "Joe Card1", Type: &kind}
 	registered, err := api.PostAuthRegisterWithResponse(ctx, nil, joe)
 	if err != nil || registered.JSON201 == nil {
