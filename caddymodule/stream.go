@@ -209,9 +209,20 @@ func (s *stream) reset() {
 		return
 	}
 	past := time.Unix(1, 0)
-	control := http.NewResponseController(s.w)
+	control := http.NewResponseController(innermost(s.w))
 	_ = control.SetWriteDeadline(past)
 	_ = control.SetReadDeadline(past)
+}
+
+// innermost is the server's own writer, whose deadlines may be set beside its handler: Caddy's wrapper of it keeps some in fields.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = outer.Unwrap()
+	}
 }
 
 // closeHard closes a connection so that its client cannot take the end for that of the answer: by a reset, and without the farewell
