@@ -333,6 +333,9 @@ func openAll(t testing.TB, list []*speaker, n int, profile, as string) (flows []
 	for i := 0; i < n; {
 		for _, c := range list {
 			for _, kind := range streamKinds {
+				if kind == "fastcgi" && c.version == "HTTP/3" {
+					continue // PHP that is silent is not cut off yet over HTTP/3: docs/gate.md says so
+				}
 				if kind == "websocket" && c.version == "HTTP/2" && !strings.Contains(os.Getenv("GODEBUG"), "http2xconnect=1") {
 					continue // the client of the test needs that word to speak it
 				}
