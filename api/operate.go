@@ -141,14 +141,15 @@ type AuditRow struct {
 	Action  string     `json:"action"`
 	Subject string     `json:"subject"`
 	Detail  string     `json:"detail"`
+	Times   int        `json:"times"` // how often within the hour that begins At, where that is counted; else 1
 }
 
 // Audit is the last n rows of the audit, the latest last.
 func (s *Service) Audit(ctx context.Context, n int) (list []AuditRow, err error) {
 	err = s.site.Store.Read(ctx, func(r store.Reader) error {
 		list, err = store.List(r, func(rows *sql.Rows, a *AuditRow) error {
-			return rows.Scan(&a.At, &a.Actor, &a.Action, &a.Subject, &a.Detail)
-		}, `SELECT created_at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?`, n)
+			return rows.Scan(&a.At, &a.Actor, &a.Action, &a.Subject, &a.Detail, &a.Times)
+		}, `SELECT created_at, actor, action, subject, detail, coalesce(times, 1) FROM audit ORDER BY id DESC LIMIT ?`, n)
 		return err
 	})
 	slices.Reverse(list)

@@ -109,6 +109,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision opens and checks the database without changing it, and sets the API up.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.logger = ctx, ctx.Logger()
+	if a.command { // it is not started
+		follow(a.logger)
+	}
 	if a.Store == "" {
 		a.Store = filepath.Join(caddy.AppDataDir(), "tollgate", "tollgate.db")
 	}
@@ -133,7 +136,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	site, _, err := sites.LoadOrNew(path, func() (caddy.Destructor, error) {
-		return api.Open(context.Background(), api.SiteOptions{Path: path, Secrets: a.Secrets, Now: func() time.Time { return now() }, Logger: a.logger})
+		return api.Open(context.Background(), api.SiteOptions{Path: path, Secrets: a.Secrets, Now: func() time.Time { return now() }, Logger: following()})
 	})
 	if err != nil {
 		return fmt.Errorf("opening the store %s: %w", path, err)
@@ -167,6 +170,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start brings the database up to date, creates what a first start creates, and starts the jobs. Requests that come before it is
 // done are answered 503.
 func (a *App) Start() error {
+	follow(a.logger)
 	a.events = listenersOf(a.ctx)
 	if err := a.service.Start(context.Background()); err != nil {
 		return err

@@ -90,6 +90,9 @@ func auditCommand() *cobra.Command {
 			return err
 		}
 		return printList(audit.OutOrStdout(), flags, rows, func(r api.AuditRow) string {
+			if r.Times > 1 {
+				r.Detail = fmt.Sprintf("%d times, %s", r.Times, r.Detail)
+			}
 			return cells(when(&r.At), r.Actor, r.Action, r.Subject, r.Detail)
 		})
 	})

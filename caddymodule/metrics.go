@@ -68,12 +68,13 @@ var (
 	storeWrites   = metric("store_writes_total", "Writes committed.")
 	storeFailures = metric("store_write_failures_total", "Writes that the database or its queue refused.")
 	rejections    = metric("rejections_total", "Requests that a limit has refused, with 429, or 503 where a queue was full.", "limit")
+	failedLogins  = metric("failed_logins_total", "Log-ins that failed, by where and why.", "door", "reason")
 	storeQueued   = metric("store_queued_writes", "Writes that wait to be committed.")
 )
 
 // Describe implements prometheus.Collector.
 func (*siteMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{cacheRequests, outboxNotices, storeCommits, storeWrites, storeFailures, storeQueued, rejections} {
+	for _, d := range []*prometheus.Desc{cacheRequests, outboxNotices, storeCommits, storeWrites, storeFailures, storeQueued, rejections, failedLogins} {
 		ch <- d
 	}
 }
@@ -92,6 +93,9 @@ func (m *siteMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	cache("session", sessions.hits.Load(), sessions.misses.Load())
 	rest.Rejections(func(l rest.Limit, n uint64) { tell(rejections, prometheus.CounterValue, n, string(l)) })
+	rest.FailedLogins(func(d rest.LoginDoor, r rest.Reason, n uint64) {
+		tell(failedLogins, prometheus.CounterValue, n, string(d), string(r))
+	})
 	s := m.site.Store.Stats()
 	tell(storeCommits, prometheus.CounterValue, s.Batches)
 	tell(storeWrites, prometheus.CounterValue, s.Writes)

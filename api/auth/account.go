@@ -229,14 +229,15 @@ func (s *Service) sendPending(c *rest.Call, ch *channel, address string) error {
 
 // proveAddress checks a code that a caller brings for an address. Errors: 400 on "detail"; 429.
 func (s *Service) proveAddress(c *rest.Call, ch *channel, address, code string) error {
-	place, err := s.throttle.try(c.Context(), c.User.Username, c.Client, c.ClientBound(1))
+	who := &failing{c, rest.DoorAddress, c.User.Username, &user{ID: c.User.ID, Username: c.User.Username}}
+	place, err := s.attempt(c.Context(), who, c.User.Username)
 	if err != nil {
 		return err
 	}
 	defer place.done()
 	ok, err := s.checkCode(c.Context(), ch, address, code)
 	if err == nil && !ok {
-		err = failedWith(c.Context(), place, rest.Fail(http.StatusBadRequest, "This "+ch.name+"_code is wrong or has expired."))
+		err = failedWith(c.Context(), place, rest.ReasonCode, rest.Fail(http.StatusBadRequest, "This "+ch.name+"_code is wrong or has expired."))
 	}
 	return err
 }

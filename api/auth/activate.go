@@ -41,7 +41,7 @@ func (s *Service) linked(r store.Reader, key string, caller int64) (p *proof, ch
 func (s *Service) activation(c *rest.Call, r store.Reader) (out directory.UserDetail, err error) {
 	_, _, u, who, err := s.linked(r, c.Param("verification_key"), callerID(c))
 	if err != nil {
-		return out, err
+		return out, badLink(c, err)
 	}
 	if u == nil {
 		return who.detail(), nil
@@ -92,12 +92,11 @@ func (s *Service) activate(c *rest.Call, in *activateInput) (out tokenOutput, er
 		}
 		return nil
 	})
-	if err != nil {
-		return out, err
+	if err == nil {
+		out.Token, err = s.enter(c, e)
+		c.Created("")
 	}
-	out.Token, err = s.enter(c, e)
-	c.Created("")
-	return out, err
+	return out, badLink(c, err)
 }
 
 // callerID is the user who makes a request, 0 for nobody.

@@ -53,7 +53,7 @@ func identify(text string) (identifier, error) {
 // login is POST /api/auth.
 func (s *Service) login(c *rest.Call, in *loginInput) (out tokenOutput, err error) {
 	e := &entry{
-		door: loginDoor, id: in.id, either: true, password: in.Password,
+		door: loginDoor, id: in.id, typed: in.Username, either: true, password: in.Password,
 		newPassword: in.NewPassword.Value, newGiven: in.NewPassword.Given, cookie: c.QueryString("cookie") != "",
 	}
 	in.codes.fill(e)
@@ -89,7 +89,7 @@ type recoverOutput struct {
 
 // recoverHandler is POST /api/auth/recover.
 func (s *Service) recoverHandler(c *rest.Call, in *recoverInput) (out recoverOutput, err error) {
-	_, err = s.enter(c, &entry{door: recoverDoor, id: in.id, either: true})
+	_, err = s.enter(c, &entry{door: recoverDoor, id: in.id, typed: in.Username, either: true})
 	return recoverOutput{in.Username}, err
 }
 

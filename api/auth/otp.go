@@ -61,7 +61,7 @@ func (s *Service) proveOTP(ctx context.Context, user int64, code string, place *
 		answer = &rest.Error{Status: http.StatusForbidden, RetryAfter: locked, Body: rest.Fields{
 			{Name: "otp_code", Value: "Too many wrong codes. Please try again later."}}}
 	}
-	return nil, failedWith(ctx, place, answer)
+	return nil, failedWith(ctx, place, rest.ReasonOTP, answer)
 }
 
 // tryOTP checks a code and counts it when it is wrong; use is nil then. locked is for how long no code is taken.

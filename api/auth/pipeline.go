@@ -38,6 +38,7 @@ type entry struct {
 	id     identifier // all that is given must match
 	either bool       // Username and Phone are two readings of one text
 
+	typed       string // name, as it was typed, "" where it is one of id
 	username    string // wanted by a new user, "" = derived
 	password    string // "" = not given
 	newPassword string // "" with newGiven: null, no usable password is wanted
@@ -91,7 +92,11 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), s.set.Hashing.Deadline)
 	defer cancel()
-	place, err := s.throttle.try(ctx, v.account(e), c.Client, c.ClientBound(1))
+	who := &failing{c, doors[e.door], first(e.typed, v.account(e)), v.candidate}
+	if who.account == nil {
+		who.account = v.disabled
+	}
+	place, err := s.attempt(ctx, who, v.account(e))
 	if err != nil {
 		return "", err
 	}
@@ -106,6 +111,7 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 		return "", err
 	}
 	if e.door == recoverDoor {
+		who.log(rest.ReasonUser)
 		if s.set.HideAccountExistence { // as if a code had been sent, at the cost to the client of one
 			return "", place.sent(c.Context())
 		}
@@ -325,12 +331,12 @@ func (s *Service) hidden(ctx context.Context, e *entry, place *attempt) error {
 	if _, _, err := s.hasher.verify(ctx, e.password, unusable); err != nil {
 		return err
 	}
-	return failedWith(ctx, place, errCredentials)
+	return failedWith(ctx, place, rest.ReasonPassword, errCredentials)
 }
 
 // failedWith counts a failure, and returns the answer to it.
-func failedWith(ctx context.Context, place *attempt, answer error) error {
-	if err := place.failed(ctx); err != nil {
+func failedWith(ctx context.Context, place *attempt, reason rest.Reason, answer error) error {
+	if err := place.failed(ctx, reason); err != nil {
 		return err
 	}
 	return answer

@@ -29,9 +29,9 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 		p.account = p.login
 		switch {
 		case !p.login && (p.who != nil || v.disabled != nil):
-			return "", failedWith(ctx, place, errCredentials)
+			return "", failedWith(ctx, place, rest.ReasonPassword, errCredentials)
 		case !p.login && (!e.newGiven || s.set.HideAccountExistence && e.door == loginDoor):
-			return "", failedWith(ctx, place, s.unknown(errUnknown))
+			return "", failedWith(ctx, place, rest.ReasonUser, s.unknown(errUnknown))
 		}
 	case p.who != nil && e.newPassword == "":
 		field := "password"
@@ -40,6 +40,7 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 		}
 		return "", s.unknown(unauthorized(field, "A password is required."))
 	case p.who == nil && !e.newGiven:
+		place.who.log(rest.ReasonUser)
 		return "", s.unknown(errUnknown)
 	}
 	if !p.login {
@@ -107,7 +108,7 @@ func (s *Service) proveCodes(c *rest.Call, e *entry, v *view, place *attempt) er
 			return err
 		}
 		if !ok {
-			return failedWith(c.Context(), place, wrongCode(step.ch))
+			return failedWith(c.Context(), place, rest.ReasonCode, wrongCode(step.ch))
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 		return nil, err
 	}
 	ctx := asClient(c)
-	place, err := s.throttle.try(ctx, v.candidate.Username, c.Client, c.ClientBound(1))
+	place, err := s.attempt(ctx, &failing{c, rest.DoorConfirm, v.candidate.Username, v.candidate}, v.candidate.Username)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 			return nil, err
 		}
 		if !ok {
-			return nil, failedWith(ctx, place, unauthorized("password", "Incorrect credentials."))
+			return nil, failedWith(ctx, place, rest.ReasonPassword, unauthorized("password", "Incorrect credentials."))
 		}
 	}
 	if in.OTPCode != "" {
@@ -87,7 +87,7 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 			return nil, err
 		}
 		if !ok {
-			return nil, failedWith(ctx, place, unauthorizedOn(step.ch.name+"_code", wrongCode(step.ch)))
+			return nil, failedWith(ctx, place, rest.ReasonCode, unauthorizedOn(step.ch.name+"_code", wrongCode(step.ch)))
 		}
 		*step.proven = step.address
 	}

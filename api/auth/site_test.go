@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
@@ -23,7 +24,8 @@ import (
 type site struct {
 	*resttest.Site
 	*Service
-	dir *directory.Directory
+	dir  *directory.Directory
+	logs *observer.ObservedLogs // of package rest
 }
 
 // quiet is a site where nobody subscribes to anything.
@@ -68,10 +70,11 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	for _, fn := range change {
 		fn(&o)
 	}
-	s := &site{Service: New(o), dir: dir}
+	core, logs := observer.New(zap.InfoLevel)
+	s := &site{Service: New(o), dir: dir, logs: logs}
 	profiles.SetUsers(s.Service)
 	profiles.SetSubscriptions(quiet{})
-	s.Site = resttest.With(t, rest.Options{Store: db, Directory: dir, NotActivated: s.NotActivated}, clock, append(s.Service.Endpoints(), profiles.Endpoints()...))
+	s.Site = resttest.With(t, rest.Options{Store: db, Directory: dir, NotActivated: s.NotActivated, Logger: zap.New(core)}, clock, append(s.Service.Endpoints(), profiles.Endpoints()...))
 	s.addPeople(t)
 	return s
 }

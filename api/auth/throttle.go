@@ -53,6 +53,7 @@ type attempt struct {
 	buckets []bucket
 	// ofClient is how many of them, the first, are of the client alone.
 	ofClient int
+	who      *failing                 // what is written down of an attempt that fails
 	tell     func(tx *store.Tx) error // says so to whom it concerns, where it fails; nil for nobody
 }
 
@@ -212,13 +213,21 @@ func (t *throttle) remembered(failures, limit int, ends, now store.Time) int {
 	return failures
 }
 
-// failed counts a failure in every bucket and gives the places back. The error is that of the store; the attempt has failed
-// anyway.
-func (a *attempt) failed(ctx context.Context) error {
+// failed counts a failure in every bucket, writes it down, and gives the places back. The error is that of the store; the attempt has
+// failed anyway.
+func (a *attempt) failed(ctx context.Context, reason rest.Reason) error {
+	a.who.log(reason)
+	return a.count(ctx, func(tx *store.Tx) error {
+		if err := a.who.audit(tx, reason); err != nil || a.tell == nil {
+			return err
+		}
+		return a.tell(tx)
+	})
+}
+
+// count counts in every bucket, with what belongs to it, and gives the places back.
+func (a *attempt) count(ctx context.Context, with func(tx *store.Tx) error) error {
 	defer a.done()
-	if len(a.buckets) == 0 && a.tell == nil {
-		return nil
-	}
 	// The client may hang up, which must not undo the count.
 	return a.t.store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		for _, b := range a.buckets {
@@ -226,10 +235,7 @@ func (a *attempt) failed(ctx context.Context) error {
 				return err
 			}
 		}
-		if a.tell != nil {
-			return a.tell(tx)
-		}
-		return nil
+		return with(tx)
 	})
 }
 
@@ -274,8 +280,10 @@ func (a *attempt) sent(ctx context.Context) error {
 	for _, b := range a.buckets[len(client):] {
 		a.t.leave(b.name)
 	}
-	a.buckets, a.tell = client, nil // nobody failed
-	return a.failed(ctx)
+	if a.buckets = client; len(client) == 0 {
+		return nil
+	}
+	return a.count(ctx, func(*store.Tx) error { return nil })
 }
 
 // done gives the places back without counting anything.

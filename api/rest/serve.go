@@ -105,6 +105,9 @@ func (s *Service) gate(c *Call, rt *route, e *Endpoint, params accessrules.Param
 	default:
 		c.Identity = identity
 	}
+	if refused != nil {
+		failedLogin{DoorCredentials, ReasonInvalid}.count() // a session that has ended is no reason to log a line, or to shut its user out
+	}
 	c.Query = s.ask(c, params)
 	q := *c.Query
 	v := s.condition(c, rt, e, &q).Check(&q)
