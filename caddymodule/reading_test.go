@@ -27,7 +27,7 @@ import (
 const frontController = `<?php
 header('Content-Type: application/json');
 $uri = strtok($_SERVER['REQUEST_URI'], '?');
-echo json_encode(['acts' => [$uri, rawurldecode($uri), parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH) ?: '', $_SERVER['PATH_INFO'] ?? '', $_SERVER['SCRIPT_NAME']]]);
+echo json_encode(['user' => $_SERVER['REMOTE_USER'] ?? '', 'acts' => [$uri, rawurldecode($uri), parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH) ?: '', $_SERVER['PATH_INFO'] ?? '', $_SERVER['SCRIPT_NAME']]]);
 `
 
 // phpSite runs the front controller behind the gate.
@@ -157,6 +157,27 @@ func TestPHP(t *testing.T) {
 		}
 		t.Logf("PHP ran for %d of 400", ran)
 	})
+}
+
+// TestRemoteUser tells PHP of the user that the gate knows, and of none that a client names.
+func TestRemoteUser(t *testing.T) {
+	s := phpSite(t, "", "rule /public/ any\n\t\trule /index.php any\n\t\tsession none")
+	joe := s.register("joe1")
+	cookie, _ := s.browser("joe1")
+	for _, c := range []struct {
+		want    string
+		headers []string
+	}{
+		{"", nil},
+		{"", []string{"Remote-User: root", "Remote_user: root", basicOf("root:pass")}},
+		{"joe1", []string{joe}},
+		{"joe1", []string{cookie, "Remote-User: root", basicOf("root:pass")}},
+		{"joe1", []string{basicOf("root:" + s.apiKey("joe1", joe))}},
+	} {
+		if got := s.must(200, "GET", "/public/x", nil, c.headers...).json(t)["user"]; got != c.want {
+			t.Errorf("%q: PHP is told %q, want %q", c.headers, got, c.want)
+		}
+	}
 }
 
 // TestStripped decides on the path at hand alone where the block says which prefix is stripped, and on both where it does not.

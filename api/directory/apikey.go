@@ -22,14 +22,17 @@ func HashKey(key string) (public string, secret []byte) {
 	return key[:32], hash[:]
 }
 
-// openBasic reads who the API key in the credentials of a Basic header stands for. The whole key is the user-id; the password is
-// ignored, and so is a missing colon.
+// openBasic reads who the API key in the credentials of a Basic header stands for. The whole key is the user-id, and then the
+// password is ignored, and so is a missing colon; or it is the password.
 func (d *Directory) openBasic(r store.Reader, epoch uint64, credentials string) (*credential, error) {
 	plain, err := base64.StdEncoding.DecodeString(credentials)
 	if err != nil {
 		return nil, errNotBase64
 	}
-	key, _, _ := strings.Cut(string(plain), ":")
+	key, password, _ := strings.Cut(string(plain), ":")
+	if !isAPIKey(key) && isAPIKey(password) { // programs show the name that they ask for, and hide the password alone
+		key = password
+	}
 	c, err := d.openKey(r, epoch, key)
 	if err == nil {
 		c.Ambient = true
