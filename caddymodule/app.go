@@ -70,6 +70,7 @@ type App struct {
 	ctx          caddy.Context
 	events       *listeners // from Start on; nil when nobody can listen
 	logger       *zap.Logger
+	mails        string // folder that mails are written to, "" for none
 }
 
 // Broker is the profile that runs the site.
@@ -171,6 +172,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 // done are answered 503.
 func (a *App) Start() error {
 	follow(a.logger)
+	if err := a.startMail(); err != nil {
+		return err
+	}
 	a.events = listenersOf(a.ctx)
 	if err := a.service.Start(context.Background()); err != nil {
 		return err

@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/api"
 	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// mail sets up what mails are made of and who sends them. Without `smtp` they are logged.
+// mail sets up what mails are made of and who sends them. Without `smtp` and `mail_file` they are logged.
 func (a *App) mail(repl *caddy.Replacer, o *api.Options) error {
 	var err error
 	o.MailOff = a.NotificationEmailDisabled
@@ -37,6 +40,12 @@ func (a *App) mail(repl *caddy.Replacer, o *api.Options) error {
 			return err
 		}
 	}
+	if folder, err := a.mailFolder(repl); err != nil {
+		return err
+	} else if folder != "" && !a.command {
+		o.Mailer = &notice.FolderMailer{Dir: folder}
+		a.mails = folder
+	}
 	o.From = a.From
 	if o.From == "" {
 		o.From = a.Broker.Email
@@ -50,6 +59,37 @@ func (a *App) mail(repl *caddy.Replacer, o *api.Options) error {
 	if o.From == "" {
 		o.From = "noreply@localhost.localdomain"
 	}
+	return nil
+}
+
+// mailFolder is where mails are written to in place of being sent, "" for nowhere. Nothing is made there yet.
+func (a *App) mailFolder(repl *caddy.Replacer) (string, error) {
+	if a.MailFile == "" {
+		if !a.Demo || a.SMTP != "" {
+			return "", nil
+		}
+		path, err := caddy.FastAbs(a.Store)
+		return filepath.Join(filepath.Dir(path), "mail"), err
+	}
+	folder, err := readPlaceholder(repl, a.MailFile)
+	if err == nil {
+		folder, err = caddy.FastAbs(folder)
+	}
+	if info, bad := os.Stat(folder); err == nil && bad == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is a file: name a folder", folder)
+	}
+	return folder, a.Sources.locate("mail_file", err)
+}
+
+// startMail makes the folder of mails, and says where it is: who tries the site out looks for codes there.
+func (a *App) startMail() error {
+	if a.mails == "" {
+		return nil
+	}
+	if err := store.MakeFolder(a.mails); err != nil {
+		return a.Sources.locate("mail_file", err)
+	}
+	a.logger.Info("mails are not sent: they are written to a folder, with the codes and links in them", zap.String("folder", a.mails))
 	return nil
 }
 
@@ -73,6 +113,9 @@ func (a *App) templates(repl *caddy.Replacer) (fs.FS, error) {
 
 // checkMail checks the settings of mails.
 func (s *Settings) checkMail() error {
+	if s.SMTP != "" && s.MailFile != "" {
+		return errors.New("mail_file and smtp exclude each other: mails are written to a folder or sent; leave one out")
+	}
 	if s.SMTP == "" && (s.SMTPUser != "" || s.SMTPPassword != "") {
 		return errors.New("smtp_user and smtp_password need `smtp <host>:<port>`")
 	}

@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -162,5 +163,47 @@ func TestMailWords(t *testing.T) {
 		if _, err := read(words); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "pass-of") {
 			t.Errorf("%q: %v, want %q", words, err, want)
 		}
+	}
+}
+
+// TestMailFolder recovers an account of the demo with the code from the folder that the log names, and refuses what cannot be one.
+func TestMailFolder(t *testing.T) {
+	dir := t.TempDir()
+	s := newSite(t, func(s *site) {
+		s.options = fmt.Sprintf("\tlog tollgate {\n\t\toutput file %s/log\n\t\tinclude tollgate\n\t}\n", dir)
+	})
+	s.must(200, "POST", "/api/auth/recover", map[string]string{"username": "xia"})
+	var mails []string
+	for deadline := time.Now().Add(5 * time.Second); len(mails) == 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		mails, _ = filepath.Glob(filepath.Join(s.dir, "mail", "*.eml"))
+	}
+	if len(mails) != 1 {
+		t.Fatalf("mails: %v", mails)
+	}
+	text, err := os.ReadFile(mails[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile(`\b[0-9]{6}\b`).FindString(string(text[strings.Index(string(text), "\r\n\r\n"):]))
+	s.must(201, "POST", "/api/auth", map[string]any{"username": "xia", "email_code": code})
+	if log, err := os.ReadFile(dir + "/log"); err != nil || !strings.Contains(string(log), `"folder":"`+filepath.Join(s.dir, "mail")+`"`) || strings.Contains(string(log), code) {
+		t.Errorf("the log is %s (%v)", log, err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for words, want := range map[string]string{
+		"mail_file " + file: "mail_file: " + file + " is a file: name a folder, at Caddyfile:19",
+		"mail_file " + dir + "/mail\n\t\tsmtp smtp.example.com\n\t\tfrom a@b.example": "mail_file and smtp exclude each other",
+		"mail_file": "mail_file: it takes one value, not 0; write `mail_file <folder>`, at Caddyfile:",
+	} {
+		s.global = words
+		if err := s.tryLoad(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", words, err, want)
+		}
+	}
+	if _, err := os.Stat(dir + "/mail"); err == nil {
+		t.Error("a configuration that was refused has made a folder")
 	}
 }

@@ -108,6 +108,9 @@ type Settings struct {
 	// SMTPTLS is how the connection to the mail server is encrypted: `starttls`, `implicit` (from the first byte on) or `none`.
 	// Default: `starttls`.
 	SMTPTLS string `json:"smtp_tls,omitempty"`
+	// MailFile is a folder that messages are written to as files in place of being sent, for development. Default: none; `mail` beside the
+	// database of a demo without SMTP.
+	MailFile string `json:"mail_file,omitempty"`
 	// MailTemplates is the folder of the site's own messages, which take the place of ours file by file. Default: none.
 	MailTemplates string `json:"mail_templates,omitempty"`
 	// NotificationEmailDisabled stops the messages about events, but for verification codes. Default: `off`.
@@ -186,6 +189,7 @@ var settings = []setting{
 	{"smtp_user", "<user>", "", "", "who logs in there; may be a placeholder", func(s *Settings) any { return &s.SMTPUser }},
 	{"smtp_password", "<placeholder>", "", "", "its password: `{env.NAME}` or `{file./path}`, never the password itself", func(s *Settings) any { return &s.SMTPPassword }},
 	{"smtp_tls", "starttls|implicit|none", "starttls", "", "encryption of that connection: by STARTTLS, from the first byte on, or none", func(s *Settings) any { return &s.SMTPTLS }},
+	{"mail_file", "<folder>", "", "", "for development, in place of smtp: folder that messages are written to, the last 500, one file each; `mail` beside the database of a demo (docs/notices.md)", func(s *Settings) any { return &s.MailFile }},
 	{"mail_templates", "<folder>", "", "", "the site's own messages, in place of ours file by file (docs/notices.md)", func(s *Settings) any { return &s.MailTemplates }},
 	{"notification_email_disabled", "[on|off]", "off", "", "no messages about events, but for verification codes", func(s *Settings) any { return &s.NotificationEmailDisabled }},
 	{"notifications_opt_out", "[on|off]", "on", "", "users are mailed about every event but those they switched off; off: about those alone that they switched on", func(s *Settings) any { return &s.NotificationsOptOut }},
@@ -197,7 +201,7 @@ var settings = []setting{
 }
 
 // readAtStart are the words whose values stand for something that is read when Caddy starts.
-var readAtStart = []string{"smtp", "smtp_user", "smtp_password", "mail_templates", "webhook", "webhook_secret"}
+var readAtStart = []string{"smtp", "smtp_user", "smtp_password", "mail_file", "mail_templates", "webhook", "webhook_secret"}
 
 // provision fills in the defaults and checks the values, those of JSON configurations too.
 func (s *Settings) provision() error {
