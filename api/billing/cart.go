@@ -52,16 +52,17 @@ type item struct {
 	UserID, PlanID   int64
 	UseID, CouponID  int64
 	Quantity, Option int64
+	Periods          int64 // that a group buy paid for, until they are claimed
 	FullName         string
 	Email, SyncOn    *string
 	ClaimCode        *string
 }
 
 const itemColumns = `i.id, i.created_at, coalesce(i.user_id, 0), i.plan_id, coalesce(i.use_id, 0), coalesce(i.coupon_id, 0), i.quantity, i.option,
-	i.full_name, i.email, i.sync_on, i.claim_code`
+	coalesce(i.nb_periods, 0), i.full_name, i.email, i.sync_on, i.claim_code`
 
 func scanItem(rows *sql.Rows, i *item) error {
-	return rows.Scan(&i.ID, &i.CreatedAt, &i.UserID, &i.PlanID, &i.UseID, &i.CouponID, &i.Quantity, &i.Option, &i.FullName, &i.Email, &i.SyncOn, &i.ClaimCode)
+	return rows.Scan(&i.ID, &i.CreatedAt, &i.UserID, &i.PlanID, &i.UseID, &i.CouponID, &i.Quantity, &i.Option, &i.Periods, &i.FullName, &i.Email, &i.SyncOn, &i.ClaimCode)
 }
 
 // sync is for whom the item is bought: a slug or an e-mail address, "" for the buyer.

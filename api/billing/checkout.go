@@ -44,7 +44,7 @@ func (s *Service) showCheckout(c *rest.Call, _ *rest.None) (out Checkout, err er
 	}
 	ask := processor.PaymentContext{Unit: s.set.Unit, Amount: new(int64)}
 	err = c.Read(func(r store.Reader) error {
-		all, err := s.invoicables(r, customer, c.User.ID)
+		all, err := s.invoicables(c, r, customer)
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 	if err := s.gather(c, tx); err != nil {
 		return nil, err
 	}
-	all, err := s.invoicables(tx, customer, c.User.ID)
+	all, err := s.invoicables(c, tx, customer)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 			return nil, errOptions
 		}
 	}
-	if err := s.check(c, tx, customer, all); err != nil {
+	if err := s.check(tx, customer, all); err != nil {
 		return nil, err
 	}
 	return &order{Customer: customer, User: c.User.ID, Lines: all}, fillAddress(tx, customer, in)

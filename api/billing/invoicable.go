@@ -2,11 +2,11 @@ package billing
 
 import (
 	"cmp"
-	"database/sql"
 	"slices"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/subscription"
 	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -48,9 +48,10 @@ func (l *line) due() bool { return l.Kind == storedLine || l.Kind == settledLine
 type invoicable struct {
 	Sub        int64   `json:"subscription,omitempty"` // 0: to be started
 	Plan       int64   `json:"plan"`
-	Subscriber int64   `json:"subscriber,omitempty"` // 0: not on the site
-	User       int64   `json:"user,omitempty"`       // whose personal profile is to be made, with Subscriber 0
-	FullName   string  `json:"full_name,omitempty"`
+	Subscriber int64   `json:"subscriber,omitempty"` // 0: whoever claims the seat
+	User       int64   `json:"user,omitempty"`       // the buyer, whose personal profile is to be made, with Subscriber 0
+	Seat       bool    `json:"seat,omitempty"`       // for somebody else than the buyer, who is asked (seat.go)
+	FullName   string  `json:"full_name,omitempty"`  // of a seat, as typed
 	SyncOn     string  `json:"sync_on,omitempty"`
 	Lines      []line  `json:"lines"`
 	Items      []int64 `json:"items,omitempty"` // of the cart
@@ -80,12 +81,28 @@ func prices(p *subscription.Plan, i *item, c *subscription.Coupon, createdAt, en
 		note.FullName, note.SyncOn = i.FullName, i.sync()
 	}
 	all := terms.Prices(discount)
+	if c != nil && c.Reserved() {
+		all = []subscription.Price{claimPrice(terms, i)}
+	}
 	lines := make([]line, len(all))
 	for n, price := range all {
 		lines[n] = line{Kind: orderLine, Event: ledger.SubEvent(0), Provider: p.ProfileID, Amount: price.Amount, Unit: p.Unit, Fee: p.BrokerFeePercent,
 			Periods: price.Periods, Coupon: coupon, Descr: terms.Text(price, terms.Extended(createdAt, endsAt, price.Periods), note)}
 	}
 	return lines
+}
+
+// claimPrice is what a seat of a group buy comes to for who claims it: nothing, for the periods that were paid for.
+func claimPrice(terms subscription.Terms, i *item) subscription.Price {
+	all := terms.Prices(subscription.Discount{})
+	price := all[0]
+	if i.Option >= 1 && i.Option <= int64(len(all)) {
+		price = all[i.Option-1]
+	}
+	if i.Periods == 0 { // paid for before the periods were kept, or elsewhere
+		i.Periods = price.Periods
+	}
+	return subscription.Price{Steps: price.Steps, Periods: i.Periods, Percent: 10000}
 }
 
 // coupons are the coupons of items that still apply, by ID.
@@ -99,13 +116,13 @@ func (s *Service) coupons(r store.Reader, list []item) (map[int64]*subscription.
 	return s.subs.Coupons(r, ids)
 }
 
-// invoicables are what a customer is invoiced at checkout: its balances, and the cart of a user.
-func (s *Service) invoicables(r store.Reader, customer, user int64) ([]invoicable, error) {
+// invoicables are what a customer is invoiced at checkout: its balances, and the cart of the caller.
+func (s *Service) invoicables(c *rest.Call, r store.Reader, customer int64) ([]invoicable, error) {
 	all, err := s.balances(r, customer)
 	if err != nil {
 		return nil, err
 	}
-	cart, err := s.cartInvoicables(r, customer, user)
+	cart, err := s.cartInvoicables(c, r, customer)
 	if err != nil {
 		return nil, err
 	}
@@ -177,12 +194,12 @@ func (s *Service) faces(r store.Reader, all []invoicable) error {
 type pricing struct {
 	plans   map[int64]*subscription.Plan
 	coupons map[int64]*subscription.Coupon
-	people  map[string]beneficiary
+	people  seats
 	current map[[2]int64]*subscription.Subscription
 	ordered map[[2]int64]bool // of plans with a setup fee: it is not due
 }
 
-func (s *Service) pricing(r store.Reader, customer int64, list []item) (p pricing, err error) {
+func (s *Service) pricing(c *rest.Call, r store.Reader, customer int64, list []item) (p pricing, err error) {
 	var plans, withFee []int64
 	for i := range list {
 		plans = append(plans, list[i].PlanID)
@@ -198,13 +215,10 @@ func (s *Service) pricing(r store.Reader, customer int64, list []item) (p pricin
 	if p.coupons, err = s.coupons(r, list); err != nil {
 		return p, err
 	}
-	if p.people, err = beneficiaries(r, list); err != nil {
+	if p.people, err = s.seats(c, r, customer, list); err != nil {
 		return p, err
 	}
-	ids := []int64{customer}
-	for _, b := range p.people {
-		ids = append(ids, b.profile)
-	}
+	ids := append(p.people.profiles(), customer)
 	if p.current, err = s.subs.Currents(r, ids); err != nil || len(withFee) == 0 {
 		return p, err
 	}
@@ -212,13 +226,13 @@ func (s *Service) pricing(r store.Reader, customer int64, list []item) (p pricin
 	return p, err
 }
 
-// cartInvoicables are the items of a user's cart, bought by a customer: one invoicable for each plan and subscriber.
-func (s *Service) cartInvoicables(r store.Reader, customer, user int64) ([]invoicable, error) {
-	list, err := openItems(r, subscription.Cart{User: user})
+// cartInvoicables are the items of the caller's cart, bought by a customer: one invoicable for each plan and subscriber.
+func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) ([]invoicable, error) {
+	list, err := openItems(r, subscription.Cart{User: c.User.ID})
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	know, err := s.pricing(r, customer, list)
+	know, err := s.pricing(c, r, customer, list)
 	if err != nil {
 		return nil, err
 	}
@@ -232,17 +246,17 @@ func (s *Service) cartInvoicables(r store.Reader, customer, user int64) ([]invoi
 	for n := range list {
 		i := &list[n]
 		p := know.plans[i.PlanID]
-		k := key{plan: p.ID, who: beneficiary{profile: customer}}
+		k := key{plan: p.ID, who: beneficiary{profile: customer, own: true}}
 		if i.sync() != "" {
-			if k.who = know.people[strings.ToLower(i.sync())]; k.who.profile == 0 {
+			if k.who = know.people.of(i); k.who.profile == 0 {
 				k.sync = strings.ToLower(i.sync())
 			}
 		}
 		where, known := at[k]
 		if !known {
-			inv := invoicable{Plan: p.ID, Subscriber: k.who.profile, User: k.who.user, plan: p, sub: know.current[[2]int64{k.who.profile, p.ID}]}
+			inv := invoicable{Plan: p.ID, Subscriber: k.who.profile, User: k.who.user, Seat: !k.who.own, FullName: i.FullName, SyncOn: i.sync(), plan: p,
+				sub: know.current[[2]int64{k.who.profile, p.ID}]}
 			if k.who.profile == 0 {
-				inv.FullName, inv.SyncOn = i.FullName, i.sync()
 				inv.who = directory.ProfileShort{PrintableName: i.FullName, Type: "user"}
 			}
 			if inv.sub != nil {
@@ -270,12 +284,12 @@ func (inv *invoicable) price(now store.Time, know *pricing, i *item) error {
 		c = nil
 	}
 	based := len(inv.options) > 0 || slices.ContainsFunc(inv.Lines, func(l line) bool { return l.Kind == orderLine })
-	if !based && (inv.Sub == 0 || i.UseID == 0) {
+	claimed := c != nil && c.Reserved() // paid for by the payer of the group buy: the periods, the fee and the use
+	if !based && (inv.Sub == 0 || i.UseID == 0 || claimed) {
 		createdAt, endsAt := inv.sub.CreatedAt, inv.sub.EndsAt
 		if createdAt.IsZero() {
 			createdAt = now
 		}
-		claimed := c != nil && c.Reserved() // the payer of the group buy paid the fee
 		if p.SetupAmount > 0 && !claimed && !know.ordered[[2]int64{inv.Subscriber, p.ID}] {
 			inv.Lines = append(inv.Lines, line{Kind: setupLine, Event: ledger.SubEvent(0), Provider: p.ProfileID, Amount: p.SetupAmount, Unit: p.Unit,
 				Fee: p.BrokerFeePercent, Descr: ledger.SetupFeeText(p.Slug)})
@@ -300,6 +314,9 @@ func (inv *invoicable) price(now store.Time, know *pricing, i *item) error {
 	if err != nil || amount > ledger.MaxAmount {
 		return errAmount
 	}
+	if claimed {
+		amount = 0
+	}
 	inv.Lines = append(inv.Lines, line{Kind: useLine, Event: ledger.UseEvent(0, u.ID), Provider: p.ProfileID, Amount: amount, Unit: p.Unit, Fee: p.BrokerFeePercent,
 		Use: u.ID, Quantity: quantity, Descr: ledger.UseText(quantity, p.Slug, title)})
 	return nil
@@ -311,66 +328,4 @@ func (inv *invoicable) choose(k int64) {
 		inv.Lines = append(inv.Lines, inv.options[k-1])
 		inv.options = nil
 	}
-}
-
-// A beneficiary is for whom an item is bought: a profile, a user who has none, or somebody who is not on the site.
-type beneficiary struct{ profile, user int64 }
-
-// beneficiaries finds for whom items are bought, by what they are synced on, in lower case.
-func beneficiaries(r store.Reader, list []item) (map[string]beneficiary, error) {
-	var names []string
-	for i := range list {
-		if sync := list[i].sync(); sync != "" {
-			names = append(names, strings.ToLower(sync))
-		}
-	}
-	found := make(map[string]beneficiary, len(names))
-	if len(names) == 0 {
-		return found, nil
-	}
-	profiles, err := directory.ProfilesOf(r, names)
-	if err != nil {
-		return nil, err
-	}
-	users, err := directory.UsersOf(r, directory.Email, names)
-	if err != nil {
-		return nil, err
-	}
-	proven := make([]int64, 0, len(users))
-	for _, user := range users {
-		proven = append(proven, user)
-	}
-	// A user stands for its personal profile; a profile of that very slug comes first, then one for which the address stands.
-	bound := store.IDs(names)
-	named, personal := map[string]beneficiary{}, map[int64]beneficiary{}
-	err = store.Each(r, func(rows *sql.Rows) error {
-		var name string
-		var b beneficiary
-		err := rows.Scan(&name, &b.profile, &b.user)
-		if name == "" {
-			personal[b.user] = b
-		} else if _, known := named[name]; !known {
-			named[name] = b
-		}
-		return err
-	}, `SELECT name, profile, user FROM (
-			SELECT n.value AS name, p.id AS profile, 0 AS user, 1 AS rank FROM json_each(?) n JOIN profile p ON p.slug = n.value WHERE p.is_active = 1
-			UNION ALL
-			SELECT n.value, coalesce(p.id, 0), u.id, 2 FROM json_each(?) n JOIN user u ON u.username = n.value LEFT JOIN profile p ON p.slug = u.username WHERE u.is_active = 1
-			UNION ALL
-			SELECT '', coalesce(p.id, 0), u.id, 3 FROM json_each(?) n JOIN user u ON u.id = n.value LEFT JOIN profile p ON p.slug = u.username)
-		ORDER BY rank, profile`, bound, bound, store.IDs(proven))
-	for _, name := range names {
-		b, ok := named[name]
-		if list := profiles[name]; len(list) > 0 && (!ok || b.user != 0) {
-			b, ok = beneficiary{profile: list[0]}, true
-		}
-		if user := users[name]; user != 0 && !ok {
-			b, ok = personal[user], true
-		}
-		if ok {
-			found[name] = b
-		}
-	}
-	return found, err
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/api/rest"
@@ -36,7 +35,7 @@ var (
 )
 
 // check refuses what may not be bought: for somebody else without the right to (decision 33), or while a request waits.
-func (s *Service) check(c *rest.Call, r store.Reader, customer int64, all []invoicable) error {
+func (s *Service) check(r store.Reader, customer int64, all []invoicable) error {
 	bulk := false
 	for i := range all {
 		inv := &all[i]
@@ -49,7 +48,7 @@ func (s *Service) check(c *rest.Call, r store.Reader, customer int64, all []invo
 		if inv.Sub == 0 && !inv.plan.Active {
 			return rest.Fail(http.StatusBadRequest, "Plan '"+inv.plan.Slug+"' does not exist or is inactive.")
 		}
-		if inv.Subscriber == customer {
+		if !inv.Seat {
 			continue
 		}
 		if !bulk {
@@ -57,7 +56,7 @@ func (s *Service) check(c *rest.Call, r store.Reader, customer int64, all []invo
 				return err
 			}
 		}
-		if !bulk && (inv.Subscriber == 0 || !c.Query.ManagerOf(inv.who.Slug)) {
+		if !bulk {
 			return errBulk
 		}
 	}
@@ -241,12 +240,15 @@ func (s *Service) subscribe(tx *store.Tx, o *order, inv *invoicable, buys *group
 			return "", err
 		}
 	}
-	if inv.Subscriber == 0 {
-		return buys.join(s, tx, p, inv)
+	var sub *subscription.Subscription
+	if inv.Subscriber != 0 {
+		if sub, err = s.subs.Current(tx, inv.Subscriber, inv.Plan); err != nil {
+			return "", err
+		}
 	}
-	sub, err := s.subs.Current(tx, inv.Subscriber, inv.Plan)
-	if err != nil {
-		return "", err
+	if inv.Subscriber == 0 || inv.Seat && (sub == nil || sub.ID != inv.Sub) {
+		inv.Sub = 0 // an accepted seat may have ended since it was priced
+		return buys.join(s, tx, p, inv, periods)
 	}
 	switch {
 	case sub != nil && sub.RequestKey != nil:
@@ -303,70 +305,4 @@ func (s *Service) tellOrder(tx *store.Tx, o *order, entries []ledger.Entry) erro
 		return err
 	}
 	return s.notices.Emit(tx, &notice.OrderExecuted{Profile: notice.Profile{ID: o.Customer}, OriginatedBy: notice.ByUser(o.User), InvoicedItems: items})
-}
-
-// A groupBuy collects the beneficiaries of an order who are not on the site (subscriptions.md 11).
-type groupBuy struct {
-	order   *order
-	codes   map[int64]string // of a plan: the code of its coupon, which is the event of its orders
-	coupons map[int64]int64
-	invites []invite
-}
-
-type invite struct {
-	inv   *invoicable
-	plan  *subscription.Plan
-	claim string
-}
-
-// join makes an invitation: the items go to whoever presents the claim code, with a coupon that makes them free.
-func (g *groupBuy) join(s *Service, tx *store.Tx, p *subscription.Plan, inv *invoicable) (event string, err error) {
-	payer, err := s.dir.Profiles(tx, []int64{g.order.Customer})
-	if err != nil {
-		return "", err
-	}
-	name := payer[g.order.Customer].PrintableName
-	if g.codes[p.ID] == "" {
-		if g.codes == nil {
-			g.codes, g.coupons = map[int64]string{}, map[int64]int64{}
-		}
-		g.codes[p.ID] = ledger.NewCouponCode()
-		descr := "Auto-generated after payment by " + name
-		g.coupons[p.ID], err = tx.Insert(`INSERT INTO coupon (code, profile_id, created_at, description, discount_type, discount_value, plan_id, nb_attempts) VALUES (?, ?, ?, ?, 1, 10000, ?, 0)`,
-			g.codes[p.ID], p.ProfileID, tx.Now(), descr, p.ID)
-		if err != nil {
-			return "", err
-		}
-	}
-	if _, err := tx.Exec(`UPDATE coupon SET nb_attempts = nb_attempts + 1 WHERE id = ?`, g.coupons[p.ID]); err != nil {
-		return "", err
-	}
-	claim := directory.NewKey()
-	_, err = tx.Exec(`UPDATE cart_item SET user_id = NULL, sync_on = '', full_name = ?, claim_code = ?, coupon_id = ?, recorded = 0
-		WHERE id IN (SELECT value FROM json_each(?))`, name, claim, g.coupons[p.ID], store.IDs(inv.Items))
-	g.invites = append(g.invites, invite{inv, p, claim})
-	return g.codes[p.ID], err
-}
-
-// tell invites the beneficiaries: whatever is emitted goes out once the order is committed.
-func (g *groupBuy) tell(s *Service, tx *store.Tx) error {
-	for _, i := range g.invites {
-		plan := notice.Plan(i.plan.Short())
-		detail := ""
-		for _, l := range i.inv.Lines {
-			if l.Kind == orderLine {
-				detail = titled(l.Descr, i.plan.Slug, i.plan.Title)
-			}
-		}
-		claim := i.claim
-		to := notice.Profile{ProfileDetail: directory.ProfileDetail{ProfileShort: directory.ProfileShort{PrintableName: i.inv.FullName, Type: "user"},
-			FullName: i.inv.FullName, Email: i.inv.SyncOn}}
-		err := s.notices.Emit(tx, &notice.ClaimCodeGenerated{Profile: to, OriginatedBy: notice.ByUser(g.order.User), Provider: notice.Profile{ID: i.plan.ProfileID},
-			ClaimCode: claim, CartItems: notice.List[notice.CartItem]{{CreatedAt: tx.Now(), Plan: &plan, ClaimCode: &claim, FullName: i.inv.FullName,
-				Email: pointer(i.inv.SyncOn), Detail: detail}}})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

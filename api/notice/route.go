@@ -228,7 +228,11 @@ func (e *ClaimCodeGenerated) people() ([]*Profile, []*User) {
 	return []*Profile{&e.Profile, &e.Provider}, []*User{e.OriginatedBy}
 }
 func (e *ClaimCodeGenerated) route(*Profile) route {
-	return route{back: "/billing/cart/?code=" + url.QueryEscape(e.ClaimCode), to: e.Profile.Email, by: e.OriginatedBy}
+	r := route{back: "/billing/cart/?code=" + url.QueryEscape(e.ClaimCode), to: e.Profile.Email, by: e.OriginatedBy}
+	if e.Profile.ID != 0 {
+		r.managers = []int64{e.Profile.ID}
+	}
+	return r
 }
 
 func (e *QuotaReached) Name() string    { return "quota_reached" }
