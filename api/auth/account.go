@@ -97,7 +97,7 @@ func (in *accountInput) Check(*rest.Call) error {
 // updateAccount is PUT and PATCH /api/users/{user}. Codes are checked before the transaction, which counts wrong ones.
 func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateOutput, err error) {
 	email, phone := strings.ToLower(in.Email.Value), in.Phone.Value
-	done, err := s.reauthenticateMove(c, in, email, phone)
+	done, changed, err := s.reauthenticateMove(c, in, email, phone)
 	if err != nil {
 		return out, err
 	}
@@ -109,7 +109,7 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateO
 		if p.code == "" {
 			continue
 		}
-		if err := s.proveAddress(c, p.ch, p.address, p.code); err != nil {
+		if err := s.proveAddress(c, p.ch, p.address, p.code, changed); err != nil {
 			return out, err
 		}
 	}
@@ -131,7 +131,7 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateO
 		}{{byEmail, new(email), in.EmailCode.padded()}, {byPhone, new(phone), in.PhoneCode.padded()}}
 		for _, step := range steps {
 			if step.code != "" {
-				if err := s.consume(tx, step.ch, *step.address, step.code); err != nil {
+				if err := s.consumeFor(tx, step.ch, *step.address, step.code, u); err != nil {
 					return err
 				}
 			}
@@ -186,20 +186,21 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateO
 			address = phone
 		}
 		out.Detail = "The account was updated. Please bring back the code that was sent to " + address + " as " + ch.name + "_code."
-		err = s.sendPending(c, ch, address)
+		err = s.sendPending(c, ch, address, changed)
 	}
 	return out, err
 }
 
 // reauthenticateMove has the caller prove again who it is before an address of a user who has proven one changes or another is added
-// (decision 66); nil when nothing of the kind is asked for.
-func (s *Service) reauthenticateMove(c *rest.Call, in *accountInput, email, phone string) (*confirmation, error) {
+// (decision 66); nil when nothing of the kind is asked for. changed is the user who changes, 0 for a contact of nobody.
+func (s *Service) reauthenticateMove(c *rest.Call, in *accountInput, email, phone string) (done *confirmation, changed int64, err error) {
 	needed := false
-	err := c.Read(func(r store.Reader) error {
+	err = c.Read(func(r store.Reader) error {
 		u, _, err := subject(r, c.Param("user"))
 		if err != nil || u == nil {
 			return err
 		}
+		changed = u.ID
 		if needed, err = moves(r, u, email, phone); err != nil || !needed {
 			return err
 		}
@@ -207,35 +208,21 @@ func (s *Service) reauthenticateMove(c *rest.Call, in *accountInput, email, phon
 		return err
 	})
 	if err != nil || !needed {
-		return nil, err
+		return nil, changed, err
 	}
-	return s.reauthenticate(c, &secrets{Password: in.Password, OTPCode: in.OTPCode})
+	done, err = s.reauthenticate(c, &secrets{Password: in.Password, OTPCode: in.OTPCode})
+	return done, changed, err
 }
 
-// sendPending sends the code of an address that another user has, and that the caller wants: it is the caller's once it comes back.
-func (s *Service) sendPending(c *rest.Call, ch *channel, address string) error {
-	var holder *user
-	if err := c.Read(func(r store.Reader) error {
-		holders, err := directory.HoldersOf(r, ch.kind(), address)
-		if err == nil && len(holders) > 0 {
-			holder, err = userByID(r, holders[0])
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	return s.send(c, ch, address, holder, person{})
-}
-
-// proveAddress checks a code that a caller brings for an address. Errors: 400 on "detail"; 429.
-func (s *Service) proveAddress(c *rest.Call, ch *channel, address, code string) error {
+// proveAddress checks a code that a caller brings for an address of a user. Errors: 400 on "detail"; 429.
+func (s *Service) proveAddress(c *rest.Call, ch *channel, address, code string, whose int64) error {
 	who := &failing{c, rest.DoorAddress, c.User.Username, &user{ID: c.User.ID, Username: c.User.Username}}
 	place, err := s.attempt(c.Context(), who, c.User.Username)
 	if err != nil {
 		return err
 	}
 	defer place.done()
-	ok, err := s.checkCode(c.Context(), ch, address, code)
+	ok, err := s.checkCode(c.Context(), ch, address, code, whose)
 	if err == nil && !ok {
 		err = failedWith(c.Context(), place, rest.ReasonCode, rest.Fail(http.StatusBadRequest, "This "+ch.name+"_code is wrong or has expired."))
 	}

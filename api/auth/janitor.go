@@ -11,8 +11,8 @@ import (
 // danglingFor is how long a contact is kept that a request for a code made, and that became nobody's (auth.md 11).
 const danglingFor = 7 * 24 * time.Hour
 
-// Janitor removes what has outlived its retention: buckets of failures that are forgotten, and addresses that somebody asked a
-// code for and never came back.
+// Janitor removes what has outlived its retention: buckets of failures that are forgotten, addresses that somebody asked a
+// code for and never came back, and changes of addresses that nobody answered.
 func (s *Service) Janitor(ctx context.Context) error {
 	var now store.Time
 	if err := s.store.Read(ctx, func(r store.Reader) error { now = r.Now(); return nil }); err != nil {
@@ -25,5 +25,7 @@ func (s *Service) Janitor(ctx context.Context) error {
 			AND extra IS NULL AND picture IS NULL AND (full_name = '' OR email_sent_since = created_at)
 			AND NOT EXISTS (SELECT 1 FROM activity WHERE activity.contact_id = contact.id) LIMIT 1000)`,
 		store.At(now.Add(-danglingFor)))
-	return errors.Join(err, err2)
+	_, err3 := s.store.Prune(ctx, `DELETE FROM pending_address WHERE id IN (SELECT id FROM pending_address WHERE sent_at < ? LIMIT 1000)`,
+		store.At(now.Add(-s.pendingFor())))
+	return errors.Join(err, err2, err3)
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -108,9 +109,14 @@ func (s *Service) send(c *rest.Call, ch *channel, address string, u *user, who p
 	}); err != nil || ch == byEmail {
 		return err
 	}
+	return s.text(c, p.address, p.code)
+}
+
+// text sends a code to a phone.
+func (s *Service) text(c *rest.Call, phone, code string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), textTimeout)
 	defer cancel()
-	if err := s.texts.Send(ctx, p.address, p.code); err != nil {
+	if err := s.texts.Send(ctx, phone, code); err != nil {
 		s.log.Warn("a text message could not be sent", zap.Error(err))
 		e := rest.Fail(503, "The text message could not be sent.")
 		e.RetryAfter = resendAfter
@@ -119,11 +125,32 @@ func (s *Service) send(c *rest.Call, ch *channel, address string, u *user, who p
 	return nil
 }
 
-// mail sends the code of an e-mail address, or the link.
+// mail sends the code of an e-mail address, or the link. It names the account that the code opens, and says what it proves
+// (decision 67).
 func (s *Service) mail(tx *store.Tx, p *proof, link bool) error {
-	m := &notice.UserVerification{User: notice.ByUser(p.user), Code: p.code, Lifetime: s.set.VerificationLifetime, Email: p.address}
+	m := &notice.UserVerification{Purpose: notice.ProvesAddress, Code: p.code, Lifetime: s.set.VerificationLifetime, Email: p.address}
 	if link {
 		m.LinkKey = p.key
+	}
+	opens, err := directory.LoginsOf(tx, directory.Email, p.address)
+	if err != nil {
+		return err
+	}
+	if len(opens) == 1 {
+		u, err := userByID(tx, opens[0])
+		if err != nil {
+			return err
+		}
+		proven, err := directory.AnyProven(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		if u.Active {
+			m.User, m.Purpose = &notice.User{ID: u.ID}, notice.ProvesFirst
+		}
+		if u.Active && proven {
+			m.Purpose = notice.ProvesLogin
+		}
 	}
 	return s.notices.Emit(tx, m)
 }

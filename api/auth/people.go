@@ -94,6 +94,8 @@ func (s *Service) ArchiveUser(tx *store.Tx, userID int64) error {
 		`DELETE FROM signature WHERE user_id = ?`,
 		`DELETE FROM api_key WHERE user_id = ?`,
 		`DELETE FROM user_notification WHERE user_id = ?`,
+		`DELETE FROM pending_address WHERE user_id = ?`,
+		`DELETE FROM lost_address WHERE user_id = ?`,
 	} {
 		if _, err := tx.Exec(query, userID); err != nil {
 			return err

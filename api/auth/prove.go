@@ -103,7 +103,7 @@ func (s *Service) proveCodes(c *rest.Call, e *entry, v *view, place *attempt) er
 		if step.code == "" {
 			continue
 		}
-		ok, err := s.checkCode(c.Context(), step.ch, step.address, step.code)
+		ok, err := s.checkCode(c.Context(), step.ch, step.address, step.code, 0)
 		if err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 		if step.code == "" {
 			continue
 		}
-		ok, err := s.checkCode(ctx, step.ch, step.address, step.code.padded())
+		ok, err := s.checkCode(ctx, step.ch, step.address, step.code.padded(), 0)
 		if err != nil {
 			return nil, err
 		}

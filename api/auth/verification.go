@@ -180,10 +180,13 @@ func (s *Service) newProof(tx *store.Tx, ch *channel, address string, u *user, w
 	return proofOf(tx, ch, address)
 }
 
-// checkCode reports whether code is the one sent to an address. Wrong ones are counted in a transaction of their own, so that a
-// request that fails later cannot take the count back (D-7).
-func (s *Service) checkCode(ctx context.Context, ch *channel, address, code string) (ok bool, err error) {
+// checkCode reports whether code is the one sent to an address, or that of a change to it of a user, 0 for none. Wrong ones are
+// counted in a transaction of their own, so that a request that fails later cannot take the count back (D-7).
+func (s *Service) checkCode(ctx context.Context, ch *channel, address, code string, user int64) (ok bool, err error) {
 	err = s.store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		if ok, err = s.checkPending(tx, ch, address, code, user); ok || err != nil {
+			return err
+		}
 		p, err := proofOf(tx, ch, address)
 		if err != nil {
 			return err
@@ -219,6 +222,17 @@ func (s *Service) consume(tx *store.Tx, ch *channel, address, code string) error
 	}
 	_, err = tx.Exec(ch.consume, tx.Now(), p.contact)
 	return err
+}
+
+// consumeFor uses up the code of an address that is brought for a user, nil for a contact of nobody: that of the user's own change, or
+// the one that was sent to the address.
+func (s *Service) consumeFor(tx *store.Tx, ch *channel, address, code string, u *user) error {
+	if u != nil {
+		if ok, err := s.consumePending(tx, ch, address, code, u.ID); ok || err != nil {
+			return err
+		}
+	}
+	return s.consume(tx, ch, address, code)
 }
 
 // consumeAs uses up the code of an address that a user brings who is authenticated: it becomes a proven one of the user, which has

@@ -213,10 +213,22 @@ type PeriodSalesReportCreated struct {
 // UserVerification carries a secret code, or the link that replaces it, to the address it proves (notifications.md 6). It goes
 // by mail only.
 type UserVerification struct {
-	User     *User         `json:"user"` // who has that address, nil for nobody yet
+	User     *User         `json:"user"`    // whose account it is about, nil for nobody's yet
+	Purpose  Purpose       `json:"purpose"` // what it does
 	Code     string        `json:"code"`
 	Lifetime time.Duration `json:"-"`
 	Email    string        `json:"-"`
 	LinkKey  string        `json:"-"` // key of the link /login/{key}/, "" to send the code
 	Next     string        `json:"-"` // path to go on to after the link
 }
+
+// A Purpose is what proving an address does, which the mail with the code says (decision 67).
+type Purpose string
+
+// Purposes of codes and links.
+const (
+	ProvesLogin   Purpose = "login"       // it opens the account of the user who has proven the address
+	ProvesFirst   Purpose = "first_proof" // it opens the account of a user who has proven nothing yet
+	ProvesChange  Purpose = "change"      // the address becomes the user's, who asks for it while another one has it
+	ProvesAddress Purpose = "address"     // it opens nobody's account: somebody registers, or adds the address to an account
+)

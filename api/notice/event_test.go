@@ -161,12 +161,12 @@ func TestEvents(t *testing.T) {
 			"hub@firm.example", "alice amy", "hub@firm.example", "report/hub", "/",
 			`"profile":P(hub),"title":"Friday Feb 28, 2025","results":[],"new_profiles_sampled":[],"nb_additional_new_profiles":0,` +
 				`"new_users_sampled":[],"nb_additional_new_users":0`, "Monthly sales report"},
-		{&UserVerification{User: &User{ID: w.kim}, Code: "012345", Lifetime: time.Hour, Email: "kim@example.com"},
+		{&UserVerification{User: &User{ID: w.kim}, Purpose: ProvesLogin, Code: "012345", Lifetime: time.Hour, Email: "kim@example.com"},
 			"kim@example.com", "", "hub@firm.example", "address/kim@example.com", "",
-			`"user":U(kim),"code":"012345","lifetime":"01:00:00"`, "Email address verification"},
-		{&UserVerification{Code: "012345", Lifetime: 90 * time.Minute, Email: "new@example.com", LinkKey: key40, Next: "/app/?a=b"},
+			`"user":U(kim),"purpose":"login","code":"012345","lifetime":"01:00:00"`, "Email address verification"},
+		{&UserVerification{Purpose: ProvesAddress, Code: "012345", Lifetime: 90 * time.Minute, Email: "new@example.com", LinkKey: key40, Next: "/app/?a=b"},
 			"new@example.com", "", "hub@firm.example", "address/new@example.com", "/login/" + key40 + "/?next=%2Fapp%2F%3Fa%3Db",
-			`"user":null,"code":"012345","lifetime":"01:30:00"`, "Email address verification"},
+			`"user":null,"purpose":"address","code":"012345","lifetime":"01:30:00"`, "Email address verification"},
 	} {
 		t.Run(c.event.Name(), func(t *testing.T) {
 			w.exec(`DELETE FROM outbox`)

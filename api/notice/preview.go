@@ -31,7 +31,7 @@ func Preview(name string, site Site) (*Message, error) {
 	email := "xia@example.com"
 	user := User{UserDetail: directory.UserDetail{Email: &email, FullName: "Xia Lee", NickName: "Xia", Lang: "en", CreatedAt: now,
 		UserShort: directory.UserShort{Slug: "xia", Username: "xia", PrintableName: "Xia"}}}
-	var e Event = &UserVerification{User: &user, Code: "012345", Lifetime: time.Hour, Email: email}
+	var e Event = &UserVerification{User: &user, Purpose: ProvesLogin, Code: "012345", Lifetime: time.Hour, Email: email}
 	if sample := samples[name]; sample != nil {
 		e = sample(broker, user, now)
 	} else if name != e.Name() {

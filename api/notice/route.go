@@ -303,8 +303,9 @@ func (e *ClaimCodeGenerated) cut(n int) int  { return e.CartItems.cut(n) }
 // MarshalJSON prints the lifetime as the contract does, "01:00:00".
 func (e *UserVerification) MarshalJSON() ([]byte, error) {
 	return encode(struct {
-		User     *User  `json:"user"`
-		Code     string `json:"code"`
-		Lifetime string `json:"lifetime"`
-	}{e.User, e.Code, time.Time{}.Add(e.Lifetime).Format(time.TimeOnly)})
+		User     *User   `json:"user"`
+		Purpose  Purpose `json:"purpose"`
+		Code     string  `json:"code"`
+		Lifetime string  `json:"lifetime"`
+	}{e.User, e.Purpose, e.Code, time.Time{}.Add(e.Lifetime).Format(time.TimeOnly)})
 }
