@@ -90,6 +90,13 @@ type Settings struct {
 	// Cookies are the names of cookies: `tollgate`, our own, or `contract`, those of the reference (sessionid, csrftoken, cart).
 	// Default: `tollgate`.
 	Cookies string `json:"cookies,omitempty"`
+	// CookieDomain is a domain on whose hosts sessions hold: each of them receives them. It is the host of `url`, or a domain above it.
+	// Default: none, and sessions hold on the host alone where somebody logged in.
+	CookieDomain string `json:"cookie_domain,omitempty"`
+	// NextHosts are hosts beside that of `url` to which people may come back after a page that cured a refusal: names, with the port of
+	// `url` unless they have one, or `*.example.com`. Default: the hosts of CookieDomain that have a site in this Caddy, without those
+	// with a star.
+	NextHosts []string `json:"next_hosts,omitempty"`
 	// Credentials is the header that carries the gate's own tokens and API keys. Another one leaves `Authorization`, which is then never
 	// read, to the application. Default: `Authorization`.
 	Credentials string `json:"credentials,omitempty"`
@@ -181,6 +188,8 @@ var settings = []setting{
 	{"expire_notice_days", "<number>...", "15", "0..3650", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
 	{"minimum_amount", "<period> <amount>", "", "0..1000000000", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
 	{"cookies", "tollgate|contract", "tollgate", "", "names of cookies: tollgate_session, tollgate_csrf and tollgate_cart, with `__Host-` before them where `url` is https; or the reference's sessionid, csrftoken and cart", func(s *Settings) any { return &s.Cookies }},
+	{"cookie_domain", "<domain>", "", "", "domain on whose hosts sessions hold, each of which receives them: the host of `url`, or a domain above it; without it they hold on one host (docs/gate.md)", func(s *Settings) any { return &s.CookieDomain }},
+	{"next_hosts", "<host>...", "", "", "hosts beside that of `url` that `next` may lead to, as in app.example.com or *.example.com; without it those of cookie_domain that have a site in this Caddy", func(s *Settings) any { return &s.NextHosts }},
 	{"credentials", "<header>", "Authorization", "", "header that carries our tokens and API keys; another one leaves Authorization to the application (docs/gate.md)", func(s *Settings) any { return &s.Credentials }},
 	{"cors_origins", "<origin>...", "", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
 	{"public_mail_domains", "<domain>...", "", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
@@ -201,7 +210,9 @@ var settings = []setting{
 }
 
 // readAtStart are the words whose values stand for something that is read when Caddy starts.
-var readAtStart = []string{"smtp", "smtp_user", "smtp_password", "mail_file", "mail_templates", "webhook", "webhook_secret"}
+var readAtStart = []string{
+	"cookie_domain", "next_hosts", "smtp", "smtp_user", "smtp_password", "mail_file", "mail_templates", "webhook", "webhook_secret",
+}
 
 // provision fills in the defaults and checks the values, those of JSON configurations too.
 func (s *Settings) provision() error {

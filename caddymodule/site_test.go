@@ -38,6 +38,7 @@ type site struct {
 	api      string                    // block of tollgate_api, with a blank before it
 	text     func(rules string) string // of a site that is not the demo's
 	url      string                    // that the site is configured with; default: base
+	hosts    []string                  // addresses of a site with TLS, the first being its url; default: secure alone
 }
 
 // demoGate is the gate of Caddyfile.example.
