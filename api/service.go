@@ -262,6 +262,7 @@ func (s *Service) welcomes(r store.Reader) (bool, error) {
 func (s *Service) jobs() []job {
 	return []job{
 		{name: "deliver notices", do: s.notices.Deliver},
+		{name: "send codes", do: s.auth.AnswerRequests},
 		{name: "follow the gate", do: func(ctx context.Context) error { return s.proxy.Follow(ctx, s.site.changed) }},
 		{name: "note the use of keys", every: time.Minute, do: s.site.Directory.FlushKeyUse},
 		{name: "finish payments", every: time.Minute, do: s.billing.Sweep},

@@ -40,7 +40,8 @@ type Settings struct {
 	VerifyEmail bool `json:"verify_email_on_registration,omitempty"`
 	// UseVerificationLinks sends links in place of codes. Default: `off`.
 	UseVerificationLinks bool `json:"use_verification_links,omitempty"`
-	// HideAccountExistence gives one answer for unknown accounts and wrong passwords. Default: `off`.
+	// HideAccountExistence keeps to itself who has an account: every door answers alike, and addresses are proven before they count.
+	// Default: `off`.
 	HideAccountExistence bool `json:"hide_account_existence,omitempty"`
 	// RecoverStatus401 answers 401 in place of 200 when a recovery code was sent. Default: `off`.
 	RecoverStatus401 bool `json:"recover_status_401,omitempty"`
@@ -165,7 +166,7 @@ var settings = []setting{
 	{"provider_registration", "[on|off]", "off", "", "anybody may register as a provider", func(s *Settings) any { return &s.ProviderRegistration }},
 	{"verify_email_on_registration", "[on|off]", "off", "", "the e-mail address is proven before an account is created", func(s *Settings) any { return &s.VerifyEmail }},
 	{"use_verification_links", "[on|off]", "off", "", "messages carry a link in place of a code", func(s *Settings) any { return &s.UseVerificationLinks }},
-	{"hide_account_existence", "[on|off]", "off", "", "one answer for unknown accounts and wrong passwords", func(s *Settings) any { return &s.HideAccountExistence }},
+	{"hide_account_existence", "[on|off]", "off", "", "no answer tells who has an account; addresses are proven before they count", func(s *Settings) any { return &s.HideAccountExistence }},
 	{"recover_status_401", "[on|off]", "off", "", "401 in place of 200 when a recovery code was sent", func(s *Settings) any { return &s.RecoverStatus401 }},
 	{"disable_updates", "[on|off]", "off", "", "the site is read-only", func(s *Settings) any { return &s.DisableUpdates }},
 	{"disabled_user_update", "[on|off]", "off", "", "nobody registers or changes credentials", func(s *Settings) any { return &s.DisabledUserUpdate }},
