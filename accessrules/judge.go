@@ -56,44 +56,44 @@ func (s *Set) Judge(q *Query, a *Asked) Decision {
 }
 
 func (s *Set) judge(q *Query, a *Asked) Decision {
-	j := judging{s: s, q: q, a: a}
+	j := judging{s: s, q: q}
 	if !a.Rewritten {
-		j.path(PathSent, &a.Path, false)
+		j.path(a, PathSent, &a.Path, false)
 	} else {
-		j.path(PathSent, &a.Sent, false)
-		j.path(PathAtHand, &a.Path, true)
+		j.path(a, PathSent, &a.Sent, false)
+		j.path(a, PathAtHand, &a.Path, true)
 	}
 	if a.Behind != nil {
-		j.path(PathBehind, a.Behind, true)
+		j.path(a, PathBehind, a.Behind, true)
 	}
 	if a.Destination != nil {
-		j.path(PathDestination, a.Destination, false)
+		j.path(a, PathDestination, a.Destination, false)
 	}
 	return j.Decision
 }
 
-// judging is what came of the paths so far.
+// judging is what came of the paths so far. What was asked is none of its fields, but handed on: conditions get hold of the query, and the
+// compiler would take both for something that outlives the call.
 type judging struct {
 	s *Set
 	q *Query
-	a *Asked
 	Decision
 	any, refused bool
 }
 
 // path judges a path in all its readings, and those that stand behind a script or below.
-func (j *judging) path(kind string, p *Path, made bool) {
+func (j *judging) path(a *Asked, kind string, p *Path, made bool) {
 	if j.refused {
 		return
 	}
 	if p.unsure == "" || j.s.oneRule(j.q.Method) {
-		j.take(kind, p.match, j.s.Decide(j.q, p.match), made)
-		j.further(p.match, made)
+		j.take(a, kind, p.match, j.s.Decide(j.q, p.match), made)
+		j.further(a, p.match, made)
 		return
 	}
 	list, ok := p.readings()
 	if !ok {
-		j.take(kind, p.match, ambiguous(), made)
+		j.take(a, kind, p.match, ambiguous(), made)
 		return
 	}
 	first := j.s.Decide(j.q, p.match)
@@ -103,9 +103,9 @@ func (j *judging) path(kind string, p *Path, made bool) {
 			break
 		}
 	}
-	j.take(kind, p.match, first, made)
+	j.take(a, kind, p.match, first, made)
 	for _, one := range list {
-		j.further(one, made)
+		j.further(a, one, made)
 	}
 }
 
@@ -122,41 +122,41 @@ func alike(a, b *Decision) bool {
 }
 
 // further judges what stands behind the scripts of a path, and what is below it.
-func (j *judging) further(path string, made bool) {
+func (j *judging) further(a *Asked, path string, made bool) {
 	if j.refused || j.s.oneRule(j.q.Method) {
 		return
 	}
-	j.below(path)
-	rest := j.a.Scripts.next(path)
+	j.below(a, path)
+	rest := a.Scripts.next(path)
 	for n := 0; rest != "" && !j.refused; n++ {
 		if n == maxScripts {
-			j.take(PathBehind, rest, ambiguous(), made)
+			j.take(a, PathBehind, rest, ambiguous(), made)
 			return
 		}
-		j.take(PathBehind, rest, j.s.Decide(j.q, rest), made)
-		j.below(rest)
-		rest = j.a.Scripts.next(rest)
+		j.take(a, PathBehind, rest, j.s.Decide(j.q, rest), made)
+		j.below(a, rest)
+		rest = a.Scripts.next(rest)
 	}
 }
 
 // below judges the rules for what is below a path.
-func (j *judging) below(path string) {
-	if j.refused || !j.a.Deep {
+func (j *judging) below(a *Asked, path string) {
+	if j.refused || !a.Deep {
 		return
 	}
 	for _, rank := range j.s.below(j.q.Method, path) {
 		d := Decision{Rule: &j.s.rules[rank], Index: int(rank), Params: j.s.paramsOf(rank, path)}
 		if d = j.s.check(j.q, d); !d.Verdict.OK() {
-			j.take(PathBelow, d.Rule.Path, d, false)
+			j.take(a, PathBelow, d.Rule.Path, d, false)
 			return
 		}
 	}
 }
 
 // take adds what became of a path.
-func (j *judging) take(kind, path string, d Decision, made bool) {
-	if j.a.Note != nil {
-		j.a.Note(Judged{kind, path, d})
+func (j *judging) take(a *Asked, kind, path string, d Decision, made bool) {
+	if a.Note != nil {
+		a.Note(Judged{kind, path, d})
 	}
 	switch {
 	case j.refused:

@@ -145,9 +145,9 @@ func plain(path string) bool {
 	return true
 }
 
-// A reader writes the two forms of a path, which have the same segments.
+// A reader writes the two forms of a path, which have the same segments. Most paths have one form: form is nil until they differ.
 type reader struct {
-	form, match []byte
+	match, form []byte
 	unsure      PathError
 	dots        bool // the segment holds an encoded dot
 	twice       bool // there is an encoded percent sign
@@ -156,7 +156,7 @@ type reader struct {
 
 // readRaw is Read for paths that are not plain.
 func readRaw(raw string) (Path, error) {
-	w := reader{form: append(make([]byte, 0, len(raw)+16), '/'), match: append(make([]byte, 0, len(raw)+16), '/')}
+	w := reader{match: append(make([]byte, 0, len(raw)+16), '/')}
 	start := 1       // of the segment in match
 	from := len("/") // of the segment in raw
 	for i := 1; i < len(raw); i++ {
@@ -169,7 +169,7 @@ func readRaw(raw string) (Path, error) {
 			continue
 		}
 		if c != '%' {
-			if err := w.octet(c); err != nil {
+			if err := w.octet(c, raw[i:i+1]); err != nil {
 				return Path{}, err
 			}
 			continue
@@ -193,7 +193,42 @@ func readRaw(raw string) (Path, error) {
 			return Path{}, err
 		}
 	}
-	return Path{form: string(w.form), match: string(w.match), unsure: w.unsure}, nil
+	p := Path{match: string(w.match), unsure: w.unsure}
+	if p.form = p.match; w.form != nil {
+		p.form = string(w.form)
+	}
+	return p, nil
+}
+
+// differ begins a form of its own.
+func (w *reader) differ() {
+	if w.form == nil {
+		w.form = append(make([]byte, 0, cap(w.match)), w.match...)
+	}
+}
+
+// put writes a byte as it is.
+func (w *reader) put(c byte) {
+	if w.match = append(w.match, c); w.form != nil {
+		w.form = append(w.form, c)
+	}
+}
+
+// encode writes a byte in percent-encoding.
+func (w *reader) encode(c byte) {
+	if w.match = escape(w.match, c); w.form != nil {
+		w.form = escape(w.form, c)
+	}
+}
+
+// leave writes a byte as it came, which is matched in percent-encoding.
+func (w *reader) leave(c byte, as string) {
+	if len(as) == 3 && as[1] == upperHex[c>>4] && as[2] == upperHex[c&15] {
+		w.encode(c)
+		return
+	}
+	w.differ()
+	w.form, w.match = append(w.form, as...), escape(w.match, c)
 }
 
 func (w *reader) doubt(why PathError) {
@@ -203,10 +238,10 @@ func (w *reader) doubt(why PathError) {
 }
 
 // octet takes a byte that stands in the path as it is.
-func (w *reader) octet(c byte) error {
+func (w *reader) octet(c byte, as string) error {
 	switch octets[c] {
 	case octetPlain:
-		w.form, w.match = append(w.form, c), append(w.match, c)
+		w.put(c)
 		return nil
 	case octetControl:
 		return PathControl
@@ -214,7 +249,7 @@ func (w *reader) octet(c byte) error {
 		return PathQueryDelimiter
 	case octetSemi:
 		w.doubt(PathParameter)
-		w.form, w.match = append(w.form, c), escape(w.match, c)
+		w.leave(c, as)
 		return nil
 	case octetBack:
 		w.doubt(PathSeparator)
@@ -222,11 +257,10 @@ func (w *reader) octet(c byte) error {
 		w.high = true
 	}
 	if c == '[' || c == ']' { // browsers leave them, and so does net/url
-		w.form = append(w.form, c)
+		w.leave(c, as)
 	} else {
-		w.form = escape(w.form, c)
+		w.encode(c)
 	}
-	w.match = escape(w.match, c)
 	return nil
 }
 
@@ -237,11 +271,11 @@ func (w *reader) escaped(c byte, as string) error {
 		return PathControl
 	case octetSemi:
 		w.doubt(PathParameter)
-		w.form, w.match = append(w.form, as...), escape(w.match, c)
+		w.leave(c, as)
 		return nil
 	case octetBack, octetSlash:
 		w.doubt(PathSeparator)
-		w.form, w.match = append(w.form, as...), escape(w.match, c)
+		w.leave(c, as)
 		return nil
 	case octetHigh:
 		w.high = true
@@ -250,10 +284,10 @@ func (w *reader) escaped(c byte, as string) error {
 	}
 	if unreserved(c) {
 		w.dots = w.dots || c == '.'
-		w.form, w.match = append(w.form, c), append(w.match, c)
+		w.put(c)
 		return nil
 	}
-	w.form, w.match = escape(w.form, c), escape(w.match, c)
+	w.encode(c)
 	return nil
 }
 
@@ -268,6 +302,7 @@ func (w *reader) endSegment(start int, raw string, slash bool) error {
 		return nil
 	case dotted && dots:
 		w.doubt(PathEncodedDots)
+		w.differ()
 		w.form = append(lastSegment(w.form), raw...)
 		w.match = w.match[:start]
 		for range len(seg) {
@@ -281,18 +316,21 @@ func (w *reader) endSegment(start int, raw string, slash bool) error {
 		if start == 1 {
 			return PathAboveRoot
 		}
-		w.match, w.form = lastSegment(w.match[:start-1]), lastSegment(w.form[:len(w.form)-1])
+		w.match = lastSegment(w.match[:start-1])
+		if w.form != nil {
+			w.form = lastSegment(w.form[:len(w.form)-1])
+		}
 		return nil
 	}
 	if slash {
-		w.match, w.form = append(w.match, '/'), append(w.form, '/')
+		w.put('/')
 	}
 	return nil
 }
 
-// lastSegment cuts off what is behind the last slash.
+// lastSegment cuts off what is behind the last slash; nil stays nil.
 func lastSegment(path []byte) []byte {
-	for path[len(path)-1] != '/' {
+	for len(path) > 0 && path[len(path)-1] != '/' {
 		path = path[:len(path)-1]
 	}
 	return path

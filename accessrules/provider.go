@@ -12,7 +12,10 @@ func Access(u *User, now time.Time) []*Role {
 	if u == nil {
 		return nil
 	}
-	var roles []*Role
+	return appendAccess(nil, u, now)
+}
+
+func appendAccess(roles []*Role, u *User, now time.Time) []*Role {
 	for i := range u.Roles {
 		if r := &u.Roles[i]; u.opens(r, now) {
 			roles = append(roles, r)

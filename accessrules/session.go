@@ -137,7 +137,8 @@ func (s *Session) write(w sessionWriter, now, expires time.Time) []byte {
 		w.b = make([]byte, 0, 1024)
 		w.open('{')
 	}
-	roles := s.roles(now)
+	var few [8]*Role
+	roles := s.roles(few[:0], now)
 	whole := s.compose(w, roles, nil, expires)
 	if len(whole) <= MaxSession {
 		return whole
@@ -182,9 +183,9 @@ func (s *Session) compose(w sessionWriter, roles []*Role, cut map[*Role]bool, ex
 	return w.b
 }
 
-// roles are those that count on active profiles, in the order of the user's roles, that on the profile at hand first.
-func (s *Session) roles(now time.Time) []*Role {
-	roles := Access(s.User, now)
+// roles adds those that count on active profiles to none, in the order of the user's roles, that on the profile at hand first.
+func (s *Session) roles(none []*Role, now time.Time) []*Role {
+	roles := appendAccess(none, s.User, now)
 	for i, r := range roles {
 		if s.Profile != "" && r.Profile.Slug == s.Profile {
 			copy(roles[1:i+1], roles[:i])
