@@ -40,8 +40,8 @@ check:
 	TOLLGATE_OPERATIONS=10000 $(GO) test -count=1 -run Linearizable -timeout 15m ./api/billing
 	TOLLGATE_KEYS=1000 $(GO) test -count=1 -run IdempotencyUnderLoad -timeout 10m ./api/rest
 	$(GO) test -count=1 -run 'AddsUp|IsExact|InParts' -timeout 15m ./ledger -rapid.checks=1000000
-	TOLLGATE_ENUMERATION=200 $(GO) test -count=1 -run HiddenAccountsCostAlike -timeout 15m ./api/auth
 	TOLLGATE_OPENAPI=1 $(GO) test -count=1 ./api/processor/stripe
+	TOLLGATE_STREAMS=300 $(GO) test -count=1 -run 'ManyStreams|StreamMemory' -timeout 10m ./caddymodule
 	TOLLGATE_PATHS=60000 $(GO) test -count=1 -run PathsAtRandom -timeout 10m ./caddymodule
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=30s FUZZED="./accessrules ./api/rest ./api/directory ./api/notice"
 
@@ -63,6 +63,7 @@ soak:
 	TOLLGATE_KILLS=2000 TOLLGATE_TORN=20000 $(GO) test -count=1 -run 'Kill|Torn' -timeout 4h ./store
 	TOLLGATE_HISTORIES=50000 $(GO) test -count=1 -timeout 8h ./ledger/... ./api/billing
 	TOLLGATE_OPERATIONS=200000 $(GO) test -count=1 -run Linearizable -timeout 4h ./api/billing
+	TOLLGATE_STREAMS=1000 $(GO) test -count=1 -run ManyStreams -timeout 30m ./caddymodule
 	TOLLGATE_PATHS=2000000 $(GO) test -count=1 -run PathsAtRandom -timeout 2h ./caddymodule
 	TOLLGATE_USERS=1000000 $(GO) test -count=1 -run Crowd -timeout 1h ./caddymodule
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=10m

@@ -11,14 +11,12 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api"
 )
 
@@ -61,7 +59,6 @@ type App struct {
 	Settings
 
 	site         *api.Site
-	nextHosts    atomic.Pointer[accessrules.NextHosts]
 	crowdWarning sync.Once
 	service      *api.Service
 	gates        []*Gate // of the configuration, in the order in which they were provisioned
@@ -191,9 +188,6 @@ func (a *App) Start() error {
 	a.streams.keeper.follow(a)
 	if served, err := a.ctx.AppIfConfigured("http"); err == nil {
 		a.besides(served.(*caddyhttp.App))
-		a.shareSessions(served.(*caddyhttp.App))
-	} else {
-		a.shareSessions(nil)
 	}
 	return nil
 }

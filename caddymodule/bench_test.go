@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,8 +62,12 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}
+	now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	os.Exit(m.Run())
 }
+
+// ahead is how far the clock of the sites of the tests is ahead, in nanoseconds. A test that moves it sets it back to 0.
+var ahead atomic.Int64
 
 const (
 	benchUpstream = "127.0.0.1:9190"

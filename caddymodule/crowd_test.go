@@ -25,7 +25,7 @@ func TestCrowd(t *testing.T) {
 	}
 	s := newSite(t)
 	app, gate := runningApp(t), runningGate(t)
-	crowd(t, app, users)
+	crowd(t, app.site.Store, users)
 	next := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
 		if r.Header.Get("Tollgate-Plan") != "premium" || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
 			t.Errorf("headers %v", r.Header)
@@ -86,11 +86,11 @@ func TestCrowd(t *testing.T) {
 }
 
 // crowd makes users, each with a personal profile and a current subscription to premium.
-func crowd(t *testing.T, app *App, n int) {
+func crowd(t testing.TB, db *store.Store, n int) {
 	t.Helper()
 	const chunk = 50_000
 	for from := 0; from < n; from += chunk {
-		err := app.site.Store.Write(context.Background(), func(tx *store.Tx) error {
+		err := db.Write(context.Background(), func(tx *store.Tx) error {
 			const ids = `WITH RECURSIVE one(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM one WHERE i + 1 < ?2) `
 			to := min(n, from+chunk)
 			for _, statement := range []string{

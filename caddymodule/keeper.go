@@ -13,9 +13,13 @@ import (
 )
 
 const (
-	// lookEvery is how often the keeper looks. A write of another process is seen after a quarter of a second, and what ends must have
-	// ended within one.
-	lookEvery = 200 * time.Millisecond
+	// lookEvery is how often the keeper looks for changes. A write of another process is seen after a quarter of a second, and what ends
+	// must have ended within one.
+	lookEvery = 50 * time.Millisecond
+	// takeEvery is how many looks there are for one that takes over what lasts: most requests are over by then.
+	takeEvery = 4
+	// mostAborts is how many streams are aborted at a time.
+	mostAborts = 256
 	// mostRows is how many rows of the database a stream is found by. What rests on more is decided again with every change.
 	mostRows = 32
 )
@@ -30,8 +34,12 @@ type keeper struct {
 	stop    chan struct{}
 	stopped chan struct{}
 	lasting atomic.Int64 // how many streams it has
+	aborts  sync.WaitGroup
+	hands   chan struct{} // for aborts
 
 	// The goroutine's alone.
+	looks   int
+	lost    []lost // what is to be aborted
 	basis   *directory.Basis
 	epoch   uint64                        // of the directory, by which all has been decided
 	sets    map[string]*accessrules.Set   // of the gates by name, likewise
@@ -68,6 +76,7 @@ type dependence struct {
 func (k *keeper) init(s *streams) {
 	k.streams = s
 	k.stop, k.stopped = make(chan struct{}), make(chan struct{})
+	k.hands = make(chan struct{}, mostAborts)
 	k.sets = map[string]*accessrules.Set{}
 	k.by = map[directory.Row]*dependence{}
 	k.broad, k.doubted = map[*stream]struct{}{}, map[*stream]struct{}{}
@@ -95,6 +104,7 @@ func (s *streams) Destruct() error {
 
 func (k *keeper) run() {
 	defer close(k.stopped)
+	defer k.aborts.Wait()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -107,16 +117,17 @@ func (k *keeper) run() {
 	}
 }
 
-// look takes over the streams that were there at the look before, and decides on those that something has changed for.
+// look takes over the streams that last, and decides on those that something has changed for.
 func (k *keeper) look() {
 	f := k.front.Load()
 	due := map[*stream]struct{}{}
 	for s := range k.doubted {
 		due[s] = struct{}{}
 	}
-	taken := k.takeOver()
-	for _, s := range taken {
-		due[s] = struct{}{}
+	if k.looks++; k.looks%takeEvery == 0 {
+		for _, s := range k.takeOver() {
+			due[s] = struct{}{}
+		}
 	}
 	k.changed(f, due)
 	for now := f.app.site.Now().UnixMicro(); len(k.ends) > 0 && k.ends[0].record.until < now; {
@@ -124,9 +135,15 @@ func (k *keeper) look() {
 		k.setEnd(s, 0)
 		due[s] = struct{}{}
 	}
+	began := time.Now()
 	for s := range due {
 		k.decide(f, s)
+		if time.Since(began) > lookEvery {
+			k.abort()
+			began = time.Now()
+		}
 	}
+	k.abort()
 }
 
 // takeOver goes through the shards for streams that are over, and for those that last.
@@ -210,7 +227,7 @@ func (k *keeper) decide(f *front, s *stream) {
 	case v.OK():
 	case d.Rule != nil && d.Rule.Keep: // the rule has come since
 	default:
-		k.abort(s, v)
+		k.lost = append(k.lost, lost{s, v})
 		return
 	}
 	until := d.Until(&q, k.basis.Profiles()...)
@@ -225,13 +242,30 @@ func (k *keeper) decide(f *front, s *stream) {
 	k.setRows(s, k.basis.Rows())
 }
 
-func (k *keeper) abort(s *stream, v accessrules.Verdict) {
-	if !s.abort() {
-		return
+// lost is a stream that is to be aborted, and why.
+type lost struct {
+	*stream
+	accessrules.Verdict
+}
+
+// abort aborts what is to be, beside each other: closing a connection waits for whoever reads from it. Only then are there others to
+// run, who would be in the way of those that come last.
+func (k *keeper) abort() {
+	for _, l := range k.lost {
+		if !l.claim() {
+			continue
+		}
+		aborted.WithLabelValues(l.gate.Name, string(l.Reason)).Inc()
+		k.hands <- struct{}{}
+		k.aborts.Go(func() {
+			defer func() { <-k.hands }()
+			l.stream.abort()
+			l.gate.logger.Info("aborted what was under way, as the access to it has ended",
+				zap.String("user", l.told.name), zap.String("reason", string(l.Reason)), zap.Error(l.Err))
+		})
 	}
-	aborted.WithLabelValues(s.gate.Name, string(v.Reason)).Inc()
-	s.gate.logger.Info("aborted what was under way, as the access to it has ended",
-		zap.String("user", s.told.name), zap.String("reason", string(v.Reason)), zap.Error(v.Err))
+	clear(k.lost)
+	k.lost = k.lost[:0]
 }
 
 // Reasons of an abort, beside those of a refusal.
@@ -245,13 +279,17 @@ func (g *Gate) decideAgain(facts *directory.Basis, s *stream) (v accessrules.Ver
 	if g == nil {
 		return accessrules.Verdict{Reason: reasonNoGate}, q, d
 	}
-	q = accessrules.Query{Facts: facts, Now: g.app.site.Now(), Method: s.method, ReadOnly: g.app.DisableUpdates}
-	id, err := facts.Identify(s.presented)
+	a, err := s.wants.asked(g.scripts)
+	if err != nil {
+		return verdictOf(err), q, d
+	}
+	q = accessrules.Query{Facts: facts, Now: g.app.site.Now(), Method: a.method, ReadOnly: g.app.DisableUpdates}
+	id, err := facts.Identify(&s.presented)
 	if err != nil {
 		return badIdentity(err), q, d
 	}
 	q.Caller = id.User
-	d = g.decide(&q, &s.asked)
+	d = g.decide(&q, &a)
 	if v = d.Verdict; v.OK() && tells(&d, id.User) != s.told {
 		v = accessrules.Verdict{Reason: reasonOther}
 	}

@@ -44,9 +44,6 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 			return api.Options{}, fmt.Errorf("unknown page %q: use one of %s", name, strings.Join(pageNames, ", "))
 		}
 	}
-	if err := a.checkHosts(); err != nil {
-		return api.Options{}, err
-	}
 	o := api.Options{
 		BaseURL:       a.URL,
 		Broker:        api.Broker{Slug: a.Broker.Slug, FullName: a.Broker.FullName, Email: a.Broker.Email},
@@ -55,7 +52,6 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		CORS:          a.CORSOrigins,
 		Pages:         a.page,
 		Origin:        origin,
-		SendTo:        a.sendTo,
 		Client:        client,
 		Crowd:         a.crowd,
 		TokenLifetime: time.Duration(*a.TokenLifetime),

@@ -21,8 +21,8 @@ import (
 // again (decision 74).
 type stream struct {
 	// Written before the stream is listed, and not again.
-	asked
 	gate      *Gate
+	wants     wants
 	presented directory.Presented
 	told      toldUser
 	w         http.ResponseWriter
@@ -33,10 +33,10 @@ type stream struct {
 	http1     bool   // alone on its connection
 
 	// Guarded by the shard.
-	prev, next *stream // in the shard's list, while phase is young
 	phase      phase
 	aborting   bool // in hand: w is needed until it is done
 	aborted    bool
+	prev, next *stream // in the shard's list, while phase is young
 
 	record record // the keeper's alone
 }
@@ -45,6 +45,32 @@ type stream struct {
 type asked struct {
 	method string
 	accessrules.Asked
+}
+
+// wants is asked as a stream keeps it, in little memory: nearly all requests are for one path with one method.
+type wants struct {
+	method, path string
+	all          *asked // nil for such a request
+}
+
+// keep is what to keep of what a request asks for.
+func (a *asked) keep() wants {
+	if a.Rewritten || a.Deep || a.Behind != nil || a.Destination != nil || len(a.Methods) > 0 ||
+		a.Path.Unsure() != "" || a.Path.Form() != a.Path.String() {
+		all := *a
+		return wants{all: &all}
+	}
+	return wants{method: a.method, path: a.Path.String()}
+}
+
+// asked is what the request asked for. Errors: none for what keep was given.
+func (k *wants) asked(scripts accessrules.Scripts) (a asked, err error) {
+	if k.all != nil {
+		return *k.all, nil
+	}
+	a.method, a.Scripts = k.method, scripts
+	a.Path, err = accessrules.Read(k.path)
+	return a, err
 }
 
 // toldUser is who the upstream was told that the caller is, zero for nobody.
@@ -112,6 +138,9 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 		defer cancel()
 		*r = *r.WithContext(ctx) // in place: Caddy's placeholders are about this request
 		s.cancel = cancel
+		guarded := newGuardedWriter(w)
+		defer guarded.done()
+		w = guarded
 	}
 	s.w, s.ctx, s.http1 = w, r.Context(), r.ProtoMajor == 1
 	g.app.streams.list(s)
@@ -121,7 +150,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 
 func (all *streams) begin(g *Gate, a *asked, id *directory.Identity, d *accessrules.Decision) *stream {
 	s := all.pool.Get().(*stream)
-	s.gate, s.asked, s.presented, s.told = g, *a, id.Presented, tells(d, id.User)
+	s.gate, s.wants, s.presented, s.told = g, a.keep(), id.Presented, tells(d, id.User)
 	s.born = all.look.Load()
 	return s
 }
@@ -179,27 +208,30 @@ func (all *streams) end(s *stream) {
 	}
 }
 
-// abort ends a stream that the keeper has taken over, unless it is over. It reports whether it did.
-func (s *stream) abort() bool {
+// claim takes a stream that the keeper has taken over for abort, unless it is over. It reports whether it did.
+func (s *stream) claim() bool {
 	h := s.shard
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	if s.phase == over || s.aborted {
-		h.mu.Unlock()
 		return false
 	}
 	s.aborting, s.aborted = true, true
-	h.mu.Unlock()
-	s.reset()
-	h.mu.Lock()
-	s.aborting = false
-	h.ready.Broadcast()
-	h.mu.Unlock()
 	return true
+}
+
+// abort ends a stream that was claimed.
+func (s *stream) abort() {
+	s.reset()
+	s.shard.mu.Lock()
+	s.aborting = false
+	s.shard.ready.Broadcast()
+	s.shard.mu.Unlock()
 }
 
 // reset cuts a stream off its client at once. Over HTTP/1 the connection is closed, which carries nothing else: that ends a tunnel, an
 // upload and a download alike, whatever the handlers wait for. HTTP/2 resets a stream whose time to write is over, and cancels its
-// context. Over HTTP/3 the two are needed, and the handlers' return resets the stream.
+// context. Over HTTP/3 both are done by hand.
 func (s *stream) reset() {
 	if s.cancel != nil {
 		s.cancel()
@@ -212,6 +244,9 @@ func (s *stream) reset() {
 	control := http.NewResponseController(innermost(s.w))
 	_ = control.SetWriteDeadline(past)
 	_ = control.SetReadDeadline(past)
+	if w, ok := s.w.(*guardedWriter); ok {
+		w.cut()
+	}
 }
 
 // innermost is the server's own writer, whose deadlines may be set beside its handler: Caddy's wrapper of it keeps some in fields.

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -166,12 +165,6 @@ func moves(r store.Reader, u *user, email, phone string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// holds reports whether a user has an address.
-func holds(r store.Reader, ch *channel, address string, u *user) (bool, error) {
-	holders, err := directory.HoldersOf(r, ch.kind(), address)
-	return slices.Contains(holders, u.ID), err
 }
 
 // heldByOther reports whether another user than u has an address.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
@@ -9,15 +10,16 @@ import (
 
 // Presented is a credential as it came with a request. Whoever decides on the request again asks what it is good for by then.
 type Presented struct {
-	form form
-	raw  string
+	key   credentialKey
+	raw   string  // of all but tokens, which are long
+	token *signed // nil for others
 }
 
 // IsZero reports whether there is no credential: the request is anonymous.
-func (p Presented) IsZero() bool { return p.raw == "" }
+func (p *Presented) IsZero() bool { return p.raw == "" && p.token == nil }
 
 // Clone is p in memory of its own: what came with a request keeps the whole of its header alive.
-func (p Presented) Clone() Presented { return Presented{p.form, string([]byte(p.raw))} }
+func (p *Presented) Clone() Presented { return Presented{p.key, strings.Clone(p.raw), p.token} }
 
 // String tells nothing, so that no log does.
 func (p Presented) String() string { return "(a credential)" }
@@ -79,11 +81,11 @@ func (b *Basis) Until() time.Time {
 }
 
 // Identify says who a credential stands for now. Errors are those of Directory.Identify, also for a cookie that is good no more.
-func (b *Basis) Identify(p Presented) (Identity, error) {
+func (b *Basis) Identify(p *Presented) (Identity, error) {
 	if p.IsZero() {
 		return Identity{}, nil
 	}
-	c, err := b.d.credential(p.form, p.raw)
+	c, err := b.d.presented(p)
 	if err != nil {
 		return Identity{}, err
 	}

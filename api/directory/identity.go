@@ -88,51 +88,82 @@ type credentialKey struct {
 type credential struct {
 	entry
 	Identity
-	ends int64         // µs since 1970 at which it ends by itself, 0 for never
-	use  *atomic.Int64 // µs since 1970 of the last use of an API key that was noted
+	ends  int64         // µs since 1970 at which it ends by itself, 0 for never
+	use   *atomic.Int64 // µs since 1970 of the last use of an API key that was noted
+	token *signed       // nil for others than login tokens
 }
 
-func (c *credential) weight() uint32 { return 400 }
+func (c *credential) weight() uint32 { return 600 }
 
 // known answers from the cache, or opens the credential and keeps it. What is bad is not kept, so that nobody can fill the cache
 // with it.
 func (d *Directory) known(f form, raw string) (Identity, error) {
-	c, err := d.credential(f, raw)
-	if err != nil {
-		return Identity{}, err
+	if len(raw) > maxToken {
+		return Identity{}, errForeign
+	}
+	key := credentialKey{f, sum(raw)}
+	c := d.cached(&key)
+	if c == nil {
+		if !isOwn(f, raw) {
+			return Identity{}, errForeign
+		}
+		var err error
+		c, err = d.keep(key, func(r store.Reader, epoch uint64) (*credential, error) { return d.open(r, epoch, f, raw) })
+		if err != nil {
+			return Identity{}, err
+		}
+	}
+	now := d.o.Now().UnixMicro()
+	if c.ends != 0 && now >= c.ends {
+		return Identity{}, errInvalidToken
 	}
 	if c.use != nil {
-		d.noteUse(c, d.o.Now().UnixMicro())
+		d.noteUse(c, now)
 	}
 	id := c.Identity
-	id.Presented = Presented{f, raw}
+	if id.Presented = (Presented{key: key, token: c.token}); c.token == nil {
+		id.Presented.raw = raw
+	}
 	return id, nil
 }
 
-// credential is known without a note of the use.
-func (d *Directory) credential(f form, raw string) (*credential, error) {
-	if len(raw) > maxToken {
-		return nil, errForeign
-	}
-	key := credentialKey{f, sum(raw)}
-	now := d.o.Now().UnixMicro()
-	c, ok := d.credentials.GetIfPresent(key)
-	if !d.asked.credentials.hit(ok && d.fresh(&c.entry)) {
-		if !isOwn(f, raw) {
-			return nil, errForeign
-		}
+// presented is a credential that was good once, without a note of the use.
+func (d *Directory) presented(p *Presented) (*credential, error) {
+	c := d.cached(&p.key)
+	if c == nil {
+		again := *p
 		var err error
-		c, err = load(d, "credential "+string(f)+string(key.sum[:]), func(r store.Reader, epoch uint64) (*credential, error) {
-			return d.open(r, epoch, f, raw)
+		c, err = d.keep(p.key, func(r store.Reader, epoch uint64) (*credential, error) {
+			if again.token != nil {
+				return d.openSigned(r, epoch, again.token)
+			}
+			return d.open(r, epoch, again.key.form, again.raw)
 		})
 		if err != nil {
 			return nil, err
 		}
-		d.credentials.Set(key, c)
 	}
-	if c.ends != 0 && now >= c.ends {
+	if c.ends != 0 && d.o.Now().UnixMicro() >= c.ends {
 		return nil, errInvalidToken
 	}
+	return c, nil
+}
+
+// cached is a credential that is known, nil for none.
+func (d *Directory) cached(key *credentialKey) *credential {
+	if c, ok := d.credentials.GetIfPresent(*key); d.asked.credentials.hit(ok && d.fresh(&c.entry)) {
+		return c
+	}
+	return nil
+}
+
+// keep opens a credential and keeps it.
+func (d *Directory) keep(key credentialKey, open func(r store.Reader, epoch uint64) (*credential, error)) (*credential, error) {
+	c, err := load(d, "credential "+string(key.form)+string(key.sum[:]), open)
+	if err != nil {
+		return nil, err
+	}
+	d.credentials.Set(key, c)
 	return c, nil
 }
 

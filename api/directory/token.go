@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -80,15 +81,15 @@ func (d *Directory) SignToken(s Session, user UserDetail, now store.Time) (strin
 // RefreshToken makes another token of the session that raw belongs to, for a whole lifetime from now, with the user's claims of
 // now. Errors: *CredentialError when raw is bad; whether it is the caller's is for the caller to see, by VerifyToken.
 func (d *Directory) RefreshToken(tx *store.Tx, raw string) (string, error) {
-	c, err := d.parse(raw)
+	t, err := d.parse(raw)
 	if err != nil {
 		return "", err
 	}
-	row, err := readSession(tx, c.ID)
+	row, err := readSession(tx, t.session)
 	if err != nil {
 		return "", err
 	}
-	if !row.admits(c) || row.EndsAt.Compare(tx.Now().Time) <= 0 {
+	if !row.admits(t) || row.EndsAt.Compare(tx.Now().Time) <= 0 {
 		return "", errInvalidToken
 	}
 	s := row.Session
@@ -113,18 +114,26 @@ func newParser(now func() time.Time) *jwt.Parser {
 	return jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(now))
 }
 
+// signed is what a login token says, once its signature was found good: all that is needed to ask again whether it is.
+type signed struct {
+	username, session string // session is the key of one
+	issued, expires   int64  // seconds since 1970
+	ring              *keyring
+	kid               string // of the key that signed it, "" when it names none
+}
+
 // parse checks the signature and the end of a token. The algorithm is ours, whatever the token says; its kid picks one of our
 // keys, and without one each of them is tried.
-func (d *Directory) parse(raw string) (*claims, error) {
+func (d *Directory) parse(raw string) (*signed, error) {
 	if len(raw) > maxToken {
 		return nil, errInvalidToken
 	}
-	ring := d.keys.Load()
+	t := &signed{ring: d.keys.Load()}
 	var c claims
-	_, err := d.parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
-		kid, named := t.Header["kid"]
+	_, err := d.parser.ParseWithClaims(raw, &c, func(token *jwt.Token) (any, error) {
+		kid, named := token.Header["kid"]
 		var set jwt.VerificationKeySet
-		for _, k := range ring.keys {
+		for _, k := range t.ring.keys {
 			if !named || kid == k.ID {
 				set.Keys = append(set.Keys, k.Key)
 			}
@@ -132,12 +141,28 @@ func (d *Directory) parse(raw string) (*claims, error) {
 		if len(set.Keys) == 0 {
 			return nil, errInvalidToken
 		}
+		t.kid, _ = kid.(string)
 		return set, nil
 	})
 	if err != nil || c.Username == "" || c.ID == "" {
 		return nil, errInvalidToken
 	}
-	return &c, nil
+	t.username, t.session, t.issued, t.expires = c.Username, c.ID, c.IssuedAt, c.ExpiresAt
+	return t, nil
+}
+
+// trusts reports whether all keys that may have signed a token are still in use.
+func (ring *keyring) trusts(t *signed) bool {
+	if ring == t.ring {
+		return true
+	}
+	for _, was := range t.ring.keys {
+		same := func(k TokenKey) bool { return k.ID == was.ID && bytes.Equal(k.Key, was.Key) }
+		if (t.kid == "" || t.kid == was.ID) && !slices.ContainsFunc(ring.keys, same) {
+			return false
+		}
+	}
+	return true
 }
 
 // openToken reads who a login token logs in, and until when.
@@ -146,7 +171,15 @@ func (d *Directory) openToken(r store.Reader, epoch uint64, raw string) (*creden
 	if err != nil {
 		return nil, err
 	}
-	row, err := readSession(r, t.ID)
+	return d.openSigned(r, epoch, t)
+}
+
+// openSigned is openToken for a token whose signature was good when it was read.
+func (d *Directory) openSigned(r store.Reader, epoch uint64, t *signed) (*credential, error) {
+	if !d.keys.Load().trusts(t) {
+		return nil, errInvalidToken
+	}
+	row, err := readSession(r, t.session)
 	if err != nil {
 		return nil, err
 	}
@@ -157,13 +190,13 @@ func (d *Directory) openToken(r store.Reader, epoch uint64, raw string) (*creden
 	if err != nil {
 		return nil, err
 	}
-	c.Scheme = Bearer
-	c.ends = min(c.ends, t.ExpiresAt*1e6)
+	c.Scheme, c.token = Bearer, t
+	c.ends = min(c.ends, t.expires*1e6)
 	return c, nil
 }
 
-// admits reports whether the claims of a token fit its session: the name is the user's, and the token is not older than the
+// admits reports whether what a token says fits its session: the name is the user's, and the token is not older than the
 // user's password. A token says when it was issued to the second only; within that second the session's own date decides.
-func (s *session) admits(t *claims) bool {
-	return t.Username == s.username && t.IssuedAt >= s.passwordChanged.Unix()
+func (s *session) admits(t *signed) bool {
+	return t.username == s.username && t.issued >= s.passwordChanged.Unix()
 }
