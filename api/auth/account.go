@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -308,6 +309,9 @@ func (s *Service) moveAddresses(tx *store.Tx, u *user, email, phone string) erro
 	if err := addressesFree(tx, email, phone, u.ID); err != nil {
 		return err
 	}
+	if err := s.tellMove(tx, u, email, phone); err != nil {
+		return err
+	}
 	if err := s.retireOthers(tx, u, email, phone); err != nil {
 		return err
 	}
@@ -339,6 +343,39 @@ func (s *Service) moveAddresses(tx *store.Tx, u *user, email, phone string) erro
 	_, err = tx.Exec(`UPDATE user SET email = ? WHERE id = ?`, email, u.ID)
 	u.Email = email
 	return taken(err)
+}
+
+// tellMove tells the addresses that a user has proven of a change of one, before it takes place: the one that goes is among them
+// (decision 66).
+func (s *Service) tellMove(tx *store.Tx, u *user, email, phone string) error {
+	tell, err := provenEmails(tx, u.ID)
+	if err != nil || len(tell) == 0 {
+		return err
+	}
+	contacts, err := contactsOf(tx, u.ID)
+	if err != nil {
+		return err
+	}
+	shownPhone := ""
+	for _, c := range contacts {
+		if shownPhone == "" && !c.Replaced {
+			shownPhone = c.Phone
+		}
+	}
+	for _, move := range []struct {
+		ch         *channel
+		was, wants string
+	}{{byEmail, u.Email, email}, {byPhone, shownPhone, phone}} {
+		if move.wants == "" || strings.EqualFold(move.was, move.wants) {
+			continue
+		}
+		if err := s.notices.Emit(tx, &notice.UserAddressChanged{
+			User: notice.User{ID: u.ID}, Kind: move.ch.name, Before: move.was, After: move.wants, Tell: tell,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // retireOthers takes the addresses that the user showed before out of the way of new ones, "" for no change: proven ones are kept

@@ -94,6 +94,7 @@ func (s *Service) activate(c *rest.Call, in *activateInput) (out tokenOutput, er
 	})
 	if err == nil {
 		out.Token, err = s.enter(c, e)
+		out.Lost = e.lost
 		c.Created("")
 	}
 	return out, badLink(c, err)

@@ -11,6 +11,9 @@ import (
 // danglingFor is how long a contact is kept that a request for a code made, and that became nobody's (auth.md 11).
 const danglingFor = 7 * 24 * time.Hour
 
+// lostFor is how long it is kept that an address was lost, for a user who does not log in.
+const lostFor = 365 * 24 * time.Hour
+
 // Janitor removes what has outlived its retention: buckets of failures that are forgotten, addresses that somebody asked a
 // code for and never came back, and changes of addresses that nobody answered.
 func (s *Service) Janitor(ctx context.Context) error {
@@ -27,5 +30,7 @@ func (s *Service) Janitor(ctx context.Context) error {
 		store.At(now.Add(-danglingFor)))
 	_, err3 := s.store.Prune(ctx, `DELETE FROM pending_address WHERE id IN (SELECT id FROM pending_address WHERE sent_at < ? LIMIT 1000)`,
 		store.At(now.Add(-s.pendingFor())))
-	return errors.Join(err, err2, err3)
+	_, err4 := s.store.Prune(ctx, `DELETE FROM lost_address WHERE id IN (SELECT id FROM lost_address WHERE lost_at < ? LIMIT 1000)`,
+		store.At(now.Add(-lostFor)))
+	return errors.Join(err, err2, err3, err4)
 }

@@ -67,6 +67,7 @@ func (s *Service) login(c *rest.Call, in *loginInput) (out tokenOutput, err erro
 		}
 	}
 	out.Token, err = s.enter(c, e)
+	out.Lost = e.lost
 	c.Created("")
 	return out, err
 }

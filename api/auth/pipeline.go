@@ -55,6 +55,8 @@ type entry struct {
 	wish       wish // profile to be made with a new user
 	agreements map[string]bool
 	cookie     bool // open a cookie session
+
+	lost []lostAddress // what the answer tells of addresses that the user lost
 }
 
 // A view is what look found out.

@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"database/sql"
 	"net/http"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -18,7 +20,16 @@ func (ch *channel) kind() directory.AddressKind { return directory.AddressKind(c
 func (s *Service) confirmAll(tx *store.Tx, user int64) error {
 	_, err := tx.Exec(`UPDATE contact SET email_verified_at = CASE WHEN email IS NULL THEN NULL ELSE coalesce(email_verified_at, ?1) END,
 		phone_verified_at = CASE WHEN phone IS NULL THEN NULL ELSE coalesce(phone_verified_at, ?1) END WHERE user_id = ?2`, tx.Now(), user)
+	if err != nil {
+		return err
+	}
 	s.dir.TouchUser(tx, user)
+	emails, err := store.Column[string](tx, `SELECT email FROM contact WHERE user_id = ? AND email IS NOT NULL`, user)
+	for _, email := range emails { // a few
+		if err := s.dir.TouchProfilesOf(tx, email); err != nil {
+			return err
+		}
+	}
 	return err
 }
 
@@ -29,6 +40,11 @@ func (s *Service) proved(tx *store.Tx, ch *channel, address string, user int64) 
 		return err
 	}
 	s.dir.TouchUser(tx, user)
+	if ch == byEmail {
+		if err := s.dir.TouchProfilesOf(tx, address); err != nil {
+			return err
+		}
+	}
 	_, err = tx.Exec(ch.forget, user)
 	return err
 }
@@ -85,6 +101,16 @@ func (s *Service) takeAway(tx *store.Tx, ch *channel, address string, winner int
 				return err
 			}
 		}
+		if _, err := tx.Exec(`INSERT INTO lost_address (user_id, kind, address, lost_at) VALUES (?, ?, ?, ?)`, id, ch.name, address, tx.Now()); err != nil {
+			return err
+		}
+		tell, err := provenEmails(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := s.notices.Emit(tx, &notice.UserAddressLost{User: notice.User{ID: id}, Kind: ch.name, Address: address, Tell: tell}); err != nil {
+			return err
+		}
 		way := usable(loser.Password)
 		if !way {
 			if way, err = directory.AnyProven(tx, id); err != nil {
@@ -92,7 +118,7 @@ func (s *Service) takeAway(tx *store.Tx, ch *channel, address string, winner int
 			}
 		}
 		if !way && winner != 0 {
-			if err := s.handOver(tx, loser, winner); err != nil {
+			if err := s.handOver(tx, ch, address, loser, winner); err != nil {
 				return err
 			}
 		}
@@ -104,13 +130,24 @@ func (s *Service) takeAway(tx *store.Tx, ch *channel, address string, winner int
 	return nil
 }
 
-// handOver gives the roles, invitations and cart of a user as whom nobody can log in any more to the one who has proven its address.
-func (s *Service) handOver(tx *store.Tx, loser *user, winner int64) error {
+// handOver gives the roles, invitations and cart of a user as whom nobody can log in any more to the one who has proven its address. What
+// the winner has on a profile stays when it is in force; an invitation beside it waits on the address.
+func (s *Service) handOver(tx *store.Tx, ch *channel, address string, loser *user, winner int64) error {
 	profiles, err := store.Column[int64](tx, `SELECT profile_id FROM role WHERE user_id = ?`, loser.ID)
 	if err != nil {
 		return err
 	}
+	if ch == byEmail {
+		if _, err := tx.Exec(`INSERT INTO invitation (created_at, profile_id, role_description_id, email, extra, grant_key)
+			SELECT ?, profile_id, role_description_id, ?, extra, grant_key FROM role WHERE user_id = ? AND grant_key IS NOT NULL AND role_description_id IS NOT NULL
+				AND profile_id IN (SELECT profile_id FROM role WHERE user_id = ?) ON CONFLICT DO NOTHING`, tx.Now(), address, loser.ID, winner); err != nil {
+			return err
+		}
+	}
 	for _, query := range []string{
+		`DELETE FROM role WHERE user_id = ?2 AND grant_key IS NOT NULL AND profile_id IN (SELECT profile_id FROM role WHERE user_id = ?1)`,
+		`DELETE FROM role WHERE user_id = ?1 AND (grant_key IS NOT NULL OR request_key IS NOT NULL)
+			AND profile_id IN (SELECT profile_id FROM role WHERE user_id = ?2 AND grant_key IS NULL AND request_key IS NULL)`,
 		`UPDATE role SET user_id = ?1 WHERE user_id = ?2 AND profile_id NOT IN (SELECT profile_id FROM role WHERE user_id = ?1)`,
 		`UPDATE cart_item SET user_id = ?1 WHERE user_id = ?2`,
 		`DELETE FROM api_key WHERE user_id = ?2 AND ?1 <> 0`,
@@ -141,6 +178,28 @@ func (s *Service) retire(tx *store.Tx, ch *channel, c *contact, was *proof) erro
 	}
 	_, err = tx.Exec(ch.retire, was.verifiedAt, tx.Now(), kept.ID)
 	return err
+}
+
+// provenEmails lists the e-mail addresses that a user has proven, one that it replaced among them.
+func provenEmails(r store.Reader, user int64) ([]string, error) {
+	return store.Column[string](r, `SELECT email FROM contact WHERE user_id = ? AND email IS NOT NULL AND email_verified_at IS NOT NULL ORDER BY created_at, id`,
+		user)
+}
+
+// A lostAddress is an address that another user has proven since the log-in before, which pages tell its user at this one.
+type lostAddress struct {
+	Kind    string     `json:"kind"` // email or phone
+	Address string     `json:"address"`
+	LostAt  store.Time `json:"lost_at"`
+}
+
+// maxLost is how many lost addresses a log-in tells at most.
+const maxLost = 20
+
+// lostSince lists the addresses that a user lost since its last log-in.
+func lostSince(r store.Reader, u *user) ([]lostAddress, error) {
+	return store.List(r, func(rows *sql.Rows, l *lostAddress) error { return rows.Scan(&l.Kind, &l.Address, &l.LostAt) },
+		`SELECT kind, address, lost_at FROM lost_address WHERE user_id = ? AND lost_at >= ? ORDER BY lost_at DESC, id DESC LIMIT ?`, u.ID, u.LastLogin, maxLost)
 }
 
 // moves reports whether a request gives a user an address that it does not have yet.

@@ -15,7 +15,8 @@ import (
 
 // tokenOutput is the answer of every door that lets somebody in.
 type tokenOutput struct {
-	Token string `json:"token"`
+	Token string        `json:"token"`
+	Lost  []lostAddress `json:"addresses_lost,omitempty"` // since the log-in before
 }
 
 // codes are the fields of a body that carry secrets sent before (auth.md 9).
@@ -207,6 +208,7 @@ func (s *Service) registerHandler(c *rest.Call, in *registerInput) (out tokenOut
 		}
 	}
 	out.Token, err = s.enter(c, e)
+	out.Lost = e.lost
 	c.Created("")
 	return out, err
 }

@@ -67,6 +67,9 @@ func (s *Service) settle(c *rest.Call, e *entry, v *view, p *proven) (token stri
 		if err := tx.Audit(action, u.Username, ""); err != nil {
 			return err
 		}
+		if e.lost, err = lostSince(tx, u); err != nil {
+			return err
+		}
 		token, err = s.open(c, tx, u, e.cookie)
 		if err != nil {
 			return err

@@ -61,7 +61,7 @@ func (s *Service) verify(c *rest.Call, in *tokenInput) (out tokenOutput, err err
 	if err == nil && !mine {
 		err = badToken(&directory.CredentialError{})
 	}
-	return tokenOutput{in.Token}, err
+	return tokenOutput{Token: in.Token}, err
 }
 
 // mine reports whether a token is the caller's. Errors: 400 when it is a bad one.

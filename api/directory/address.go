@@ -122,9 +122,20 @@ func ProfilesOf(r store.Reader, emails []string) (map[string][]int64, error) {
 	return found, err
 }
 
+// TouchProfilesOf makes the profiles with an e-mail address be read again, whose address is proven now.
+func (d *Directory) TouchProfilesOf(tx *store.Tx, email string) error {
+	ids, err := store.Column[int64](tx, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE LIMIT 1000`, email)
+	d.TouchProfile(tx, ids...)
+	return err
+}
+
 // managing is a role r as a manager that is in force (bind now as the second parameter).
 const managing = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > ?2)
 	AND +r.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)`
+
+// profileProver is the manager of a profile who has proven its e-mail address (bind now as the second parameter).
+const profileProver = `(SELECT c.user_id FROM contact c JOIN user u ON u.id = c.user_id JOIN role r ON r.user_id = u.id
+		WHERE c.email = profile.email AND c.email_verified_at IS NOT NULL AND u.is_active = 1 AND r.profile_id = profile.id AND ` + managing + `)`
 
 // provenEmail is the e-mail address of a user that it has proven: the one that it shows, or else the oldest.
 const provenEmail = `(SELECT c.email FROM contact c WHERE c.user_id = user.id AND c.email_verified_at IS NOT NULL AND c.email IS NOT NULL

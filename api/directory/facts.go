@@ -364,7 +364,7 @@ func (d *Directory) readProfiles(r store.Reader, epoch uint64, ids []int64) (map
 	if len(missing) == 0 {
 		return found, nil
 	}
-	read, err := readProfileRows(r, epoch, missing)
+	read, err := readProfileRows(r, epoch, d.Broker(), missing)
 	if err != nil {
 		return nil, err
 	}
@@ -382,10 +382,13 @@ func (d *Directory) readProfiles(r store.Reader, epoch uint64, ids []int64) (map
 	return found, nil
 }
 
-// A manager counts (decision 31) who can log in or has done so.
-func readProfileRows(r store.Reader, epoch uint64, ids []int64) (map[int64]*profile, error) {
-	rows, err := r.Query(`SELECT profile.id, slug, full_name, profile.email, picture, profile.created_at, profile.is_active, is_provider,
-		is_bulk_buyer, default_timezone, owner.id, substr(owner.password, 1, 1) NOT IN ('', '!'), manager.user_id, manager.ends_at, profile.clock_ahead
+// A manager counts (decision 31) who can log in or has done so. The address of a profile is told only where it is proven (decision 70): a
+// manager of it has proven it, or the broker's word stands for it.
+func readProfileRows(r store.Reader, epoch uint64, broker string, ids []int64) (map[int64]*profile, error) {
+	rows, err := r.Query(`SELECT profile.id, slug, full_name, CASE WHEN holder.id IS NOT NULL OR slug = ?
+			OR confirmed_domain <> '' AND lower(substr(profile.email, instr(profile.email, '@') + 1)) = confirmed_domain THEN profile.email ELSE '' END,
+		picture, profile.created_at, profile.is_active, is_provider, is_bulk_buyer, default_timezone, holder.id, owner.id,
+		substr(owner.password, 1, 1) NOT IN ('', '!'), manager.user_id, manager.ends_at, profile.clock_ahead
 		FROM profile
 		LEFT JOIN user owner ON owner.username = profile.slug
 			AND EXISTS (SELECT 1 FROM role WHERE role.profile_id = profile.id AND role.user_id = owner.id)
@@ -394,7 +397,8 @@ func readProfileRows(r store.Reader, epoch uint64, ids []int64) (map[int64]*prof
 			WHERE role.profile_id = profile.id AND role_description.slug = 'manager' AND grant_key IS NULL AND request_key IS NULL
 			AND (role.ends_at IS NULL OR role.ends_at > ?) AND user.is_active = 1
 			AND (substr(user.password, 1, 1) NOT IN ('', '!') OR user.last_login IS NOT NULL) LIMIT 1)
-		WHERE profile.id IN (SELECT value FROM json_each(?))`, r.Now(), list(ids))
+		LEFT JOIN user holder ON holder.id = `+profileProver+`
+		WHERE profile.id IN (SELECT value FROM json_each(?))`, broker, r.Now(), list(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -403,14 +407,14 @@ func readProfileRows(r store.Reader, epoch uint64, ids []int64) (map[int64]*prof
 	for rows.Next() {
 		p := &profile{entry: entry{loaded: epoch}}
 		var (
-			picture        *string
-			owner, manager *int64
-			credentials    *bool
-			created, until store.Time
-			ahead          int64
+			picture                *string
+			holder, owner, manager *int64
+			credentials            *bool
+			created, until         store.Time
+			ahead                  int64
 		)
 		if err := rows.Scan(&p.ID, &p.Slug, &p.PrintableName, &p.Email, &picture, &created, &p.Active, &p.Provider, &p.BulkBuyer,
-			&p.Timezone, &owner, &credentials, &manager, &until, &ahead); err != nil {
+			&p.Timezone, &holder, &owner, &credentials, &manager, &until, &ahead); err != nil {
 			return nil, err
 		}
 		p.on(profileRow, p.ID)
@@ -418,6 +422,9 @@ func readProfileRows(r store.Reader, epoch uint64, ids []int64) (map[int64]*prof
 			p.PrintableName = p.Slug
 		}
 		p.Picture, p.CreatedAt, p.Ahead = value(picture), created.Time, time.Duration(ahead)*time.Microsecond
+		if holder != nil {
+			p.on(userRow, *holder)
+		}
 		if owner != nil {
 			p.Personal, p.Credentials = true, *credentials
 			p.on(userRow, *owner)

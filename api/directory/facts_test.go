@@ -68,8 +68,8 @@ func TestUserFacts(t *testing.T) {
 		Pending: []string{"gym"}, Signed: map[string]time.Time{"terms-of-use": time.UnixMicro(7).UTC()},
 		Roles: []accessrules.Role{
 			{Description: "contributor", Profile: &accessrules.Profile{ID: acme, Slug: "acme", PrintableName: "The acme",
-				Email: "acme@example.com", CreatedAt: created, Active: true, Timezone: "UTC"}},
-			{Description: "manager", Profile: &accessrules.Profile{ID: own, Slug: "xia", PrintableName: "The xia", Email: "xia@example.com",
+				CreatedAt: created, Active: true, Timezone: "UTC"}},
+			{Description: "manager", Profile: &accessrules.Profile{ID: own, Slug: "xia", PrintableName: "The xia",
 				Personal: true, Credentials: true, CreatedAt: created, Active: true, Managed: true, Timezone: "UTC",
 				Subscriptions: []accessrules.Subscription{
 					{Plan: "premium", Provider: "cowork", EndsAt: now.Add(-time.Hour), Locked: true},

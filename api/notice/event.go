@@ -222,6 +222,24 @@ type UserVerification struct {
 	Next     string        `json:"-"` // path to go on to after the link
 }
 
+// UserAddressChanged tells the proven addresses of a user, the one before among them, that an address of the account changed
+// (decision 66): whoever took the account over cannot do it unseen. It goes by mail only, and nobody can switch it off.
+type UserAddressChanged struct {
+	User   User     `json:"user"`
+	Kind   string   `json:"kind"`   // email or phone
+	Before string   `json:"before"` // "" when it was added
+	After  string   `json:"after"`
+	Tell   []string `json:"-"` // the addresses that are told
+}
+
+// UserAddressLost tells the proven addresses of a user that another user has proven an address that it only told (decision 66).
+type UserAddressLost struct {
+	User    User     `json:"user"`
+	Kind    string   `json:"kind"` // email or phone
+	Address string   `json:"address"`
+	Tell    []string `json:"-"` // the addresses that are told
+}
+
 // A Purpose is what proving an address does, which the mail with the code says (decision 67).
 type Purpose string
 

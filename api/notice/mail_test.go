@@ -115,7 +115,7 @@ func TestOwnTemplates(t *testing.T) {
 func TestEmitTest(t *testing.T) {
 	h := &hook{name: "hook"}
 	w := newWorld(t, func(o *Options) { o.Sinks = []Sink{h} })
-	if len(samples) != 25 || len(w.templates.ours.text) != 26 {
+	if len(samples) != 27 || len(w.templates.ours.text) != 28 {
 		t.Errorf("%d samples, %d templates", len(samples), len(w.templates.ours.text))
 	}
 	test := func(name string, user int64, over string) (to string, err error) {

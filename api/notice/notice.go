@@ -196,6 +196,12 @@ func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter e
 			return err
 		}
 	}
+	if r.unproven { // decision 66
+		r.back = ""
+		if payload, err = n.payload(e, broker, r, named); err != nil {
+			return fmt.Errorf("notice: %s: %w", e.Name(), err)
+		}
+	}
 	for _, s := range n.o.Sinks {
 		if r.direct || !s.Wants(e.Name()) {
 			continue

@@ -61,6 +61,9 @@ func (n *Notices) address(r store.Reader, event string, broker *Profile, to rout
 		}
 		if wanted {
 			add(&e.To, address(to.to))
+			for _, email := range to.also {
+				add(&e.To, address(email))
+			}
 			if to.security != nil {
 				kept, err := store.Column[string](r, `SELECT email FROM contact WHERE user_id = ? AND replaced_at IS NOT NULL AND email IS NOT NULL`,
 					to.security.ID)

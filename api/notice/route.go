@@ -7,13 +7,15 @@ import (
 
 // route is where an event goes (notifications.md 2).
 type route struct {
-	back     string  // path of the page that the event is about, "" for null
-	to       string  // e-mail address, "" for nobody
-	managers []int64 // profiles whose managers get a copy
-	by       *User   // whose action it is: no copy for them, and the Reply-To
-	security *User   // whose account it is about: a proven address that the user replaced by one not proven yet is told as well
-	direct   bool    // for the one reader only, whatever preferences and switches say
-	nowhere  bool    // there is nothing to tell
+	back     string   // path of the page that the event is about, "" for null
+	to       string   // e-mail address, "" for nobody
+	managers []int64  // profiles whose managers get a copy
+	by       *User    // whose action it is: no copy for them, and the Reply-To
+	security *User    // whose account it is about: a proven address that the user replaced by one not proven yet is told as well
+	also     []string // more addresses that are told, with to
+	direct   bool     // for the one reader only, whatever preferences and switches say
+	unproven bool     // it waits on an address that nobody has proven: the link, which holds its key, is in the mail alone
+	nowhere  bool     // there is nothing to tell
 }
 
 func subject(kind, name string) string { return kind + "/" + name }
@@ -29,6 +31,14 @@ func (u *User) email() string {
 // profilePath is the path of a page about a profile: "/profile/xia/contact/".
 func profilePath(before string, p *Profile, after string) string {
 	return before + url.PathEscape(p.Slug) + after
+}
+
+// toAll is the route of a mail about an account, to addresses of it and to nobody else, whatever preferences say.
+func toAll(addresses []string) route {
+	if len(addresses) == 0 {
+		return route{back: "/", nowhere: true}
+	}
+	return route{back: "/", to: addresses[0], also: addresses[1:], direct: true}
 }
 
 // toBroker is the route of what the broker wants to know.
@@ -63,6 +73,16 @@ func (e *UserLoginFailed) route(*Profile) route {
 	return route{back: "/", to: e.User.email(), security: &e.User}
 }
 
+func (e *UserAddressChanged) Name() string                  { return "user_address_changed" }
+func (e *UserAddressChanged) Subject() string               { return subject("user", e.User.Username) }
+func (e *UserAddressChanged) people() ([]*Profile, []*User) { return nil, []*User{&e.User} }
+func (e *UserAddressChanged) route(*Profile) route          { return toAll(e.Tell) }
+
+func (e *UserAddressLost) Name() string                  { return "user_address_lost" }
+func (e *UserAddressLost) Subject() string               { return subject("user", e.User.Username) }
+func (e *UserAddressLost) people() ([]*Profile, []*User) { return nil, []*User{&e.User} }
+func (e *UserAddressLost) route(*Profile) route          { return toAll(e.Tell) }
+
 func (e *UserContact) Name() string    { return "user_contact" }
 func (e *UserContact) Subject() string { return subject("profile", e.Provider.Slug) }
 func (e *UserContact) people() ([]*Profile, []*User) {
@@ -95,6 +115,7 @@ func (e *RoleGrantCreated) route(*Profile) route {
 	r := route{back: profilePath("/app/", &e.Profile, "/"), to: e.User.email(), by: e.OriginatedBy}
 	if e.GrantKey != "" {
 		r.back = "/users/roles/accept/" + url.PathEscape(e.GrantKey) + "/"
+		r.unproven = !e.User.Credentials && e.User.LastLogin.IsZero()
 	}
 	return r
 }

@@ -56,6 +56,12 @@ var samples = map[string]func(broker Profile, user User, now store.Time) Event{
 	"user_welcome":      func(_ Profile, u User, _ store.Time) Event { return &UserWelcome{User: u} },
 	"user_logged_in":    func(_ Profile, u User, _ store.Time) Event { return &UserLoggedIn{User: u} },
 	"user_login_failed": func(_ Profile, u User, _ store.Time) Event { return &UserLoginFailed{User: u} },
+	"user_address_changed": func(_ Profile, u User, _ store.Time) Event {
+		return &UserAddressChanged{User: u, Kind: "email", Before: "before@example.com", After: "after@example.com"}
+	},
+	"user_address_lost": func(_ Profile, u User, _ store.Time) Event {
+		return &UserAddressLost{User: u, Kind: "email", Address: "lost@example.com"}
+	},
 	"user_contact": func(b Profile, u User, _ store.Time) Event {
 		return &UserContact{OriginatedBy: &u, Provider: b, Detail: List[[2]string]{{"Message", "This is a test."}}}
 	},

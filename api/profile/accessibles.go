@@ -150,7 +150,7 @@ func (s *Service) fillAccessibles(c *rest.Call, r store.Reader, list []Accessibl
 			a.SettingsURL = c.URL("/metrics/" + slug + "/dashboard/")
 		}
 		base := "/api/users/" + url.PathEscape(a.username) + "/accessibles/"
-		if a.grant.Valid && (broker || a.user == c.User.ID) {
+		if a.grant.Valid && !a.waits && (broker || a.user == c.User.ID) {
 			accept := c.URL(base + "accept/" + a.grant.String)
 			a.AcceptURL = &accept
 		}

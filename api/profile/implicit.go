@@ -2,6 +2,7 @@ package profile
 
 import (
 	"database/sql"
+	"encoding/json"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -25,6 +26,9 @@ var PublicMailDomains = strings.Fields(`
 
 // maxCandidates is how many profiles an e-mail address may match before it says nothing (profiles.md 4.5).
 const maxCandidates = 5
+
+// maxProven is how many proven addresses of a user count, the oldest first.
+const maxProven = 20
 
 // settlement is what a user gets without asking (profiles.md 4.5), as found in one reading.
 type settlement struct {
@@ -76,20 +80,30 @@ func (s *Service) Settle(tx *store.Tx, user int64) error {
 // due finds what Settle has to do, nothing most of the time, so that the reading of a list does not write.
 func (s *Service) due(r store.Reader, user int64) (due settlement, err error) {
 	var username, name, email string
-	var verified, active bool
-	err = r.QueryRow(`SELECT username, trim(first_name || ' ' || last_name), coalesce(email, ''), is_active,
-		EXISTS (SELECT 1 FROM contact c WHERE c.user_id = u.id AND c.email = u.email AND c.email_verified_at IS NOT NULL)
-		FROM user u WHERE id = ?`, user).Scan(&username, &name, &email, &active, &verified)
+	var active bool
+	err = r.QueryRow(`SELECT username, trim(first_name || ' ' || last_name), coalesce(email, ''), is_active FROM user u WHERE id = ?`, user).
+		Scan(&username, &name, &email, &active)
 	if err != nil || !active {
 		return due, err
 	}
 	if due.personal, err = s.duePersonal(r, user, username, name, email); err != nil {
 		return due, err
 	}
-	if email != "" && verified {
-		if due.grants, err = s.dueGrants(r, user, strings.ToLower(email)); err != nil {
+	// Every address that the user has proven counts, shown or not, and no other (decision 66).
+	proven, err := store.Column[string](r, `SELECT lower(email) FROM contact WHERE user_id = ? AND email IS NOT NULL AND email_verified_at IS NOT NULL
+		ORDER BY created_at, id LIMIT ?`, user, maxProven)
+	if err != nil {
+		return due, err
+	}
+	if len(proven) > 0 {
+		if due.grants, err = s.dueGrants(r, user, proven); err != nil {
 			return due, err
 		}
+		waiting, err := s.dueManagers(r, user, proven)
+		if err != nil {
+			return due, err
+		}
+		due.grants = append(due.grants, waiting...)
 	}
 	due.accept, err = store.Column[int64](r, `SELECT r.profile_id FROM role r JOIN role_description d ON d.id = r.role_description_id
 		WHERE r.user_id = ? AND r.grant_key IS NOT NULL AND r.must_answer = 0 AND d.skip_optin_on_grant = 1 AND d.profile_id IS NULL`, user)
@@ -109,17 +123,33 @@ func (s *Service) duePersonal(r store.Reader, user int64, username, name, email 
 	return &New{Slug: username, FullName: name, Email: email, Personal: true, CreatedBy: user, Manager: user}, nil
 }
 
-// dueGrants finds the roles that a verified address opens: on profiles that have it, and on those of its domain that the broker
+// dueGrants finds the roles that verified addresses open: on profiles that have one of them, and on those of its domain that the broker
 // confirmed. On a profile that the user left, or was removed from, there is none.
-func (s *Service) dueGrants(r store.Reader, user int64, email string) ([]implicitRole, error) {
-	_, domain, _ := strings.Cut(email, "@")
-	if s.public[domain] {
-		domain = ""
+func (s *Service) dueGrants(r store.Reader, user int64, emails []string) ([]implicitRole, error) {
+	domains := make([]string, len(emails))
+	for i, email := range emails {
+		if _, domain, _ := strings.Cut(email, "@"); !s.public[domain] {
+			domains[i] = domain
+		}
 	}
-	candidates, err := store.Column[int64](r, `SELECT id FROM (SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? LIMIT ?) AS same
-		UNION ALL SELECT id FROM (SELECT id FROM profile WHERE confirmed_domain = ? AND confirmed_domain <> '' AND is_active = 1 AND id <> ? LIMIT ?) AS near`,
-		email, processorID, maxCandidates, domain, processorID, maxCandidates)
-	if err != nil || len(candidates) == 0 || len(candidates) >= maxCandidates {
+	var candidates []int64
+	counting := []string{} // domains of the addresses that say something
+	err := store.Each(r, func(rows *sql.Rows) error {
+		var i int
+		var text string
+		var found []int64
+		err := rows.Scan(&i, &text)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &found)
+		}
+		if len(found) > 0 && len(found) < maxCandidates {
+			candidates, counting = append(candidates, found...), append(counting, domains[i])
+		}
+		return err
+	}, `SELECT a.key, (SELECT json_group_array(id) FROM (SELECT id FROM (SELECT id FROM profile WHERE email = a.value COLLATE NOCASE AND is_active = 1 AND id <> ?2 LIMIT ?3) AS same
+		UNION ALL SELECT id FROM (SELECT id FROM profile WHERE confirmed_domain = d.value AND confirmed_domain <> '' AND is_active = 1 AND id <> ?2 LIMIT ?3) AS near))
+		FROM json_each(?1) a JOIN json_each(?4) d ON d.key = a.key ORDER BY a.key`, store.IDs(emails), processorID, maxCandidates, store.IDs(domains))
+	if err != nil || len(candidates) == 0 {
 		return nil, err
 	}
 	// Several descriptions at a level, or none: the level is skipped. min = max: there is exactly one.
@@ -133,12 +163,32 @@ func (s *Service) dueGrants(r store.Reader, user int64, email string) ([]implici
 			grants = append(grants, g)
 		}
 		return err
-	}, `SELECT p.id, coalesce(p.own, p.site, 0), p.own IS NULL, p.confirmed_domain <> '' AND p.confirmed_domain = ? FROM (SELECT id, no_implicit_role, confirmed_domain,
+	}, `SELECT p.id, coalesce(p.own, p.site, 0), p.own IS NULL, p.confirmed_domain <> '' AND p.confirmed_domain IN (SELECT value FROM json_each(?)) FROM (SELECT id, no_implicit_role, confirmed_domain,
 			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id = profile.id AND implicit_create_on_none = 1) AS own,
 			(SELECT CASE WHEN min(id) = max(id) THEN min(id) END FROM role_description WHERE profile_id IS NULL AND implicit_create_on_none = 1) AS site
 			FROM profile) AS p WHERE p.id IN (SELECT value FROM json_each(?)) AND p.no_implicit_role = 0
 			AND NOT EXISTS (SELECT 1 FROM role r WHERE r.profile_id = p.id AND r.user_id = ?)
 			AND NOT EXISTS (SELECT 1 FROM role_answer a WHERE a.profile_id = p.id AND a.user_id = ?)
-		ORDER BY p.id`, domain, store.IDs(candidates), user, user)
+		ORDER BY p.id`, store.IDs(counting), store.IDs(candidates), user, user)
+	return grants, err
+}
+
+// dueManagers finds the profiles that wait on a verified address: somebody granted it a plan before it was proven, and nobody manages
+// them. The user is asked to, and can then accept the plan (decision 66).
+func (s *Service) dueManagers(r store.Reader, user int64, emails []string) ([]implicitRole, error) {
+	waiting, err := store.Column[int64](r, `SELECT DISTINCT p.id FROM json_each(?) a CROSS JOIN profile p ON p.email = a.value COLLATE NOCASE
+		WHERE p.is_active = 1 AND p.id <> ? AND EXISTS (SELECT 1 FROM subscription s WHERE s.profile_id = p.id AND s.grant_key IS NOT NULL AND s.ends_at > ?)
+			AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = p.id AND `+aManager+`)
+			AND NOT EXISTS (SELECT 1 FROM role r WHERE r.profile_id = p.id AND r.user_id = ?)
+			AND NOT EXISTS (SELECT 1 FROM role_answer a WHERE a.profile_id = p.id AND a.user_id = ?)
+		ORDER BY p.id LIMIT ?`, store.IDs(emails), processorID, r.Now(), r.Now(), user, user, maxRequested)
+	if err != nil || len(waiting) == 0 {
+		return nil, err
+	}
+	manager, err := managerRole(r)
+	grants := make([]implicitRole, len(waiting))
+	for i, id := range waiting {
+		grants[i] = implicitRole{profile: id, role: manager}
+	}
 	return grants, err
 }

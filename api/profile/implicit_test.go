@@ -26,7 +26,20 @@ func TestImplicitRoles(t *testing.T) {
 		"another address is verified": {func(w *world) {
 			global(w)
 			w.exec(`UPDATE user SET email = 'new@gym.example' WHERE username = 'new'`)
-		}, "/ / /"},
+			w.exec(`UPDATE profile SET confirmed_domain = 'gym.example', email = 'new@gym.example' WHERE slug = 'gym'`)
+		}, "contributor?/ / /"},
+		"a second address is verified": {func(w *world) {
+			global(w)
+			w.exec(`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'new2', 1, 'new@gym.example', id, 1 FROM user WHERE username = 'new'`)
+			w.exec(`UPDATE profile SET email = 'new@gym.example' WHERE slug = 'gym'`)
+		}, "contributor?/ contributor?/ /"},
+		"each address says something by itself": {func(w *world) {
+			global(w)
+			w.exec(`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'new2', 1, 'new@gym.example', id, 1 FROM user WHERE username = 'new'`)
+			w.exec(`UPDATE profile SET email = 'a@cowork.example' WHERE slug IN ('gym', 'acme', 'ghost', 'otherprov')`)
+			w.exec(`UPDATE profile SET email = 'new@gym.example' WHERE slug = 'acme'`)
+			w.exec(`UPDATE profile SET email = 'a@cowork.example' WHERE slug = 'xia'`)
+		}, "/ / contributor?/"},
 		"same address": {func(w *world) {
 			global(w)
 			w.exec(`UPDATE profile SET email = 'NEW@Cowork.example' WHERE slug = 'acme'`)

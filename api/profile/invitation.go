@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -15,7 +18,7 @@ import (
 // An invitation to a role waits on an e-mail address that somebody holds who has not proven it (decision 66). Its key is in the
 // mail alone and no list shows it: whoever proves the address and brings the key gets the role.
 
-// invitationLifetime is how long an invitation of an address waits, since no list shows it and nobody could take it back.
+// invitationLifetime is how long an invitation of an address waits, since no list shows it to who would take it back.
 const invitationLifetime = 30 * 24 * time.Hour
 
 // addressee returns the user who may be given something by an e-mail address: the one who has proven it, or the one whom an
@@ -38,6 +41,19 @@ func addressee(r store.Reader, email string) (user int64, held bool, err error) 
 	return holders[0], false, nil
 }
 
+// errAddressNotProven is the answer to the key of an invitation by who has not proven the address that it waits on.
+var errAddressNotProven = rest.Fail(http.StatusNotFound,
+	"This invitation waits for a proof of the address that it was sent to. Please add that address to your account and bring back its code.")
+
+// revokeInvitation removes the invitation of an address to a profile, and tells whether there was one.
+func revokeInvitation(tx *store.Tx, profile int64, email string) (bool, error) {
+	if !strings.Contains(email, "@") {
+		return false, nil
+	}
+	n, err := tx.Exec(`DELETE FROM invitation WHERE profile_id = ? AND email = ?`, profile, email)
+	return n > 0, err
+}
+
 // invite writes the invitation of an address to a role and mails its key. Another one to the same profile is replaced.
 func (s *Service) invite(c *rest.Call, tx *store.Tx, p *row, description int64, in *grantInput) (*Role, error) {
 	email, key := in.Email.Value, directory.NewKey()
@@ -55,6 +71,7 @@ func (s *Service) invite(c *rest.Call, tx *store.Tx, p *row, description int64, 
 		return nil, err
 	}
 	role.RoleDescription = role.description.description(s.editor(c))
+	role.RemoveURL = c.URL("/api/profile/" + p.Slug + "/roles/" + role.slug() + "/" + url.PathEscape(email))
 	return &role, s.notices.Emit(tx, &notice.RoleGrantCreated{
 		Profile: notice.Profile{ID: p.ID}, OriginatedBy: notice.ByUser(c.User.ID), User: notice.User{UserDetail: typed}, Detail: in.Message.Value,
 		GrantKey: key, RoleDescription: notice.RoleDescription{Slug: role.slug(), Title: role.RoleDescription.Title},
@@ -62,7 +79,7 @@ func (s *Service) invite(c *rest.Call, tx *store.Tx, p *row, description int64, 
 }
 
 // acceptInvitation gives a user the role that an invitation of an address holds, if the user has proven that address. It returns
-// nil when the key is none of an invitation. Errors: 400 when the user already has a role there.
+// nil when the key is none of an invitation. Errors: 404 when another or nobody has proven it, 400 when the user already has a role there.
 func (s *Service) acceptInvitation(tx *store.Tx, user int64, key string) (*role, error) {
 	var id, profile, description int64
 	var email string
@@ -76,8 +93,10 @@ func (s *Service) acceptInvitation(tx *store.Tx, user int64, key string) (*role,
 	if err != nil {
 		return nil, err
 	}
-	if owner, err := directory.UserOf(tx, directory.Email, email); err != nil || owner != user {
+	if owner, err := directory.UserOf(tx, directory.Email, email); err != nil {
 		return nil, err
+	} else if owner != user {
+		return nil, errAddressNotProven
 	}
 	wanted := &role{Profile: profile, User: user, Description: sql.NullInt64{Int64: description, Valid: true}}
 	had, err := findRole(tx, profile, user)

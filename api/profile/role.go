@@ -155,9 +155,9 @@ func (s *Service) requestRole(tx *store.Tx, profile, user int64, description sql
 	}
 }
 
-// acceptGrant answers the invitation of a key for a user (profiles.md 10.6). The key of somebody else's invitation is unknown,
-// but for that of a placeholder made by an invitation, whose role then moves to the user. Errors: 404, 400 when the user
-// already has a role there.
+// acceptGrant answers the invitation of a key for a user (profiles.md 10.6). The key of somebody else's invitation is unknown. One that
+// waits on an address, with a placeholder as its user or with none, is for the user who has proven the address: the key alone proves
+// nothing, since mails are forwarded. Errors: 404, 400 when the user already has a role there.
 func (s *Service) acceptGrant(tx *store.Tx, user int64, key string) (*role, error) {
 	invited, err := scanRole(tx.QueryRow(selectRole+`WHERE r.grant_key = ? AND (r.ends_at IS NULL OR r.ends_at > ?)`, key, tx.Now()))
 	if err != nil {
@@ -177,18 +177,12 @@ func (s *Service) acceptGrant(tx *store.Tx, user int64, key string) (*role, erro
 		if real {
 			return nil, rest.NotFound("Role")
 		}
-		if err := s.refuseSecondRole(tx, invited, user); err != nil {
-			return nil, err
-		}
-		if err := dropEnded(tx, invited.Profile, user); err != nil {
-			return nil, err
-		}
-		s.dir.TouchUser(tx, invited.User)
+		return nil, errAddressNotProven // when it is proven, what waited on the placeholder is the prover's
 	}
 	s.dir.TouchUser(tx, user)
 	s.dir.TouchProfile(tx, invited.Profile)
-	_, err = tx.Exec(`UPDATE role SET grant_key = NULL, user_id = ?, must_answer = 0 WHERE id = ?`, user, invited.ID)
-	invited.User, invited.Grant = user, ""
+	_, err = tx.Exec(`UPDATE role SET grant_key = NULL, must_answer = 0 WHERE id = ?`, invited.ID)
+	invited.Grant = ""
 	return invited, err
 }
 

@@ -16,7 +16,7 @@ type Role struct {
 	CreatedAt       store.Time           `json:"created_at"`
 	User            directory.UserDetail `json:"user"`
 	Extra           json.RawMessage      `json:"extra"`
-	GrantKey        *string              `json:"grant_key"` // the invitee's secret: null but for managers of the profile and of the broker
+	GrantKey        *string              `json:"grant_key"` // the invitee's secret: null but for managers of the profile and of the broker, and while it waits on an address
 	RoleDescription *RoleDescription     `json:"role_description"`
 	AcceptURL       *string              `json:"accept_request_api_url"`
 	RemoveURL       string               `json:"remove_api_url"`
@@ -31,16 +31,18 @@ type roleRow struct {
 	created           store.Time
 	extra             *string
 	grant, asks       sql.NullString
+	waits             bool // on the address of a user whom an invitation made: the key is in the mail alone (decision 66)
 	description       descriptionFields
 }
 
-const roleColumns = "r.id, r.user_id, r.profile_id, u.username, r.created_at, r.extra, r.grant_key, r.request_key, " + describe
+const roleColumns = "r.id, r.user_id, r.profile_id, u.username, r.created_at, r.extra, r.grant_key, r.request_key, " +
+	"substr(u.password, 1, 1) IN ('', '!') AND u.last_login IS NULL, " + describe
 
 const roleTables = `role r JOIN user u ON u.id = r.user_id
 	LEFT JOIN role_description d ON d.id = r.role_description_id LEFT JOIN profile o ON o.id = d.profile_id`
 
 func (r *roleRow) dest() []any {
-	return append([]any{&r.id, &r.user, &r.profile, &r.username, &r.created, &r.extra, &r.grant, &r.asks}, r.description.dest()...)
+	return append([]any{&r.id, &r.user, &r.profile, &r.username, &r.created, &r.extra, &r.grant, &r.asks, &r.waits}, r.description.dest()...)
 }
 
 // slug is the role's name in URLs.
@@ -198,7 +200,7 @@ func (s *Service) completeRoles(c *rest.Call, r store.Reader, roles []Role, slug
 		role, owner := &roles[i], slug(roles[i].profile)
 		role.CreatedAt, role.Extra, role.User = role.created, directory.Extra(role.extra), users[role.user]
 		role.RoleDescription = role.description.description(edits)
-		if role.grant.Valid && c.Query.ManagerOf(owner, s.dir.Broker()) {
+		if role.grant.Valid && !role.waits && c.Query.ManagerOf(owner, s.dir.Broker()) {
 			role.GrantKey = &role.grant.String
 		}
 		base := c.URL("/api/profile/" + owner + "/roles/" + role.slug())
@@ -294,7 +296,8 @@ func (s *Service) updateRole(c *rest.Call, tx *store.Tx, in *extraInput) (*Role,
 	return s.readRole(c, tx, p, has.ID)
 }
 
-// revokeRole removes what a user has on the profile, whatever {role} says: this is how a request is denied too.
+// revokeRole removes what a user has on the profile, whatever {role} says: this is how a request is denied too. An e-mail address is
+// that of an invitation without a user.
 func (s *Service) revokeRole(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
 	p, err := findProfile(tx, c.Param("profile"))
 	if err != nil {
@@ -302,6 +305,9 @@ func (s *Service) revokeRole(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.Non
 	}
 	user, err := findUser(tx, c.Param("user"))
 	if err != nil {
+		if revoked, revokeErr := revokeInvitation(tx, p.ID, c.Param("user")); revoked || revokeErr != nil {
+			err = revokeErr
+		}
 		return rest.None{}, err
 	}
 	return rest.None{}, s.removeRole(tx, p.ID, user, remover{self: user == c.User.ID, broker: c.Query.IsBrokerManager()})

@@ -1,0 +1,201 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
+)
+
+// Phones are proven, taken away and recovered by as e-mail addresses are.
+func TestFirstProofByPhone(t *testing.T) {
+	const phone = "+14155550166"
+	for _, tc := range []struct{ name, as, request, body, want string }{
+		{"the code alone", "", "POST /api/auth", `{"username":"` + phone + `","phone_code":"CODE"}`, "201 mal mal, key gone, password gone"},
+		{"the code and a new password", "", "POST /api/auth/register", `{"full_name":"Own Er","phone":"` + phone + `","phone_code":"CODE","new_password":"fresh"}`,
+			"201 mal mal, key gone, password gone"},
+		{"the code and the password", "", "POST /api/auth", `{"username":"` + phone + `","password":"yoyo","phone_code":"CODE"}`, "201 mal mal, key kept, password kept"},
+		{"the code in the session", "mal", "PATCH /api/users/mal", `{"phone":"` + phone + `","phone_code":"CODE"}`, "200 nobody mal, key kept, password kept"},
+		{"the code in the session of another user", "rae", "PATCH /api/users/rae", `{"phone":"` + phone + `","phone_code":"CODE"}`,
+			"200 nobody rae, key kept, password kept"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			texts := &pocket{}
+			s := newSite(t, func(o *Options) { o.Texts = texts })
+			tokens := map[string]string{}
+			for user, own := range map[string]string{"mal": `"phone":"` + phone + `"`, "rae": `"email":"rae@example.com"`} {
+				tokens[user] = "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"`+user+`","password":"yoyo","full_name":"Some Body",`+own+`}`)
+			}
+			if w := s.Do("", "POST /api/users/mal/api-keys", `{"title":"one","password":"yoyo"}`, tokens["mal"]); w.Code != 201 {
+				t.Fatalf("no key: %d %s", w.Code, w.Body)
+			}
+			s.Do("", "POST /api/auth/recover", `{"username":"`+phone+`"}`)
+			headers := []string{}
+			if tc.as != "" {
+				headers = append(headers, tokens[tc.as])
+			}
+			w := s.Do("", tc.request, strings.Replace(tc.body, "CODE", texts.sent[phone], 1), headers...)
+			key, password := "gone", "gone"
+			if one[int](t, s, `SELECT count(*) FROM api_key`) > 0 {
+				key = "kept"
+			}
+			if s.Do("", "POST /api/auth", `{"username":"mal","password":"yoyo"}`).Code == 201 {
+				password = "kept"
+			}
+			holder := one[string](t, s, `SELECT u.username FROM contact c JOIN user u ON u.id = c.user_id WHERE c.phone = ? AND c.phone_verified_at IS NOT NULL`, phone)
+			if got := fmt.Sprintf("%d %s %s, key %s, password %s", w.Code, letIn(t, w), holder, key, password); got != tc.want {
+				t.Errorf("%s, want %s: %s", got, tc.want, w.Body)
+			}
+		})
+	}
+}
+
+// The user as whom nobody can log in without an address hands over what it has to the one who proves the address: roles, invitations,
+// and the cart. One with a password keeps all but the address.
+func TestHandOver(t *testing.T) {
+	for kind, address := range map[string]string{"email": "nina@example.com", "phone": "+14155550199"} {
+		for _, password := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, password %t", kind, password), func(t *testing.T) {
+				texts := &pocket{}
+				s := newSite(t, func(o *Options) { o.Texts = texts })
+				if kind == "phone" {
+					s.exec(t, `UPDATE contact SET phone = ? WHERE slug = 'nina'`, address)
+				}
+				if password {
+					s.exec(t, `UPDATE user SET password = (SELECT password FROM user WHERE username = 'yan') WHERE username = 'nina'`)
+				}
+				s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id)
+					SELECT 0, p.id, u.id, d.id FROM profile p, user u, role_description d WHERE p.slug = 'acme' AND u.username = 'nina' AND d.slug = 'manager'`)
+				s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id, grant_key)
+					SELECT 0, p.id, u.id, d.id, 'a123456789012345678901234567890123456789' FROM profile p, user u, role_description d
+					WHERE p.slug = 'cowork' AND u.username = 'nina' AND d.slug = 'contributor'`)
+				rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
+				s.Do("", "PATCH /api/users/rae", `{"`+kind+`":"`+address+`"}`, rae)
+				code := s.message(t, texts, address).code
+				if w := s.Do("", "PATCH /api/users/rae", `{"`+kind+`":"`+address+`","`+kind+`_code":"`+code+`"}`, rae); w.Code != 200 {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				has := func(user string) int {
+					return one[int](t, s, `SELECT count(*) FROM role r JOIN user u ON u.id = r.user_id WHERE u.username = ?`, user)
+				}
+				want := "rae 2, nina 0"
+				if password { // the e-mail address of nina, which nobody has proven, is no way to log in
+					want = "rae 0, nina 2"
+				}
+				if got := fmt.Sprintf("rae %d, nina %d", has("rae"), has("nina")); got != want {
+					t.Errorf("%s, want %s", got, want)
+				}
+				if lost := one[string](t, s, `SELECT kind || ' ' || address FROM lost_address`); lost != kind+" "+address {
+					t.Errorf("lost is %s", lost)
+				}
+			})
+		}
+	}
+}
+
+// An invitation of a placeholder to a profile where the winner has a role already waits on the address, until that role is dropped.
+func TestHandOverBesideRole(t *testing.T) {
+	s := newSite(t)
+	const key = "a123456789012345678901234567890123456789"
+	s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id, grant_key)
+		SELECT 0, p.id, u.id, d.id, '`+key+`' FROM profile p, user u, role_description d WHERE p.slug = 'acme' AND u.username = 'nina' AND d.slug = 'manager'`)
+	xia := s.login(t, "xia") // contributes to acme
+	s.Do("", "PATCH /api/users/xia", `{"email":"nina@example.com"}`, xia)
+	code := s.message(t, nil, "nina@example.com").code
+	if w := s.Do("", "PATCH /api/users/xia", `{"email":"nina@example.com","email_code":"`+code+`"}`, xia); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	accept := func() int { return s.Do("", "PUT /api/users/xia/accessibles/accept/"+key, "", xia).Code }
+	if got := accept(); got != 400 {
+		t.Errorf("beside the role: %d", got)
+	}
+	s.Do("", "DELETE /api/users/xia/accessibles/contributor/acme", "", xia)
+	if got := accept(); got != 200 {
+		t.Errorf("after it was dropped: %d", got)
+	}
+}
+
+// A change that waits ends with its code: by time, by wrong codes, and by the next one. Nobody keeps a code from those who have an
+// address by asking for it.
+func TestPendingEnds(t *testing.T) {
+	const wanted = "yan@example.com"
+	s := newSite(t)
+	rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
+	ask := func() int { return s.Do("", "PATCH /api/users/rae", `{"email":"`+wanted+`"}`, rae).Code }
+	bring := func(code string) int {
+		return s.Do("", "PATCH /api/users/rae", `{"email":"`+wanted+`","email_code":"`+code+`"}`, rae).Code
+	}
+	if got := ask(); got != 200 {
+		t.Fatalf("%d", got)
+	}
+	code := s.message(t, nil, wanted).code
+	if got := ask(); got != 429 {
+		t.Errorf("again at once: %d", got)
+	}
+	s.Clock.Advance(time.Hour)
+	if got := bring(code); got != 400 {
+		t.Errorf("after an hour: %d", got)
+	}
+	for range 5 {
+		s.Clock.Advance(time.Minute)
+		ask()
+	}
+	again := s.message(t, nil, wanted).code
+	if again == code {
+		t.Error("a code that is over was sent again")
+	}
+	s.Clock.Advance(time.Minute)
+	if got := ask(); got != 429 {
+		t.Errorf("six in an hour: %d", got)
+	}
+	s.Run(t, recovery("who has the address gets a code all the same", wanted, 200, `*`))
+	yans := s.code(t, wanted)
+	for range 4 {
+		ask()
+	}
+	s.Run(t, resttest.Case("which is another one", "", "POST /api/auth", `{"username":"`+wanted+`","email_code":"`+again+`"}`, 400, `*`),
+		resttest.Case("and is good", "", "POST /api/auth", `{"username":"`+wanted+`","email_code":"`+yans+`"}`, 201, `~token`))
+	for range 5 {
+		bring("000000")
+	}
+	if got := bring(again); got != 400 {
+		t.Errorf("after five wrong ones: %d", got)
+	}
+	s.Clock.Advance(2 * time.Hour)
+	if err := s.Janitor(t.Context()); err != nil || one[int](t, s, `SELECT count(*) FROM pending_address`) != 0 {
+		t.Errorf("changes are left that nobody answered: %v", err)
+	}
+}
+
+// One-time passwords that were on before addresses were proven stay on: recovery by an address that is not proven asks for them, and
+// nothing ends when they are brought (decisions 66 and 67).
+func TestRecoveryAsksForOneTimePasswordsOfBefore(t *testing.T) {
+	s := newSite(t)
+	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'yan'`)
+	out := s.enrol(t, "yan")
+	s.exec(t, `UPDATE contact SET email_verified_at = NULL WHERE slug = 'yan'`) // as an upgrade leaves it
+	s.Do("", "POST /api/auth/recover", `{"username":"yan@example.com"}`)
+	code := s.code(t, "yan@example.com")
+	for _, request := range []struct{ line, body string }{
+		{"POST /api/auth", `{"username":"yan@example.com","email_code":"` + code + `"`},
+		{"POST /api/auth/register", `{"full_name":"Yan Ko","email":"yan@example.com","new_password":"fresh","email_code":"` + code + `"`},
+		{"POST /api/auth/" + s.key(t, "yan@example.com"), `{"new_password":"fresh"`},
+	} {
+		if w := s.Do("", request.line, request.body+`}`); w.Code != 401 {
+			t.Errorf("%s without one: %d %s", request.line, w.Code, w.Body)
+		}
+	}
+	s.Clock.Advance(time.Minute)
+	w := s.Do("", "POST /api/auth", `{"username":"yan@example.com","email_code":"`+code+`","otp_code":"`+s.totpAt(t, out.PrivKey, 0)+`"}`)
+	if w.Code != 201 || letIn(t, w) != "yan" {
+		t.Fatalf("with one: %d %s", w.Code, w.Body)
+	}
+	if !one[bool](t, s, `SELECT EXISTS (SELECT 1 FROM otp) AND EXISTS (SELECT 1 FROM contact WHERE slug = 'yan' AND email_verified_at IS NOT NULL)`) {
+		t.Error("the one-time passwords are gone, or the address is not proven")
+	}
+	if s.Do("", "POST /api/auth", `{"username":"yan","password":"yoyo","otp_code":"`+s.totpAt(t, out.PrivKey, 1)+`"}`).Code != 201 {
+		t.Error("the password is gone")
+	}
+}
