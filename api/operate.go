@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/auth"
+	"github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/profile"
@@ -123,15 +124,25 @@ func (s *Service) RenewNow(ctx context.Context) error {
 
 // Unpark lets a profile be charged again, and reports whether it was not.
 func (s *Service) Unpark(ctx context.Context, slug string) (was bool, err error) {
-	if was, err = s.billing.Unpark(ctx, slug); was && err == nil {
-		err = s.note(ctx, "unpark", slug, "")
-	}
-	return was, err
+	return s.billing.Unpark(ctx, slug, audited("unpark", slug, ""))
 }
 
-// NoteClock writes that the clock of a profile was moved or reset.
-func (s *Service) NoteClock(ctx context.Context, slug, to string) error {
-	return s.note(ctx, "clock", slug, to)
+// MoveClock moves the clock of a profile; see billing.Service.
+func (s *Service) MoveClock(ctx context.Context, slug string, to store.Time) ([]billing.Happening, error) {
+	return s.billing.MoveClock(ctx, slug, to, audited("clock", slug, to.UTC().Format(time.RFC3339)))
+}
+
+// ResetClock gives a profile the site's time again, and reports whether it had another one.
+func (s *Service) ResetClock(ctx context.Context, slug string) (was bool, err error) {
+	return s.billing.ResetClock(ctx, slug, audited("clock", slug, "reset"))
+}
+
+// audited writes the row of a change by the command line into the transaction that makes it.
+func audited(action, subject, detail string) func(tx *store.Tx) error {
+	return func(tx *store.Tx) error {
+		tx.Actor = commandLine
+		return tx.Audit(action, subject, detail)
+	}
 }
 
 // An AuditRow says who did what.
@@ -167,27 +178,21 @@ func (s *Service) Letters(ctx context.Context, state notice.LetterState, n int) 
 
 // Resend has the running server deliver notices again, by their numbers.
 func (s *Service) Resend(ctx context.Context, ids []int64) error {
-	err := notice.Resend(ctx, s.site.Store, ids)
-	if err == nil {
-		err = s.note(ctx, "resend notices", "", fmt.Sprint(len(ids)))
-	}
-	return err
+	return notice.Resend(ctx, s.site.Store, ids, func(tx *store.Tx, n int) error {
+		return audited("resend notices", "", fmt.Sprint(n))(tx)
+	})
 }
 
 // ResendDead has it deliver again all that were given up, and returns how many.
 func (s *Service) ResendDead(ctx context.Context) (int, error) {
-	n, err := notice.ResendDead(ctx, s.site.Store)
-	if err == nil {
-		err = s.note(ctx, "resend notices", "", fmt.Sprintf("all %d that were given up", n))
-	}
-	return n, err
+	return notice.ResendDead(ctx, s.site.Store, func(tx *store.Tx, n int) error {
+		return audited("resend notices", "", fmt.Sprintf("all %d that were given up", n))(tx)
+	})
 }
 
 // Replay has it post again what webhooks were posted in the last while, those whose name holds match. It returns how many.
 func (s *Service) Replay(ctx context.Context, last time.Duration, match string) (int, error) {
-	n, err := notice.Replay(ctx, s.site.Store, store.At(s.site.Now().Add(-last)), match)
-	if err == nil {
-		err = s.note(ctx, "replay notices", match, fmt.Sprintf("%d of the last %s", n, last))
-	}
-	return n, err
+	return notice.Replay(ctx, s.site.Store, store.At(s.site.Now().Add(-last)), match, func(tx *store.Tx, n int) error {
+		return audited("replay notices", match, fmt.Sprintf("%d of the last %s", n, last))(tx)
+	})
 }

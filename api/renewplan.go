@@ -17,19 +17,19 @@ import (
 
 // A RenewalPlan is what a run of the renewal engine would do.
 type RenewalPlan struct {
-	At     time.Time
-	Orders []PlannedLine    // of renewed subscriptions
-	Earned []ledger.Amount  // income that would be recognised, by unit
-	Charge []PlannedLine    // cards that would be charged, provided that they are not declined
-	Ended  []PlannedLine    // subscriptions that would end because their profile did not pay
-	Told   map[string]int64 // notices, by event
+	At     time.Time        `json:"at"`
+	Orders []PlannedLine    `json:"orders"` // of renewed subscriptions
+	Earned []ledger.Amount  `json:"earned"` // income that would be recognised, by unit
+	Charge []PlannedLine    `json:"charge"` // cards that would be charged, provided that they are not declined
+	Ended  []PlannedLine    `json:"ended"`  // subscriptions that would end because their profile did not pay
+	Told   map[string]int64 `json:"told"`   // notices, by event
 }
 
 // A PlannedLine is one thing of a plan.
 type PlannedLine struct {
-	Profile string // slug of who pays
-	What    string
-	Amount  ledger.Amount
+	Profile string        `json:"profile"` // slug of who pays
+	What    string        `json:"what"`
+	Amount  ledger.Amount `json:"amount"`
 }
 
 // PlanRenewals tells what a run of the renewal engine at a time would do, by running it on a copy of the database, at that time, with a

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/caddy-tollgate/tollgate/api"
+	billingapi "github.com/caddy-tollgate/tollgate/api/billing"
 	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -24,7 +25,7 @@ import (
 
 func renewCommand() *cobra.Command {
 	renew := &cobra.Command{
-		Use:   "renew [--dry-run] [--at <time>] | --parked | --unpark <profile>",
+		Use:   "renew [--dry-run] [--at <time>] | --parked | --unpark <profile> [--json]",
 		Short: "Renews subscriptions and charges what is due now, as the server does every hour; or tells what that would do",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,7 +34,7 @@ func renewCommand() *cobra.Command {
 				do = reads
 			}
 			return run(do, func(flags caddycmd.Flags, _ []string, app *App) error {
-				return runRenew(context.Background(), flags, app, os.Stdout)
+				return runRenew(context.Background(), flags, app, cmd.OutOrStdout())
 			})(cmd, args)
 		},
 	}
@@ -41,7 +42,7 @@ func renewCommand() *cobra.Command {
 	renew.Flags().String("at", "", "With --dry-run: as of this time, as in 2026-03-31T12:00:00Z")
 	renew.Flags().Bool("parked", false, "List the profiles that are not charged until somebody has looked at them")
 	renew.Flags().String("unpark", "", "Let this profile be charged again")
-	return renew
+	return jsonFlag(renew)
 }
 
 func runRenew(ctx context.Context, flags caddycmd.Flags, app *App, out io.Writer) error {
@@ -55,10 +56,10 @@ func runRenew(ctx context.Context, flags caddycmd.Flags, app *App, out io.Writer
 	}
 	if flags.Bool("parked") {
 		list, err := billing.ListParked(ctx)
-		for _, p := range list {
-			fmt.Fprintf(out, "%s\t%s\t%s\n", p.At.UTC().Format(time.RFC3339), p.Slug, p.Reason)
+		if err != nil {
+			return err
 		}
-		return err
+		return printList(out, flags, list, func(p billingapi.Parked) string { return cells(when(&p.At), p.Slug, p.Reason) })
 	}
 	at := flags.String("at")
 	if !flags.Bool("dry-run") {
@@ -77,6 +78,11 @@ func runRenew(ctx context.Context, flags caddycmd.Flags, app *App, out io.Writer
 	plan, err := app.service.PlanRenewals(ctx, when)
 	if err != nil {
 		return err
+	}
+	if flags.Bool("json") {
+		plan.Orders, plan.Earned = append([]api.PlannedLine{}, plan.Orders...), append([]ledger.Amount{}, plan.Earned...)
+		plan.Charge, plan.Ended = append([]api.PlannedLine{}, plan.Charge...), append([]api.PlannedLine{}, plan.Ended...)
+		return printJSON(out, plan)
 	}
 	printPlan(out, plan)
 	return nil
@@ -106,22 +112,22 @@ func printPlan(out io.Writer, plan *api.RenewalPlan) {
 
 func verifyCommand() *cobra.Command {
 	verify := &cobra.Command{
-		Use:   "verify [--anchor <batch>:<hash>]",
+		Use:   "verify [--anchor <batch>:<hash>] [--json]",
 		Short: "Proves the books: the chain, the trial balance, balances, charges; exits with 1 when something does not hold",
 		Args:  cobra.NoArgs,
-		RunE: run(reads, func(flags caddycmd.Flags, _ []string, app *App) error {
-			return runVerify(context.Background(), app, flags.String("anchor"), os.Stdout, os.Stderr)
-		}),
 	}
+	verify.RunE = run(reads, func(flags caddycmd.Flags, _ []string, app *App) error {
+		return runVerify(context.Background(), app, flags, verify.OutOrStdout(), os.Stderr)
+	})
 	verify.Flags().String("anchor", "", "An anchor that verify printed earlier: proves that nothing before it was changed or cut off")
-	return verify
+	return jsonFlag(verify)
 }
 
 var errBooks = errors.New("the books are not in order")
 
-func runVerify(ctx context.Context, app *App, anchor string, out, progress io.Writer) error {
+func runVerify(ctx context.Context, app *App, flags caddycmd.Flags, out, progress io.Writer) error {
 	s := app.site.Store
-	if anchor != "" {
+	if anchor := flags.String("anchor"); anchor != "" {
 		a, err := ledger.ParseAnchor(anchor)
 		if err != nil {
 			return err
@@ -133,6 +139,12 @@ func runVerify(ctx context.Context, app *App, anchor string, out, progress io.Wr
 	report, err := ledger.Verify(ctx, s, percent(progress, "verifying"))
 	if err != nil {
 		return err
+	}
+	if flags.Bool("json") {
+		if err := printJSON(out, booksOf(report)); err != nil || report.Found == 0 {
+			return err
+		}
+		return fmt.Errorf("%w: %d problems", errBooks, report.Found)
 	}
 	fmt.Fprintf(out, "%d entries in %d batches\n", report.Entries, report.Batches)
 	for _, t := range report.Trial {
@@ -147,6 +159,39 @@ func runVerify(ctx context.Context, app *App, anchor string, out, progress io.Wr
 	}
 	fmt.Fprintf(out, "in order; anchor %s\n", report.Head)
 	return nil
+}
+
+// books is what verify says, for programs.
+type books struct {
+	Entries  int64          `json:"entries"`
+	Batches  int64          `json:"batches"`
+	Anchor   string         `json:"anchor"`
+	Trial    []trialOfUnit  `json:"trial"`
+	Problems []booksProblem `json:"problems"` // the first hundred
+	Found    int64          `json:"found"`
+}
+
+type trialOfUnit struct {
+	Unit      string `json:"unit"`
+	Debits    int64  `json:"debits"`
+	Credits   int64  `json:"credits"`
+	Exchanged int64  `json:"exchanged"`
+}
+
+type booksProblem struct {
+	Where string `json:"where"`
+	What  string `json:"what"`
+}
+
+func booksOf(r ledger.Report) books {
+	b := books{Entries: r.Entries, Batches: r.Batches, Anchor: r.Head.String(), Trial: []trialOfUnit{}, Problems: []booksProblem{}, Found: r.Found}
+	for _, t := range r.Trial {
+		b.Trial = append(b.Trial, trialOfUnit{t.Unit, t.Debits, t.Credits, t.Exchanged})
+	}
+	for _, p := range r.Problems {
+		b.Problems = append(b.Problems, booksProblem{p.Where, p.What})
+	}
+	return b
 }
 
 // percent shows on a terminal how far a command is.

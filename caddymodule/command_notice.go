@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 func noticeCommand() *cobra.Command {
@@ -65,7 +65,7 @@ func previewCommand() *cobra.Command {
 
 func letterCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list [--dead|--done] [--last <n>]",
+		Use:   "list [--dead|--done] [--last <n>] [--json]",
 		Short: "Lists the notices that wait to be delivered, or were given up, or delivered",
 		Args:  cobra.NoArgs,
 	}
@@ -78,32 +78,51 @@ func letterCommand() *cobra.Command {
 			state = notice.Done
 		}
 		list, err := app.service.Letters(context.Background(), state, flags.Int("last"))
-		if err == nil && len(list) == 0 {
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "no notices %s\n", map[notice.LetterState]string{notice.Waiting: "are waiting", notice.Dead: "were given up",
 				notice.Done: "were delivered"}[state])
 		}
-		for _, l := range list {
-			at := l.NextAt
-			switch state {
-			case notice.Dead:
-				at = l.DeadAt
-			case notice.Done:
-				at = l.DoneAt
-			}
-			when := at.Format(time.RFC3339)
-			if at.IsZero() {
-				when = "after others"
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.ID, when, l.Event, l.Subject, l.Sink,
-				strings.Join(l.To, ","), l.Attempts, l.Error)
+		rows := make([]letterRow, len(list))
+		for i, l := range list {
+			rows[i] = letterRowOf(l, state)
 		}
-		return err
+		return printList(cmd.OutOrStdout(), flags, rows, func(l letterRow) string {
+			at := "after others"
+			if l.At != nil {
+				at = when(l.At)
+			}
+			return cells(strconv.FormatInt(l.ID, 10), at, l.Event, l.Subject, l.Sink, strings.Join(l.To, ","), strconv.Itoa(l.Attempts), l.Error)
+		})
 	})
 	cmd.Flags().Bool("dead", false, "Those that were given up, the last first")
 	cmd.Flags().Bool("done", false, "Those that were delivered, the last first")
 	cmd.Flags().Int("last", 50, "How many")
 	cmd.MarkFlagsMutuallyExclusive("dead", "done")
-	return cmd
+	return jsonFlag(cmd)
+}
+
+// A letterRow is a notice as an operator lists it.
+type letterRow struct {
+	ID       int64       `json:"id"`
+	At       *store.Time `json:"at"` // next try, or when it was given up or delivered; null while others are before it
+	Event    string      `json:"event"`
+	Subject  string      `json:"subject"`
+	Sink     string      `json:"sink"`
+	To       []string    `json:"to"`
+	Attempts int         `json:"attempts"`
+	Error    string      `json:"error"`
+}
+
+func letterRowOf(l notice.Letter, state notice.LetterState) letterRow {
+	at := map[notice.LetterState]store.Time{notice.Waiting: l.NextAt, notice.Dead: l.DeadAt, notice.Done: l.DoneAt}[state]
+	row := letterRow{ID: l.ID, Event: l.Event, Subject: l.Subject, Sink: l.Sink, To: append([]string{}, l.To...), Attempts: l.Attempts, Error: l.Error}
+	if !at.IsZero() {
+		row.At = &at
+	}
+	return row
 }
 
 func resendCommand() *cobra.Command {

@@ -54,7 +54,9 @@ func (s *Service) readClock(r store.Reader, slug string) (id int64, now store.Ti
 // MoveClock moves the clock of a profile to a later time, day by day: each day what is due then is renewed, recognised, charged and told, as
 // the job would have. It returns what happened, in the order of time. A move that is interrupted stands where it came to. Errors: the
 // processor takes real money, the time is not later, or more than 10 years.
-func (s *Service) MoveClock(ctx context.Context, slug string, to store.Time) ([]Happening, error) {
+//
+// note, if it is not nil, writes the move down in the transaction of its first step.
+func (s *Service) MoveClock(ctx context.Context, slug string, to store.Time, note func(tx *store.Tx) error) ([]Happening, error) {
 	if _, ok := s.processor.(processor.Playground); !ok {
 		return nil, errNoSandbox
 	}
@@ -79,9 +81,10 @@ func (s *Service) MoveClock(ctx context.Context, slug string, to store.Time) ([]
 		if t = store.At(t.Add(day)); t.After(to.Time) {
 			t = to
 		}
-		if err := s.setClock(ctx, id, t); err != nil {
+		if err := s.setClock(ctx, id, t, note); err != nil {
 			return nil, err
 		}
+		note = nil
 		if err := s.at("clock:set"); err != nil {
 			return nil, err
 		}
@@ -101,21 +104,31 @@ func (s *Service) MoveClock(ctx context.Context, slug string, to store.Time) ([]
 
 // ResetClock gives a profile the site's time again, and reports whether it had another one. What happened in its time stays: subscriptions end
 // when they end, and entries that are dated later are listed when their time comes.
-func (s *Service) ResetClock(ctx context.Context, slug string) (was bool, err error) {
+func (s *Service) ResetClock(ctx context.Context, slug string, note func(tx *store.Tx) error) (was bool, err error) {
 	err = s.job(ctx)(func(tx *store.Tx) error {
 		id, now, err := s.readClock(tx, slug)
 		if err != nil {
 			return err
 		}
-		was = now.After(tx.Now().Time)
-		return s.ahead(tx, id, 0)
+		if was = now.After(tx.Now().Time); !was {
+			return nil
+		}
+		if err := s.ahead(tx, id, 0); err != nil || note == nil {
+			return err
+		}
+		return note(tx)
 	})
 	return was, err
 }
 
 // setClock makes it t for a profile.
-func (s *Service) setClock(ctx context.Context, id int64, t store.Time) error {
-	return s.job(ctx)(func(tx *store.Tx) error { return s.ahead(tx, id, t.Sub(tx.Now().Time)) })
+func (s *Service) setClock(ctx context.Context, id int64, t store.Time, note func(tx *store.Tx) error) error {
+	return s.job(ctx)(func(tx *store.Tx) error {
+		if err := s.ahead(tx, id, t.Sub(tx.Now().Time)); err != nil || note == nil {
+			return err
+		}
+		return note(tx)
+	})
 }
 
 func (s *Service) ahead(tx *store.Tx, id int64, by time.Duration) error {

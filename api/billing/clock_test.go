@@ -19,7 +19,7 @@ func (w *world) moved(profile string, p ledger.Period, n int64) []Happening {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	list, err := w.MoveClock(w.t.Context(), profile, p.Add(now, n))
+	list, err := w.MoveClock(w.t.Context(), profile, p.Add(now, n), nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestClockOrders(t *testing.T) {
 		t.Errorf("%s charges", got)
 	}
 	for _, want := range []bool{true, false} {
-		if was, err := w.ResetClock(t.Context(), "acme"); was != want || err != nil {
+		if was, err := w.ResetClock(t.Context(), "acme", nil); was != want || err != nil {
 			t.Errorf("reset: %v, %v", was, err)
 		}
 	}
@@ -147,7 +147,7 @@ func TestClockRefused(t *testing.T) {
 		profile, to string
 		want        error
 	}{{"acme", "2026-03-15 11:59", errClockBack}, {"acme", "2026-03-15 12:00", errClockBack}, {"acme", "2036-03-16 12:00", errClockTooFar}, {"nobody", "2026-04-01 12:00", nil}} {
-		if _, err := w.MoveClock(t.Context(), c.profile, at(c.to)); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		if _, err := w.MoveClock(t.Context(), c.profile, at(c.to), nil); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s to %s: %v", c.profile, c.to, err)
 		}
 	}
@@ -155,14 +155,14 @@ func TestClockRefused(t *testing.T) {
 	w.moved("acme", ledger.Daily, 1)
 	w.sandbox = struct{ processor.Processor }{w.sandbox}
 	w.restart()
-	if _, err := w.MoveClock(t.Context(), "acme", at("2026-04-01 12:00")); !errors.Is(err, errNoSandbox) {
+	if _, err := w.MoveClock(t.Context(), "acme", at("2026-04-01 12:00"), nil); !errors.Is(err, errNoSandbox) {
 		t.Errorf("another processor: %v", err)
 	}
 	w.renew(utc(t, "2026-03-31 18:00"))
 	if got := w.values(orders); got != "" {
 		t.Errorf("ordered %s by a clock that is played with", got)
 	}
-	if was, err := w.ResetClock(t.Context(), "acme"); !was || err != nil {
+	if was, err := w.ResetClock(t.Context(), "acme", nil); !was || err != nil {
 		t.Errorf("reset: %v, %v", was, err)
 	}
 	w.renew(utc(t, "2026-03-31 19:00"))
@@ -182,13 +182,13 @@ func TestClockCrashes(t *testing.T) {
 			w.saveCard("acme", "yan")
 			w.moved("acme", ledger.Daily, 15)
 			w.broken = step
-			if _, err := w.MoveClock(t.Context(), "acme", store.At(utc(t, "2026-04-03 12:00"))); (step != "") != errors.As(err, new(crash)) {
+			if _, err := w.MoveClock(t.Context(), "acme", store.At(utc(t, "2026-04-03 12:00")), nil); (step != "") != errors.As(err, new(crash)) {
 				t.Fatalf("the move ends with %v", err)
 			}
 			w.restart()
 			w.sweep()
 			if now, _, _ := w.ClockOf(t.Context(), "acme"); now.Before(utc(t, "2026-04-03 12:00")) {
-				if _, err := w.MoveClock(t.Context(), "acme", store.At(utc(t, "2026-04-03 12:02"))); err != nil {
+				if _, err := w.MoveClock(t.Context(), "acme", store.At(utc(t, "2026-04-03 12:02")), nil); err != nil {
 					t.Fatal(err)
 				}
 			}

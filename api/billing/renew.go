@@ -245,9 +245,9 @@ func (s *Service) parks(ctx context.Context, subscription int64, cause error) er
 
 // A Parked profile is not charged automatically.
 type Parked struct {
-	Slug   string
-	At     store.Time
-	Reason string
+	Slug   string     `json:"profile"`
+	At     store.Time `json:"at"`
+	Reason string     `json:"reason"`
 }
 
 // ListParked lists the profiles that are parked, the longest first.
@@ -265,11 +265,13 @@ func (s *Service) ListParked(ctx context.Context) (list []Parked, err error) {
 }
 
 // Unpark lets a profile be charged again, and reports whether it was parked.
-func (s *Service) Unpark(ctx context.Context, slug string) (was bool, err error) {
+func (s *Service) Unpark(ctx context.Context, slug string, note func(tx *store.Tx) error) (was bool, err error) {
 	err = s.job(ctx)(func(tx *store.Tx) error {
 		n, err := tx.Exec(`UPDATE profile SET parked_at = NULL, parked_reason = NULL WHERE slug = ? AND parked_at IS NOT NULL`, slug)
-		was = n > 0
-		return err
+		if was = n > 0; err != nil || !was || note == nil {
+			return err
+		}
+		return note(tx)
 	})
 	return was, err
 }

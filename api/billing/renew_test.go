@@ -450,7 +450,7 @@ func TestParked(t *testing.T) {
 		t.Errorf("%v %v", list, err)
 	}
 	for _, want := range []bool{true, false} {
-		if was, err := w.Unpark(t.Context(), "acme"); was != want || err != nil {
+		if was, err := w.Unpark(t.Context(), "acme", nil); was != want || err != nil {
 			t.Errorf("unparked %v %v, want %v", was, err, want)
 		}
 	}

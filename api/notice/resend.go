@@ -69,9 +69,19 @@ func Letters(r store.Reader, state LetterState, n int) (all []Letter, err error)
 // revive makes a notice wait again, as if it had not been tried. The code of a verification was not kept, and is of no use any more.
 const revive = `UPDATE outbox SET done_at = NULL, dead_at = NULL, error = NULL, attempts = 0, next_at = ? WHERE event <> 'user_verification' AND `
 
+// A Note writes down, in the transaction that does it, that so many notices are delivered again.
+type Note func(tx *store.Tx, n int) error
+
+func (note Note) write(tx *store.Tx, n int) error {
+	if note == nil {
+		return nil
+	}
+	return note(tx, n)
+}
+
 // Resend makes notices wait to be delivered again, whether they were given up or delivered. A webhook is posted the same body with
 // the same id. Errors: one of them cannot be sent again, and then none is.
-func Resend(ctx context.Context, s *store.Store, ids []int64) error {
+func Resend(ctx context.Context, s *store.Store, ids []int64, note Note) error {
 	return s.Write(ctx, func(tx *store.Tx) error {
 		list, err := encode(ids)
 		if err != nil {
@@ -86,18 +96,20 @@ func Resend(ctx context.Context, s *store.Store, ids []int64) error {
 				return fmt.Errorf("notice %d cannot be sent again: there is none, it waits already, or it held a code", id)
 			}
 		}
-		return nil
+		return note.write(tx, len(ids))
 	})
 }
 
 const resendDead = revive + `dead_at IS NOT NULL RETURNING id`
 
 // ResendDead makes all wait again that were given up, and returns how many.
-func ResendDead(ctx context.Context, s *store.Store) (n int, err error) {
+func ResendDead(ctx context.Context, s *store.Store, note Note) (n int, err error) {
 	err = s.Write(ctx, func(tx *store.Tx) error {
 		sent, err := revived(tx, resendDead, tx.Now())
-		n = len(sent)
-		return err
+		if n = len(sent); err != nil {
+			return err
+		}
+		return note.write(tx, n)
 	})
 	return n, err
 }
@@ -106,11 +118,13 @@ const replay = revive + `done_at >= ? AND sink LIKE 'webhook %' AND (? = '' OR i
 
 // Replay makes all wait again that webhooks were posted since a time, those whose name, host and digest, holds match. Mails are not
 // sent twice. It returns how many.
-func Replay(ctx context.Context, s *store.Store, since store.Time, match string) (n int, err error) {
+func Replay(ctx context.Context, s *store.Store, since store.Time, match string, note Note) (n int, err error) {
 	err = s.Write(ctx, func(tx *store.Tx) error {
 		sent, err := revived(tx, replay, tx.Now(), since, match, match)
-		n = len(sent)
-		return err
+		if n = len(sent); err != nil {
+			return err
+		}
+		return note.write(tx, n)
 	})
 	return n, err
 }

@@ -47,7 +47,7 @@ func TestResend(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	down = false
-	if err := Resend(t.Context(), w.store, []int64{l.ID}); err != nil {
+	if err := Resend(t.Context(), w.store, []int64{l.ID}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if waiting := w.letters(Waiting); len(waiting) != 1 || waiting[0].Attempts != 0 || waiting[0].Error != "" {
@@ -57,7 +57,7 @@ func TestResend(t *testing.T) {
 	if mails := w.mails.Sent(); len(mails) != 1 || mails[0].Subject != "A user has registered for The hub" || len(w.letters(Dead)) != 2 {
 		t.Errorf("%+v", mails)
 	}
-	if n, err := ResendDead(t.Context(), w.store); n != 1 || err != nil { // not the code
+	if n, err := ResendDead(t.Context(), w.store, nil); n != 1 || err != nil { // not the code
 		t.Errorf("%d, %v", n, err)
 	}
 	w.deliver()
@@ -66,7 +66,7 @@ func TestResend(t *testing.T) {
 	}
 	code := w.letters(Dead)[0]
 	for _, ids := range [][]int64{{code.ID}, {999}, {l.ID, 999}} {
-		if err := Resend(t.Context(), w.store, ids); err == nil || len(w.letters(Waiting)) != 0 {
+		if err := Resend(t.Context(), w.store, ids, nil); err == nil || len(w.letters(Waiting)) != 0 {
 			t.Errorf("%v: %v", ids, err)
 		}
 	}
@@ -83,14 +83,14 @@ func TestReplay(t *testing.T) {
 	w.deliver()
 	w.mails.Sent()
 	since := store.At(w.clock.Now().Add(-hour))
-	if n, err := Replay(t.Context(), w.store, since, "a.example"); n != 1 || err != nil {
+	if n, err := Replay(t.Context(), w.store, since, "a.example", nil); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 	w.deliver()
 	if len(a.told) != 3 || len(b.told) != 2 || a.told[2].ID != a.told[1].ID || string(a.told[2].Payload) != string(a.told[1].Payload) || len(w.mails.Sent()) != 0 {
 		t.Errorf("told %+v, %+v", a.told, b.told)
 	}
-	if n, err := Replay(t.Context(), w.store, store.At(since.Add(-10*hour)), ""); n != 4 || err != nil {
+	if n, err := Replay(t.Context(), w.store, store.At(since.Add(-10*hour)), "", nil); n != 4 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 }

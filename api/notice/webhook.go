@@ -58,7 +58,7 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	}
 	for _, e := range o.Events {
 		if samples[e] == nil {
-			return nil, fmt.Errorf("webhook: there is no event %q", e)
+			return nil, fmt.Errorf("webhook: there is no event %q: docs/contract/notifications.md has them", e)
 		}
 	}
 	// The path of a URL is often a secret: what is kept and logged is the host and a digest.
@@ -67,7 +67,7 @@ func NewWebhook(o WebhookOptions) (*Webhook, error) {
 	for _, s := range o.Secrets {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
 		if err != nil || len(key) < 24 || len(key) > 64 {
-			return nil, errors.New("webhook: a secret is `whsec_` and base64 of 24 to 64 bytes")
+			return nil, errors.New("webhook: a secret is `whsec_` and base64 of 24 to 64 bytes: make one with `echo whsec_$(openssl rand -base64 32)`")
 		}
 		w.secrets = append(w.secrets, key)
 	}
