@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -107,7 +108,11 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 // table.
 func TestSettingsTable(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Settings\n\nOne a line in the block of the global option `tollgate`.\n\n| word | value | range | default | |\n|---|---|---|---|---|\n")
+	b.WriteString("# Settings\n\nOne a line in the block of the global option `tollgate`.\n\n| word | value | |\n|---|---|---|\n")
+	for _, row := range blockRows {
+		b.WriteString("| `" + row[0] + "` | " + strings.TrimPrefix("`"+row[1]+"`", "``") + " | " + row[2] + " |\n")
+	}
+	b.WriteString("\n| word | value | range | default | |\n|---|---|---|---|---|\n")
 	var s Settings
 	for _, st := range settings {
 		if st.at(&s) == nil {
@@ -152,5 +157,34 @@ func TestSettingsTable(t *testing.T) {
 	}
 	if string(text) != b.String() {
 		t.Error("docs/settings.md does not show the table: run go test ./caddymodule -run TestSettingsTable -update")
+	}
+}
+
+// TestWordsAreDocumented holds that every word of the blocks stands on the page that has them, as code.
+func TestWordsAreDocumented(t *testing.T) {
+	for page, words := range map[string][]string{
+		"settings": append(optionWords(), "manager"),
+		"gate": slices.Concat(gateWordList, ruleWords, conditionList(), headerWords, sessionForms, challenges, ruleSources, pageNames,
+			[]string{"header", "prefix", "pass", "deny", "same", "keep", "weak", "strong", "profile=", "user=", "brokers=", "grace="}),
+		"payments": slices.Concat(processorNames(), stripeWords),
+	} {
+		text, err := os.ReadFile("../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var code strings.Builder
+		for _, m := range regexp.MustCompile("(?s)```.*?```|`[^`]*`").FindAllString(string(text), -1) {
+			code.WriteString(m + "\n")
+		}
+		for _, word := range words {
+			if !regexp.MustCompile(`(^|[^-a-z_])` + word + `($|[^-a-z_])`).MatchString(code.String()) {
+				t.Errorf("docs/%s.md does not have `%s`", page, word)
+			}
+		}
+	}
+	for word := range gateWords {
+		if !contains(gateWordList, word) {
+			t.Errorf("%s is in no list", word)
+		}
 	}
 }

@@ -131,17 +131,20 @@ func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 func (a *API) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("tollgate_api: %q is no matcher, and it has no values: write `tollgate_api [<matcher>] [{ prefix <path> }]`", d.Val())
 	}
 	for d.NextBlock(0) {
+		if closest(d.Val(), []string{"prefix"}) != "" && d.Val() != "prefix" {
+			return unknown(d, "word", d.Val(), []string{"prefix"})
+		}
 		if d.Val() != "prefix" {
-			return d.Errf("unrecognized subdirective %q: write `prefix <path>`; other words belong into the global option `tollgate` or the directive `tollgate`", d.Val())
+			return d.Errf("unknown word %q: write `prefix <path>`; other words belong into the global option `tollgate` or the directive `tollgate`", d.Val())
 		}
 		if a.Prefix != "" {
 			return d.Err("prefix is written twice: leave one out")
 		}
-		if !d.AllArgs(&a.Prefix) {
-			return d.ArgErr()
+		if !d.AllArgs(&a.Prefix) || a.Prefix == "" {
+			return misused(d, "prefix", "prefix <path>")
 		}
 		if err := checkPrefix(a.Prefix); err != nil {
 			return d.WrapErr(err)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/api"
@@ -162,7 +161,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return a.Sources.locate("broker", err)
 		}
 		if err := a.service.CheckManager(ctx); err != nil {
-			return a.Sources.locate("manager", err)
+			return a.Sources.locate("manager", inWords(err))
 		}
 	}
 	return (&siteMetrics{a.site, a.service}).register(ctx.GetMetricsRegistry())
@@ -186,9 +185,7 @@ func (a *App) Start() error {
 	a.started = true
 	a.warnOfPaths()
 	a.streams.keeper.follow(a)
-	if served, err := a.ctx.AppIfConfigured("http"); err == nil {
-		a.besides(served.(*caddyhttp.App))
-	}
+	a.besides()
 	return nil
 }
 
@@ -202,6 +199,7 @@ func (a *App) Cleanup() error {
 	}
 	if !a.started && len(a.gates) > 0 { // a configuration that is checked comes no further
 		a.warnOfPaths()
+		a.besides()
 	}
 	_, err := running.Delete(a.key) // before the site, whose facts they ask for
 	_, closed := sites.Delete(a.key)

@@ -24,23 +24,77 @@ func (a *App) warnOfPaths() {
 		return
 	}
 	for _, server := range site.Servers {
+		gates := 0
+		for _, routes := range sitesOf(server) {
+			s := surroundings{app: a, server: server, met: new(met)}
+			s.walk(routes)
+			s.warn()
+			gates += s.met.gates
+		}
 		s := surroundings{app: a, server: server}
-		s.walk(server.Routes)
-		if s.gates > 0 && server.Errors != nil && s.proxies(server.Errors.Routes) {
+		if gates > 0 && server.Errors != nil && s.proxies(server.Errors.Routes) {
 			a.logger.Warn("handle_errors proxies: errors that handlers before the gate raise take requests there as they came, with credentials and cookies")
 		}
 	}
+}
+
+// sitesOf are the routes of a server by site: those for some hosts each by itself, and all others together.
+func sitesOf(server *caddyhttp.Server) (sites []caddyhttp.RouteList) {
+	var others caddyhttp.RouteList
+	for _, route := range server.Routes {
+		hosts := slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool {
+			return slices.ContainsFunc(set, func(m any) bool { _, ok := m.(*caddyhttp.MatchHost); return ok })
+		})
+		if hosts {
+			sites = append(sites, caddyhttp.RouteList{route})
+		} else {
+			others = append(others, route)
+		}
+	}
+	return append(sites, others)
 }
 
 // surroundings are what a walk along routes has come by.
 type surroundings struct {
 	app      *App
 	server   *caddyhttp.Server
-	gates    int
+	met      *met
 	depth    int
 	stripped []string // prefixes
 	rewrites bool     // other changes of paths
 	gate     *Gate    // that was passed last
+}
+
+// met is what a walk has found on any way.
+type met struct {
+	gates int
+	first *Gate
+	api   bool
+	open  []string // upstreams of proxies that no gate stands before
+}
+
+// warn tells of a gate that nobody can log in for, and of proxies that it does not stand before.
+func (s *surroundings) warn() {
+	if s.met.gates == 0 {
+		return
+	}
+	g := s.met.first
+	if !s.met.api {
+		g.logger.Warn("there is no `tollgate_api` on the site of this gate: nobody can log in there; write it before the gate", g.place()...)
+	}
+	if len(s.met.open) > 0 {
+		g.logger.Warn("a proxy stands before the gate or beside it, and nobody decides on what it passes on: write it behind the gate, "+
+			"or put a gate before it", g.place(zap.Strings("upstreams", slices.Compact(slices.Sorted(slices.Values(s.met.open)))))...)
+	}
+}
+
+// place says which gate is meant, and where its rules begin.
+func (g *Gate) place(more ...zap.Field) []zap.Field {
+	fields := []zap.Field{zap.String("gate", g.Name)}
+	if len(g.Rules) > 0 {
+		fields = append(fields, zap.String("rule", g.Rules[0].Source))
+	}
+	return append(fields, more...)
 }
 
 func (s *surroundings) walk(routes caddyhttp.RouteList) {
@@ -54,9 +108,7 @@ func (s *surroundings) walk(routes caddyhttp.RouteList) {
 			s.pass(h)
 		}
 		if routes[i].Group != "" || routes[i].Terminal { // what comes next is another way
-			gates := s.gates
 			*s = before
-			s.gates = gates
 		}
 	}
 }
@@ -65,6 +117,8 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 	switch h := h.(type) {
 	case *Gate:
 		s.arrive(h)
+	case *API:
+		s.met.api = true
 	case *caddyhttp.Subroute:
 		s.walk(h.Routes)
 	case *caddyhttp.Invoke:
@@ -74,6 +128,11 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 	case *rewrite.Rewrite:
 		s.rewrite(h)
 	case *reverseproxy.Handler:
+		if s.gate == nil && !asks(h) {
+			for _, u := range h.Upstreams {
+				s.met.open = append(s.met.open, u.Dial)
+			}
+		}
 		if s.gate == nil || len(s.gate.Stripped) == 0 {
 			return
 		}
@@ -85,8 +144,16 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 	}
 }
 
+// asks reports whether a proxy is one of forward_auth, which asks somebody and goes on.
+func asks(h *reverseproxy.Handler) bool {
+	return len(h.HandleResponse) > 0 && h.Rewrite != nil && h.Rewrite.Method != ""
+}
+
 func (s *surroundings) arrive(g *Gate) {
-	s.gates, s.gate = s.gates+1, g
+	if s.met.gates++; s.met.first == nil {
+		s.met.first = g
+	}
+	s.gate = g
 	for _, prefix := range s.stripped {
 		if path, err := checkStripped(prefix); err == nil && !slices.Contains(g.Stripped, path) {
 			g.logger.Warn("a prefix is stripped before the gate, which decides on the path that was sent as well: write `stripped "+path+

@@ -10,7 +10,15 @@ import (
 // The API beside an application that has paths of its own below its prefix (decision 115): those go on where a gate decides on them.
 
 // besides tells each API of a configuration whether a gate comes after it, and warns of whatever wants an address of the API's.
-func (a *App) besides(app *caddyhttp.App) {
+func (a *App) besides() {
+	served, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return
+	}
+	app, ok := served.(*caddyhttp.App)
+	if !ok {
+		return
+	}
 	for _, server := range app.Servers {
 		a.besideIn(server.Routes)
 		for _, route := range server.NamedRoutes {

@@ -2,8 +2,9 @@ package caddymodule
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -95,7 +96,7 @@ func parseCondition(words []string) (accessrules.Condition, error) {
 	}
 	g, ok := conditions[words[0]]
 	if !ok {
-		return nil, fmt.Errorf("unknown condition %q: write one of %s", words[0], conditionWords())
+		return nil, unknownWord("condition", words[0], conditionList())
 	}
 	a := arguments{named: map[string]string{}}
 	for _, w := range words[1:] {
@@ -109,6 +110,11 @@ func parseCondition(words []string) (accessrules.Condition, error) {
 					return nil, fmt.Errorf("grace: %q is not a duration, as in grace=3d", value)
 				}
 				a.grace = caddy.Duration(d)
+			} else if err := checkSlugs(name, value); err != nil {
+				return nil, fmt.Errorf("%s: %w", words[0], err)
+			}
+			if _, again := a.named[name]; again {
+				return nil, fmt.Errorf("%s: %s is written twice: leave one out", words[0], name)
 			}
 			a.named[name] = value
 			continue
@@ -128,6 +134,9 @@ func parseCondition(words []string) (accessrules.Condition, error) {
 		}
 		a.values = append(a.values, w)
 	}
+	if err := twice(a.values); err != nil {
+		return nil, fmt.Errorf("%s: %w", words[0], err)
+	}
 	if g.max > 0 && len(a.values) > g.max {
 		return nil, fmt.Errorf("%s takes at most one %s: write %s", words[0], g.values, g.usage(words[0]))
 	}
@@ -135,6 +144,20 @@ func parseCondition(words []string) (accessrules.Condition, error) {
 		return nil, fmt.Errorf("%s strong is for managers only, so the role %q means nothing there: leave one of them out", words[0], a.values[0])
 	}
 	return g.make(a), nil
+}
+
+// checkSlugs looks at the slug of profile= or user=, and at the list of brokers=.
+func checkSlugs(name, value string) error {
+	list := []string{value}
+	if name == "brokers" {
+		list = strings.Split(value, ",")
+	}
+	for _, s := range list {
+		if !slug.MatchString(s) {
+			return fmt.Errorf("%s=%s: %q is not a slug: use letters, digits, - and _", name, value, s)
+		}
+	}
+	return twice(list)
 }
 
 func (g grammar) usage(word string) string {
@@ -158,11 +181,7 @@ func (g grammar) usage(word string) string {
 	return b.String()
 }
 
-func conditionWords() string {
-	words := make([]string, 0, len(conditions))
-	for w := range conditions {
-		words = append(words, w)
-	}
-	sort.Strings(words)
-	return strings.Join(words, ", ")
-}
+func conditionWords() string { return strings.Join(conditionList(), ", ") }
+
+// conditionList are the words of conditions, in the order of the alphabet.
+func conditionList() []string { return slices.Sorted(maps.Keys(conditions)) }

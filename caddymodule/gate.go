@@ -158,6 +158,9 @@ func (g *Gate) Provision(ctx caddy.Context) (err error) {
 	}
 	g.live.Sealed = g.RulesFrom == "caddyfile"
 	if g.live, err = g.app.service.Proxy().AddGate(g.live); err != nil {
+		if len(g.Rules) > 0 && g.Rules[0].Source != "" {
+			err = fmt.Errorf("%w, at %s", err, g.Rules[0].Source)
+		}
 		return err
 	}
 	if g.headers, err = g.identityHeaders(); err != nil {

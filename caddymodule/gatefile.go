@@ -96,9 +96,9 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("tollgate: a gate has at most one name, and %q is one too many: write `tollgate [<matcher>] [<name>] { … }`", d.Val())
 	}
-	seen := map[string]bool{}
+	seen, head := map[string]bool{}, *d
 	for d.NextBlock(0) {
 		word := d.Val()
 		if word != "rule" && seen[word] {
@@ -107,7 +107,13 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		seen[word] = true
 		parse, ok := gateWords[word]
 		if !ok {
-			return d.Errf("unrecognized subdirective %q: write one of rule, rules, upstream, session, assertion, headers, preflight, stripped, scripts, origin, challenge", word)
+			if _, is := settingOf(word); is && closest(word, gateWordList) == "" || contains(blockWords, word) {
+				return d.Errf("unknown word %q: it belongs into the global option `tollgate`", word)
+			}
+			if _, is := conditions[word]; is {
+				return d.Errf("unknown word %q: a condition belongs to a rule, as in `rule /app/ %s`", word, word)
+			}
+			return unknown(d, "word", word, gateWordList)
 		}
 		if err := parse(g, d); err != nil {
 			return err
@@ -115,14 +121,17 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	switch {
 	case g.RulesFrom == "api" && len(g.Rules) > 0:
-		return d.Err("rules api leaves no room for a rule in the block: leave the rules out, or write `rules both`")
+		return head.Err("rules api leaves no room for a rule in the block: leave the rules out, or write `rules both`")
 	case g.RulesFrom == "api" && g.Name != "":
-		return d.Err("the API's rules belong to the gate without a name: leave the name or `rules api` out")
+		return head.Err("the API's rules belong to the gate without a name: leave the name or `rules api` out")
 	case g.RulesFrom != "api" && len(g.Rules) == 0:
-		return d.Err("a gate without a rule refuses everything: write at least one, as in `rule /app/ authenticated`, or `rules api`")
+		return head.Err("a gate without a rule refuses everything: write at least one, as in `rule /app/ authenticated`, or `rules api`")
 	}
 	return nil
 }
+
+// gateWordList are the words of the block, in the order of the documentation.
+var gateWordList = []string{"rule", "rules", "upstream", "session", "assertion", "headers", "preflight", "stripped", "scripts", "origin", "challenge"}
 
 // gateWords are what may stand in the block.
 var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
@@ -131,28 +140,29 @@ var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
 		g.Rules = append(g.Rules, r)
 		return err
 	},
-	"rules": func(g *Gate, d *caddyfile.Dispenser) error {
-		if !d.AllArgs(&g.RulesFrom) || !contains(ruleSources, g.RulesFrom) {
-			return d.Errf("whose rules are in force is one word: write `rules %s`", strings.Join(ruleSources, "|"))
-		}
-		return nil
-	},
+	"rules": func(g *Gate, d *caddyfile.Dispenser) error { return oneOf(d, &g.RulesFrom, ruleSources...) },
 	"upstream": func(g *Gate, d *caddyfile.Dispenser) error {
-		if g.Upstreams = d.RemainingArgs(); len(g.Upstreams) == 0 {
-			return d.ArgErr()
+		if g.Upstreams = d.RemainingArgs(); len(g.Upstreams) == 0 || contains(g.Upstreams, "") {
+			return misused(d, "upstream", "upstream <address>...")
 		}
 		if _, err := dialAddresses(g.Upstreams); err != nil {
 			return d.WrapErr(err)
+		}
+		if err := twice(g.Upstreams); err != nil {
+			return d.Errf("upstream: %w", err)
 		}
 		return nil
 	},
 	"session": func(g *Gate, d *caddyfile.Dispenser) error {
 		args := d.RemainingArgs()
 		if len(args) == 0 || len(args) > 2 {
-			return d.Err("a session has a form and, unless it is signed with the site's own, a key: write `session jwt|cookie|none [<placeholder>]`")
+			return misused(d, "session", "session jwt|cookie|none [<placeholder>]")
 		}
 		if g.Session = args[0]; !contains(sessionForms, g.Session) {
-			return d.Errf("unknown form of session %q: write one of %s", g.Session, strings.Join(sessionForms, ", "))
+			return unknown(d, "form of session", g.Session, sessionForms)
+		}
+		if g.Session == "none" && len(args) > 1 {
+			return d.Err("session: without a session there is no key: write `session none`")
 		}
 		if len(args) == 1 {
 			return errUnset(d, "session", "session "+g.Session+" {env.NAME}")
@@ -175,26 +185,19 @@ var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
 		}
 		return nil
 	},
-	"challenge": func(g *Gate, d *caddyfile.Dispenser) error {
-		if !d.AllArgs(&g.Challenge) || !contains(challenges, g.Challenge) {
-			return d.Errf("what a 401 offers is one word: write `challenge %s`", strings.Join(challenges, "|"))
-		}
-		return nil
-	},
+	"challenge": func(g *Gate, d *caddyfile.Dispenser) error { return oneOf(d, &g.Challenge, challenges...) },
 	"preflight": func(g *Gate, d *caddyfile.Dispenser) error {
 		var v string
-		if !d.AllArgs(&v) {
-			return d.ArgErr()
-		}
-		if v != "pass" && v != "deny" {
-			return d.Errf("preflight is either pass or deny, not %q", v)
-		}
+		err := oneOf(d, &v, "pass", "deny")
 		g.PreflightDeny = v == "deny"
-		return nil
+		return err
 	},
 	"stripped": func(g *Gate, d *caddyfile.Dispenser) error {
 		if g.Stripped = d.RemainingArgs(); len(g.Stripped) == 0 {
-			return d.Err("which prefixes handlers before the gate take off is missing: write `stripped <prefix>...`, as in `stripped /shop`")
+			return misused(d, "stripped", "stripped <prefix>...")
+		}
+		if err := twice(g.Stripped); err != nil {
+			return d.Errf("stripped: %w", err)
 		}
 		for _, prefix := range g.Stripped {
 			if _, err := checkStripped(prefix); err != nil {
@@ -206,7 +209,10 @@ var gateWords = map[string]func(g *Gate, d *caddyfile.Dispenser) error{
 	"scripts": func(g *Gate, d *caddyfile.Dispenser) error {
 		g.Scripts = d.RemainingArgs()
 		if len(g.Scripts) == 0 || len(g.Scripts) > 1 && slices.Contains(g.Scripts, "off") {
-			return d.Err("scripts are endings of files, or none: write `scripts <ext>...` or `scripts off`")
+			return misused(d, "scripts", "scripts <ext>...|off")
+		}
+		if err := twice(g.Scripts); err != nil {
+			return d.Errf("scripts: %w", err)
 		}
 		if _, err := accessrules.NewScripts(g.Scripts); err != nil {
 			return d.Errf("scripts: %v", err)
@@ -221,14 +227,17 @@ func unmarshalAssertion(g *Gate, d *caddyfile.Dispenser) error {
 		g.Assertion.Audience = d.Val()
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return misused(d, "assertion", "assertion [<audience>]")
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		if d.Val() != "header" {
-			return d.Errf("unrecognized subdirective %q of assertion: write `header <name>`", d.Val())
+			return d.Errf("unknown word %q of assertion: write `header <name>`", d.Val())
 		}
-		if !d.AllArgs(&g.Assertion.Header) {
-			return d.ArgErr()
+		if g.Assertion.Header != "" {
+			return d.Err("assertion: header is written twice: leave one out")
+		}
+		if !d.AllArgs(&g.Assertion.Header) || g.Assertion.Header == "" {
+			return misused(d, "header", "header <name>")
 		}
 		if err := checkHeaderName(g.Assertion.Header); err != nil {
 			return d.Errf("assertion: %v", err)
@@ -243,15 +252,19 @@ func unmarshalHeaders(g *Gate, d *caddyfile.Dispenser) error {
 		g.HeaderPrefix = d.Val()
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return misused(d, "headers", "headers [<prefix>]")
 	}
+	if _, err := g.identityHeaders(); err != nil {
+		return d.WrapErr(err)
+	}
+	lines, checked := map[string]string{}, &Gate{HeaderPrefix: g.HeaderPrefix}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word, name := d.Val(), ""
 		if !contains(headerWords, word) {
-			return d.Errf("unknown header %q: write one of %s", word, strings.Join(headerWords, ", "))
+			return unknown(d, "header", word, headerWords)
 		}
-		if !d.AllArgs(&name) {
-			return d.Errf("%s has one name: write `%s <name>`, or `%s off`", word, word, word)
+		if !d.AllArgs(&name) || name == "" {
+			return misused(d, word, word+" <name>|off")
 		}
 		if _, twice := g.HeaderNames[word]; twice {
 			return d.Errf("headers: %s is written twice: leave one out", word)
@@ -260,9 +273,14 @@ func unmarshalHeaders(g *Gate, d *caddyfile.Dispenser) error {
 			g.HeaderNames = map[string]string{}
 		}
 		g.HeaderNames[word] = name
-	}
-	if _, err := g.identityHeaders(); err != nil {
-		return d.WrapErr(err)
+		checked.HeaderNames = map[string]string{word: name}
+		if _, err := checked.identityHeaders(); err != nil {
+			return d.WrapErr(err)
+		}
+		if other := lines[strings.ToLower(name)]; other != "" && name != "off" && name != "on" {
+			return d.Errf("headers: %s has the name of %s: give it another", word, other)
+		}
+		lines[strings.ToLower(name)] = word
 	}
 	return nil
 }

@@ -28,10 +28,10 @@ func checkHeaderName(name string) error {
 	return nil
 }
 
-// checkCredentials looks at the header that carries our credentials.
-func (s *Settings) checkCredentials() error {
-	if name := s.Credentials; !headerName.MatchString(name) || taken[strings.ToLower(name)] && !strings.EqualFold(name, directory.DefaultCredentials) {
-		return fmt.Errorf("credentials: %q is no header that our tokens and keys could have to themselves: write one, as in X-Tollgate-Token", name)
+// checkCredentialsHeader looks at the header that carries our credentials.
+func checkCredentialsHeader(name string) error {
+	if !headerName.MatchString(name) || taken[strings.ToLower(name)] && !strings.EqualFold(name, directory.DefaultCredentials) {
+		return fmt.Errorf("%q is no header that our tokens and keys could have to themselves: write one, as in X-Tollgate-Token", name)
 	}
 	return nil
 }

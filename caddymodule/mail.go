@@ -37,7 +37,7 @@ func (a *App) mail(repl *caddy.Replacer, o *api.Options) error {
 			*s.to = strings.TrimSpace(*s.to)
 		}
 		if o.Mailer, err = notice.NewSMTP(server); err != nil {
-			return err
+			return a.Sources.at("smtp", err)
 		}
 	}
 	if folder, err := a.mailFolder(repl); err != nil {
@@ -54,7 +54,7 @@ func (a *App) mail(repl *caddy.Replacer, o *api.Options) error {
 		o.From = server.User
 	}
 	if o.From == "" && a.SMTP != "" && !a.command {
-		return errors.New("smtp: mails need a sender: write `from <address>`")
+		return a.Sources.at("smtp", errors.New("smtp: mails need a sender: write `from <address>`"))
 	}
 	if o.From == "" {
 		o.From = "noreply@localhost.localdomain"
@@ -113,11 +113,18 @@ func (a *App) templates(repl *caddy.Replacer) (fs.FS, error) {
 
 // checkMail checks the settings of mails.
 func (s *Settings) checkMail() error {
-	if s.SMTP != "" && s.MailFile != "" {
-		return errors.New("mail_file and smtp exclude each other: mails are written to a folder or sent; leave one out")
+	for word, value := range map[string]string{"smtp_user": s.SMTPUser, "smtp_password": s.SMTPPassword} {
+		if s.SMTP == "" && value != "" {
+			return &settingError{word, errors.New("there is no mail server: write `smtp <host>:<port>` as well")}
+		}
 	}
-	if s.SMTP == "" && (s.SMTPUser != "" || s.SMTPPassword != "") {
-		return errors.New("smtp_user and smtp_password need `smtp <host>:<port>`")
+	switch {
+	case s.SMTP != "" && s.MailFile != "":
+		return &settingError{"mail_file", errors.New("with smtp, mails are sent and not written to a folder: leave one out")}
+	case s.SMTPUser != "" && s.SMTPPassword == "":
+		return &settingError{"smtp_user", errors.New("a user has a password: write `smtp_password {env.NAME}` as well")}
+	case s.SMTPUser == "" && s.SMTPPassword != "":
+		return &settingError{"smtp_password", errors.New("a password has a user: write `smtp_user <user>` as well")}
 	}
 	return nil
 }

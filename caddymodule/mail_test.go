@@ -152,8 +152,8 @@ func TestMailWords(t *testing.T) {
 		"smtp smtp.example.com": "write `from <address>`",
 		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password pass-of-the-site":           "smtp_password: a secret is not written here",
 		"smtp smtp.example.com:587\nsmtp_user u\nsmtp_password {env.NOT_SET_ANYWHERE}":     "smtp_password",
-		"smtp smtp.example.com\nsmtp_user u":                                               "go together",
-		"smtp_user u":                                                                      "need `smtp <host>:<port>`",
+		"smtp smtp.example.com\nsmtp_user u":                                               "a user has a password",
+		"smtp_user u":                                                                      "write `smtp <host>:<port>` as well",
 		"smtp smtp.example.com\nsmtp_tls maybe":                                            "none of starttls",
 		"smtp smtp.example.com\nsmtp other.example.com":                                    "written twice",
 		"smtp smtp.example.com:x":                                                          "no port",
@@ -195,7 +195,7 @@ func TestMailFolder(t *testing.T) {
 	}
 	for words, want := range map[string]string{
 		"mail_file " + file: "mail_file: " + file + " is a file: name a folder, at Caddyfile:19",
-		"mail_file " + dir + "/mail\n\t\tsmtp smtp.example.com\n\t\tfrom a@b.example": "mail_file and smtp exclude each other",
+		"mail_file " + dir + "/mail\n\t\tsmtp smtp.example.com\n\t\tfrom a@b.example": "mail_file: with smtp, mails are sent and not written to a folder: leave one out, at Caddyfile:19",
 		"mail_file": "mail_file: it takes one value, not 0; write `mail_file <folder>`, at Caddyfile:",
 	} {
 		s.global = words

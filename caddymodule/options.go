@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -31,17 +30,16 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	var err error
 	repl := caddy.NewReplacer()
 	if a.URL != "" {
-		u, err := url.Parse(a.URL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			return api.Options{}, fmt.Errorf("url: %q is not the address of a site, as in https://app.example.com", a.URL)
+		if err := checkURL(a.URL); err != nil {
+			return api.Options{}, err
 		}
 	}
 	if !slug.MatchString(a.Broker.Slug) {
 		return api.Options{}, fmt.Errorf("broker: %q is not a slug: use letters, digits, - and _", a.Broker.Slug)
 	}
-	for name := range a.Pages {
-		if !contains(pageNames, name) {
-			return api.Options{}, fmt.Errorf("unknown page %q: use one of %s", name, strings.Join(pageNames, ", "))
+	for name, address := range a.Pages {
+		if err := checkPage(name, address); err != nil {
+			return api.Options{}, err
 		}
 	}
 	o := api.Options{
@@ -149,9 +147,12 @@ func (a *App) limits() rest.Limits {
 // webhooks are the settings of webhooks, in the order of their URLs.
 func (a *App) webhooks(repl *caddy.Replacer) (all []notice.WebhookOptions, err error) {
 	for _, raw := range slices.Sorted(maps.Keys(a.Webhook)) {
-		hook := notice.WebhookOptions{Events: a.Webhook[raw], AllowPrivate: a.WebhookPrivate}
+		hook := notice.WebhookOptions{Events: a.Webhook[raw], AllowPrivate: a.WebhookPrivate, Now: now}
 		if hook.URL, err = readPlaceholder(repl, raw); err != nil {
 			return nil, a.Sources.locate("webhook "+raw, err)
+		}
+		if _, err := notice.NewWebhook(hook); err != nil {
+			return nil, a.Sources.at("webhook "+raw, err)
 		}
 		if !a.command { // a command posts nothing
 			for _, s := range a.WebhookSecret[raw] {
@@ -160,6 +161,9 @@ func (a *App) webhooks(repl *caddy.Replacer) (all []notice.WebhookOptions, err e
 					return nil, a.Sources.locate("webhook_secret "+raw, err)
 				}
 				hook.Secrets = append(hook.Secrets, strings.TrimSpace(secret))
+			}
+			if _, err := notice.NewWebhook(hook); err != nil {
+				return nil, a.Sources.at("webhook_secret "+raw, err)
 			}
 		}
 		all = append(all, hook)

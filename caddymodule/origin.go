@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -20,10 +19,12 @@ func parseOrigins(words []string) ([]string, error) {
 		if len(words) == 1 && (word == "same" || word == "any") {
 			continue
 		}
-		u, err := url.Parse(word)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+		if !isOrigin(word) {
 			return nil, fmt.Errorf("origin: %q is no origin: write `same`, `any`, or some like https://app.example.com", word)
 		}
+	}
+	if err := twice(words); err != nil {
+		return nil, fmt.Errorf("origin: %w", err)
 	}
 	return words, nil
 }

@@ -31,10 +31,10 @@ func (*Sandbox) Processor() processor.Processor { return processor.NewSandbox() 
 func (*Sandbox) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
-		return d.ArgErr()
+		return misused(d, "processor", "processor sandbox")
 	}
 	for d.NextBlock(0) {
-		return d.Errf("the sandbox takes no options; %q is none", d.Val())
+		return d.Errf("unknown word %q: the sandbox has none; write `processor sandbox`", d.Val())
 	}
 	return nil
 }

@@ -162,3 +162,41 @@ func TestProductSamples(t *testing.T) {
 		t.Errorf("GET /api: got %d %s", a.status, a.body)
 	}
 }
+
+// TestReadmeSnippet starts the site that the README shows, with an empty database: nothing is warned of, its manager logs in, and its
+// rules hold.
+func TestReadmeSnippet(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```caddyfile\n(.*?)```").FindSubmatch(text)
+	if m == nil {
+		t.Fatal("the README shows no Caddyfile")
+	}
+	dir := t.TempDir()
+	for name, secret := range map[string]string{"ann": "yoyo-yoyo\n", "session": strings.Repeat("k", 32)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := string(m[1])
+	for old, new := range map[string]string{
+		"/run/secrets": dir, "\napp.example.com {": "\nhttp://127.0.0.1:9080 {", "localhost:3000": strings.TrimPrefix(newUpstream(t).URL, "http://"),
+		"{\n\ttollgate {": "{\n\tadmin localhost:2999\n\tskip_install_trust\n\tservers {\n\t\tprotocols h1\n\t}\n\tlog {\n\t\toutput file " + dir + "/log\n\t\tlevel WARN\n\t}\n\ttollgate {\n\t\tstore " + dir + "/tollgate.db",
+	} {
+		if strings.Count(config, old) == 0 {
+			t.Fatalf("the README's Caddyfile does not say %q", old)
+		}
+		config = strings.Replace(config, old, new, 1+strings.Count(config, "/run/secrets"))
+	}
+	s := runSite(t, config)
+	a := s.must(201, "POST", "/api/auth", map[string]string{"username": "ann", "password": "yoyo-yoyo"})
+	ann := "Authorization: Bearer " + a.json(t)["token"].(string)
+	s.must(200, "GET", "/public/", nil)
+	s.must(401, "GET", "/", nil)
+	s.must(200, "GET", "/", nil, ann)
+	if log, err := os.ReadFile(dir + "/log"); err != nil && !os.IsNotExist(err) || len(log) > 0 {
+		t.Errorf("the first start warns: %s (%v)", log, err)
+	}
+}

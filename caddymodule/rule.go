@@ -1,10 +1,13 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,7 +61,9 @@ func (r Rule) compile() (accessrules.Rule, error) {
 	}
 	out.Allow = accessrules.FormatAllow(out.Conditions[0])
 	var err error
-	out.Refusal, err = parseRefusal(r.Refuse)
+	if out.Refusal, err = parseRefusal(r.Refuse); err == nil {
+		err = checkParameters(r.Refuse, r.Path)
+	}
 	return out, err
 }
 
@@ -82,16 +87,35 @@ func parseRefusal(text string) (accessrules.Refusal, error) {
 	return accessrules.Refusal{Target: text}, nil
 }
 
+// ruleWords are the words of a rule besides conditions.
+var ruleWords = []string{"methods", "local", "engaged", "refuse", "streams", "origin"}
+
+var parameter = regexp.MustCompile(`\{([^{}]*)\}`)
+
+// checkParameters holds the {…} in the address of a page against those of the path.
+func checkParameters(address, path string) error {
+	for _, m := range parameter.FindAllStringSubmatch(address, -1) {
+		if !strings.Contains(path, m[0]) {
+			return fmt.Errorf("refuse: the path %s has no %s: write a parameter that it has, or leave it out", path, m[0])
+		}
+	}
+	return nil
+}
+
 func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 	var r Rule
 	if !d.NextArg() {
 		return r, d.Err("a rule needs a path and conditions, as in `rule /app/ authenticated`")
 	}
 	r.Path = d.Val()
+	if !strings.HasPrefix(r.Path, "/") {
+		return r, d.Errf("rule %s: a path begins with a slash: write /%s", r.Path, r.Path)
+	}
 	if err := accessrules.CheckPath(r.Path); err != nil {
 		return r, d.Errf("rule %s: %v", r.Path, err)
 	}
 	r.Source = sourceOf(d)
+	head := *d
 	if words := d.RemainingArgs(); len(words) > 0 {
 		if _, err := parseCondition(words); err != nil {
 			return r, d.WrapErr(err)
@@ -101,8 +125,7 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 	seen := map[string]bool{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
-		switch word {
-		case "local", "engaged", "methods", "refuse", "streams", "origin":
+		if contains(ruleWords, word) {
 			if seen[word] {
 				return r, d.Errf("%s is written twice in the rule for %s: leave one out", word, r.Path)
 			}
@@ -111,12 +134,15 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 		switch word {
 		case "local":
 			if d.NextArg() {
-				return r, d.ArgErr()
+				return r, misused(d, "local", "local")
 			}
 			r.Local = true
 		case "engaged":
 			if r.Engaged = d.RemainingArgs(); len(r.Engaged) == 0 {
-				return r, d.ArgErr()
+				return r, misused(d, "engaged", "engaged <tag>...")
+			}
+			if err := twice(r.Engaged); err != nil {
+				return r, d.Errf("engaged: %w", err)
 			}
 			for _, tag := range r.Engaged {
 				if !slug.MatchString(tag) {
@@ -125,15 +151,18 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 			}
 		case "methods":
 			if r.Methods = d.RemainingArgs(); len(r.Methods) == 0 {
-				return r, d.ArgErr()
+				return r, misused(d, "methods", "methods <method>...")
+			}
+			if err := twice(r.Methods); err != nil {
+				return r, d.Errf("methods: %w", err)
 			}
 			if _, err := accessrules.Compile([]accessrules.Rule{{Methods: r.Methods}}); err != nil {
 				return r, d.Errf("methods: %v", errors.Unwrap(err))
 			}
 		case "streams":
 			var word string
-			if !d.AllArgs(&word) || word != "keep" {
-				return r, d.Err("what is under way ends with the access to it, unless the rule says `streams keep`")
+			if err := oneOf(d, &word, "keep"); err != nil {
+				return r, err
 			}
 			r.KeepStreams = true
 		case "origin":
@@ -143,23 +172,54 @@ func unmarshalRule(d *caddyfile.Dispenser) (Rule, error) {
 			}
 		case "refuse":
 			if !d.AllArgs(&r.Refuse) {
-				return r, d.Err("what a refusal does is one word: write `refuse <status>` or `refuse <page>`")
+				return r, misused(d, "refuse", "refuse <status>|<page>")
 			}
 			if _, err := parseRefusal(r.Refuse); err != nil {
 				return r, d.WrapErr(err)
 			}
+			if err := checkParameters(r.Refuse, r.Path); err != nil {
+				return r, d.WrapErr(err)
+			}
 		default:
 			words := append([]string{word}, d.RemainingArgs()...)
+			if _, ok := conditions[word]; !ok {
+				return r, unknown(d, "word", word, append(conditionList(), ruleWords...))
+			}
 			if _, err := parseCondition(words); err != nil {
 				return r, d.WrapErr(err)
 			}
-			r.Conditions = append(r.Conditions, strings.Join(words, " "))
+			text := strings.Join(words, " ")
+			if contains(r.Conditions, text) {
+				return r, d.Errf("%s is written twice in the rule for %s: leave one out", text, r.Path)
+			}
+			r.Conditions = append(r.Conditions, text)
 		}
 	}
 	if len(r.Conditions) == 0 {
-		return r, d.Errf("the rule for %s has no condition: write `any` when everybody may pass", r.Path)
+		return r, head.Errf("the rule for %s has no condition: write `any` when everybody may pass", r.Path)
 	}
 	return r, nil
+}
+
+// unmet are the conditions of a rule that ask about a {profile} or a {user} which its path does not have, each with the parameter: of
+// callers they let the site's own staff pass at most, which is seldom meant.
+func (r *Rule) unmet() (all [][2]string) {
+	for _, text := range r.Conditions {
+		words := strings.Fields(text)
+		name := "profile"
+		switch words[0] {
+		case "direct", "provider", "provider_only", "provider_readable":
+		case "self":
+			name = "user"
+		default:
+			continue
+		}
+		named := slices.ContainsFunc(words[1:], func(w string) bool { return strings.HasPrefix(w, name+"=") })
+		if !named && !strings.Contains(r.Path, "{"+name+"}") {
+			all = append(all, [2]string{words[0], name})
+		}
+	}
+	return all
 }
 
 // warn tells the operator of rules that cannot do what they seem to: paths that an earlier rule decides on, and paths of the API that
@@ -170,6 +230,12 @@ func (g *Gate) warn() {
 		r, by := &rules[o.Rule], &rules[o.By]
 		g.logger.Warn("two rules match the same paths, and the first decides: write the one that should before the other", place(r,
 			zap.String("first", by.Source), zap.String("first_path", by.Path), zap.String("example", o.Path))...)
+	}
+	for i := range g.Rules {
+		for _, c := range g.Rules[i].unmet() {
+			g.logger.Warn(c[0]+" asks about a {"+c[1]+"}, and the path has none: write {"+c[1]+"} where it stands in the path, or "+
+				c[1]+"=… into the condition", zap.String("rule", g.Rules[i].Source), zap.String("path", g.Rules[i].Path))
+		}
 	}
 	for i := range rules {
 		r := &rules[i]
@@ -188,12 +254,16 @@ func (g *Gate) warnOfNames() {
 		conditions = append(conditions, r.Conditions...)
 	}
 	noPlans, noRoles := g.app.service.Proxy().Unknown(accessrules.Names(conditions...))
+	level := zap.WarnLevel
+	if all, err := g.app.service.ListPlans(context.Background(), ""); err == nil && len(all) == 0 {
+		level = zap.InfoLevel // a site that begins: its plans come after its rules
+	}
 	for i := range rules {
 		r := &rules[i]
 		plans, roles := accessrules.Names(r.Conditions...)
 		for _, plan := range plans {
 			if contains(noPlans, plan) {
-				g.logger.Warn("a rule names a plan that does not exist: create it, or correct the rule", place(r, zap.String("plan", plan))...)
+				g.logger.Log(level, "a rule names a plan that does not exist: create it, or correct the rule", place(r, zap.String("plan", plan))...)
 			}
 		}
 		for _, role := range roles {

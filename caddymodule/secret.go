@@ -95,7 +95,11 @@ func (s sources) locate(word string, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("%s: %w", word, err)
+	return s.at(word, fmt.Errorf("%s: %w", word, err))
+}
+
+// at says in an error that tells which word it is about where that was written.
+func (s sources) at(word string, err error) error {
 	if at := s[word]; at != "" {
 		err = fmt.Errorf("%w, at %s", err, at)
 	}

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -169,7 +170,7 @@ var settings = []setting{
 	{"invitations_per_user", "<number>", "60", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.InvitationsPerUser }},
 	{"visitor_carts", "<number>", "60", "0..1000000", "carts that visitors begin in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.VisitorCarts }},
 	{"sessions_per_client", "<number>", "120", "0..1000000", "log-ins that succeed in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.SessionsPerClient }},
-	{"uploads_per_client", "<number>", "60", "0..1000000", "files uploaded in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.UploadsPerClient }},
+	{"uploads_per_client", "<number>", "60", "0..1000000", "pictures, and lists of seats (`sync_on`), uploaded in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.UploadsPerClient }},
 	{"uploads_per_user", "<number>", "60", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.UploadsPerUser }},
 	{"body_grace", "<duration>", "10s", "0..1h", "how long the body of a request to the API may take to arrive; 0 for no limit", func(s *Settings) any { return &s.BodyGrace }},
 	{"body_rate", "<number>", "16384", "0..1000000000", "bytes that earn a body one more second once they have arrived; 0 for none", func(s *Settings) any { return &s.BodyRate }},
@@ -221,13 +222,24 @@ func (s *Settings) provision() error {
 			return fmt.Errorf("minimum_amount: %q is none of %s", period, strings.Join(periodWords, ", "))
 		}
 	}
-	for url, secrets := range s.WebhookSecret {
-		if _, ok := s.Webhook[url]; !ok || len(secrets) == 0 {
-			return fmt.Errorf("webhook_secret: it names the URL of a webhook and at least one secret")
+	return s.agree()
+}
+
+// A settingError is what is wrong with a setting beside others.
+type settingError struct {
+	word string
+	err  error
+}
+
+func (e *settingError) Error() string { return e.word + ": " + e.err.Error() }
+func (e *settingError) Unwrap() error { return e.err }
+
+// agree checks what settings say of each other. Errors: *settingError.
+func (s *Settings) agree() error {
+	for _, url := range slices.Sorted(maps.Keys(s.WebhookSecret)) {
+		if _, ok := s.Webhook[url]; !ok || len(s.WebhookSecret[url]) == 0 {
+			return &settingError{"webhook_secret", fmt.Errorf("%s is the URL of no webhook: write `webhook %s` as well", url, url)}
 		}
-	}
-	if err := s.checkCredentials(); err != nil {
-		return err
 	}
 	return s.checkMail()
 }

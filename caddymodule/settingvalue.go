@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,9 +89,12 @@ func (st setting) check(at any) error {
 	case **int:
 		return st.inRange(int64(**at), strconv.Itoa(**at), parseNumber)
 	case *[]int:
-		for _, n := range *at {
+		for i, n := range *at {
 			if err := st.inRange(int64(n), strconv.Itoa(n), parseNumber); err != nil {
 				return err
+			}
+			if slices.Contains((*at)[:i], n) {
+				return fmt.Errorf("%d is written twice: leave one out", n)
 			}
 		}
 	case *map[string]int64:
@@ -99,8 +103,18 @@ func (st setting) check(at any) error {
 				return err
 			}
 		}
+	case *[]string:
+		for _, v := range *at {
+			if err := st.form(v); err != nil {
+				return err
+			}
+		}
+		return twice(*at)
 	case *map[string][]string:
-		for _, values := range *at {
+		for key, values := range *at {
+			if err := st.form(key); err != nil {
+				return err
+			}
 			for _, v := range values {
 				if err := st.checkSecret(v); err != nil {
 					return err
@@ -112,8 +126,22 @@ func (st setting) check(at any) error {
 			return err
 		}
 		if choices := strings.Split(st.args, "|"); len(choices) > 1 && *at != "" && !contains(choices, *at) {
+			if guess := closest(*at, choices); guess != "" {
+				return fmt.Errorf("%q is none of %s; did you mean `%s`?", *at, strings.Join(choices, ", "), guess)
+			}
 			return fmt.Errorf("%q is none of %s", *at, strings.Join(choices, ", "))
 		}
+		if *at != "" {
+			return st.form(*at)
+		}
+	}
+	return nil
+}
+
+// form holds a value against what such values look like.
+func (st setting) form(v string) error {
+	if check := forms[st.word]; check != nil {
+		return check(v)
 	}
 	return nil
 }

@@ -69,6 +69,8 @@ func (s *Stripe) Provision(caddy.Context) error {
 // Processor makes the processor.
 func (s *Stripe) Processor() processor.Processor { return s.processor }
 
+var stripeWords = []string{"secret_key", "publishable_key", "webhook_secret", "connect"}
+
 // UnmarshalCaddyfile reads the option:
 //
 //	processor stripe {
@@ -82,8 +84,9 @@ func (s *Stripe) Processor() processor.Processor { return s.processor }
 func (s *Stripe) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
-		return d.ArgErr()
+		return misused(d, "processor", "processor stripe { … }")
 	}
+	head := *d
 	seen := map[string]bool{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
@@ -94,6 +97,9 @@ func (s *Stripe) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		s.Sources.note(word, sourceOf(d))
 		args := d.RemainingArgs()
 		if len(args) == 0 || contains(args, "") {
+			if !contains(stripeWords, word) {
+				return unknown(d, "word", word, stripeWords)
+			}
 			return noValue(d, word, word+" {env.NAME}")
 		}
 		switch {
@@ -107,10 +113,10 @@ func (s *Stripe) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			s.ConnectClient = args[0]
 		case word == "connect" && len(args) == 2:
 			s.ConnectClient, s.ConnectRedirect = args[0], args[1]
-		case !contains([]string{"secret_key", "publishable_key", "webhook_secret", "connect"}, word):
-			return d.Errf("unrecognized option %q: write secret_key, publishable_key, webhook_secret or connect", word)
+		case !contains(stripeWords, word):
+			return unknown(d, "word", word, stripeWords)
 		default:
-			return d.ArgErr()
+			return misused(d, word, word+" {env.NAME}")
 		}
 		if word == "secret_key" || word == "webhook_secret" {
 			for _, arg := range args {
@@ -122,7 +128,7 @@ func (s *Stripe) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	for _, word := range []string{"secret_key", "publishable_key"} {
 		if !seen[word] {
-			return d.Errf("stripe needs its %s: write `%s {env.NAME}` into the block", word, word)
+			return head.Errf("stripe needs its %s: write `%s {env.NAME}` into the block", word, word)
 		}
 	}
 	return nil
