@@ -199,3 +199,20 @@ func TestRecoveryAsksForOneTimePasswordsOfBefore(t *testing.T) {
 		t.Error("the password is gone")
 	}
 }
+
+// A change that waits when the address alone opens an account ends with all else that was there: whoever asked for it may have been
+// somebody else.
+func TestPlantedChangeEnds(t *testing.T) {
+	s := newSite(t)
+	mal := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"mal","password":"yoyo","email":"owner@example.com","full_name":"Mal"}`)
+	s.Do("", "PATCH /api/users/mal", `{"email":"yan@example.com"}`, mal)
+	code := s.message(t, nil, "yan@example.com").code
+	s.Do("", "POST /api/auth/recover", `{"username":"owner@example.com"}`)
+	owner := "Authorization: Bearer " + s.token(t, "POST /api/auth", `{"username":"owner@example.com","email_code":"`+s.code(t, "owner@example.com")+`"}`)
+	if w := s.Do("", "PATCH /api/users/mal", `{"full_name":"Own Er"}`, owner); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if n := one[int](t, s, `SELECT count(*) FROM pending_address`); n != 0 || !sixDigits.MatchString(code) {
+		t.Errorf("%d changes wait, with the code %q", n, code)
+	}
+}

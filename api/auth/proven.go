@@ -58,6 +58,9 @@ func (s *Service) endPlanted(tx *store.Tx, u *user, newPassword bool) error {
 	if _, err := tx.Exec(`UPDATE user SET ssh_key = NULL WHERE id = ?`, u.ID); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(`DELETE FROM pending_address WHERE user_id = ?`, u.ID); err != nil {
+		return err
+	}
 	if err := s.dropOTP(tx, u.ID); err != nil {
 		return err
 	}
