@@ -40,6 +40,7 @@ check:
 	TOLLGATE_OPERATIONS=10000 $(GO) test -count=1 -run Linearizable -timeout 15m ./api/billing
 	TOLLGATE_KEYS=1000 $(GO) test -count=1 -run IdempotencyUnderLoad -timeout 10m ./api/rest
 	$(GO) test -count=1 -run 'AddsUp|IsExact|InParts' -timeout 15m ./ledger -rapid.checks=1000000
+	TOLLGATE_ENUMERATION=200 $(GO) test -count=1 -run HiddenAccountsCostAlike -timeout 15m ./api/auth
 	TOLLGATE_OPENAPI=1 $(GO) test -count=1 ./api/processor/stripe
 	TOLLGATE_STREAMS=300 $(GO) test -count=1 -run 'ManyStreams|StreamMemory' -timeout 10m ./caddymodule
 	TOLLGATE_PATHS=60000 $(GO) test -count=1 -run PathsAtRandom -timeout 10m ./caddymodule

@@ -52,6 +52,8 @@ type Options struct {
 	ProcessorSlug, ProcessorName string                     // default: "processor", "Payment processor"
 	Origin                       func(*http.Request) string // scheme and host of a request, by the trusted-proxy logic
 	Client                       func(*http.Request) string // address of the client, likewise
+	// SendTo is the address of a page with the way back to what was asked (decision 73).
+	SendTo func(r *http.Request, page, asked string) string
 
 	Crowd  func(*http.Request) bool // the client is many who are not told apart; see rest.Options
 	Limits rest.Limits              // of what clients and users do; nil for none
@@ -164,7 +166,7 @@ func New(site *Site, o Options) (*Service, error) {
 	}
 	s.rest, err = rest.New(rest.Options{
 		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
-		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, Client: o.Client,
+		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, SendTo: o.SendTo, Client: o.Client,
 		Crowd: o.Crowd, Limits: o.Limits, Bodies: o.Bodies,
 		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule, CORSRestricted: s.proxy.Restricted,
 	}, endpoints)
@@ -260,6 +262,7 @@ func (s *Service) welcomes(r store.Reader) (bool, error) {
 func (s *Service) jobs() []job {
 	return []job{
 		{name: "deliver notices", do: s.notices.Deliver},
+		{name: "send codes", do: s.auth.AnswerRequests},
 		{name: "follow the gate", do: func(ctx context.Context) error { return s.proxy.Follow(ctx, s.site.changed) }},
 		{name: "note the use of keys", every: time.Minute, do: s.site.Directory.FlushKeyUse},
 		{name: "finish payments", every: time.Minute, do: s.billing.Sweep},

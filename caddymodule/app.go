@@ -11,11 +11,14 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api"
 )
 
@@ -58,6 +61,7 @@ type App struct {
 	Settings
 
 	site         *api.Site
+	nextHosts    atomic.Pointer[accessrules.NextHosts]
 	crowdWarning sync.Once
 	service      *api.Service
 	gates        []*Gate // of the configuration, in the order in which they were provisioned
@@ -186,6 +190,11 @@ func (a *App) Start() error {
 	a.warnOfPaths()
 	a.streams.keeper.follow(a)
 	a.besides()
+	if served, err := a.ctx.AppIfConfigured("http"); err == nil {
+		a.shareSessions(served.(*caddyhttp.App))
+	} else {
+		a.shareSessions(nil)
+	}
 	return nil
 }
 

@@ -33,7 +33,8 @@ func (a *App) warnOfPaths() {
 		}
 		s := surroundings{app: a, server: server}
 		if gates > 0 && server.Errors != nil && s.proxies(server.Errors.Routes) {
-			a.logger.Warn("handle_errors proxies: errors that handlers before the gate raise take requests there as they came, with credentials and cookies")
+			a.logger.Warn("handle_errors proxies: errors that handlers before the gate raise take requests there as they came, with credentials and cookies",
+				zap.Strings("listen", server.Listen))
 		}
 	}
 }
@@ -56,10 +57,15 @@ func sitesOf(server *caddyhttp.Server) (sites []caddyhttp.RouteList) {
 
 // surroundings are what a walk along routes has come by.
 type surroundings struct {
-	app      *App
-	server   *caddyhttp.Server
-	met      *met
-	depth    int
+	app    *App
+	server *caddyhttp.Server
+	met    *met
+	depth  int
+	way
+}
+
+// A way is what a request has come by.
+type way struct {
 	stripped []string // prefixes
 	rewrites bool     // other changes of paths
 	gate     *Gate    // that was passed last
@@ -102,15 +108,35 @@ func (s *surroundings) walk(routes caddyhttp.RouteList) {
 		return
 	}
 	defer func() { s.depth-- }()
+	groups := map[string]way{} // how requests come to each
 	for i := range routes {
-		before := *s
+		before, group := s.way, routes[i].Group
+		if group != "" { // one of its routes is gone, and no other
+			if first, ok := groups[group]; ok {
+				s.way = first
+			}
+			groups[group] = s.way
+		}
 		for _, h := range routes[i].Handlers {
 			s.pass(h)
 		}
-		if routes[i].Group != "" || routes[i].Terminal { // what comes next is another way
-			*s = before
+		switch {
+		case routes[i].Terminal:
+			s.way = before
+		case group != "":
+			s.way = before.or(s.way)
 		}
 	}
+}
+
+// or is one way or the other.
+func (w way) or(other way) way {
+	w.stripped = slices.Concat(w.stripped, other.stripped)
+	w.rewrites = w.rewrites || other.rewrites
+	if other.gate != nil {
+		w.gate = other.gate
+	}
+	return w
 }
 
 func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
@@ -139,7 +165,7 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 		text, _ := json.Marshal(h)
 		if _, ok := h.Transport.(*fastcgi.Transport); ok || strings.Contains(string(text), "http.request.orig_uri") {
 			s.gate.logger.Warn("stripped: the application behind this gate is told the path with its prefix, which is not decided on (REQUEST_URI of FastCGI, "+
-				"{http.request.orig_uri}): leave stripped out, and write the rules with the prefix", zap.Strings("stripped", s.gate.Stripped))
+				"{http.request.orig_uri}): leave stripped out, and write the rules with the prefix", s.gate.place(zap.Strings("stripped", s.gate.Stripped))...)
 		}
 	}
 }
@@ -154,14 +180,14 @@ func (s *surroundings) arrive(g *Gate) {
 		s.met.first = g
 	}
 	s.gate = g
-	for _, prefix := range s.stripped {
+	for _, prefix := range slices.Compact(slices.Sorted(slices.Values(s.stripped))) {
 		if path, err := checkStripped(prefix); err == nil && !slices.Contains(g.Stripped, path) {
 			g.logger.Warn("a prefix is stripped before the gate, which decides on the path that was sent as well: write `stripped "+path+
-				"` in the block, or rules for both", zap.String("gate", g.Name), zap.String("prefix", path))
+				"` in the block, or rules for both", g.place(zap.String("prefix", path))...)
 		}
 	}
 	if s.rewrites {
-		g.logger.Warn("paths are rewritten before the gate: it decides on the path that was sent and on the one at hand", zap.String("gate", g.Name))
+		g.logger.Warn("paths are rewritten before the gate: it decides on the path that was sent and on the one at hand", g.place()...)
 	}
 	s.stripped, s.rewrites = nil, false
 }
@@ -173,7 +199,7 @@ func (s *surroundings) rewrite(h *rewrite.Rewrite) {
 	changes := h.URI != "" && h.URI[0] != '?' || h.StripPathSuffix != "" || len(h.URISubstring) > 0 || len(h.PathRegexp) > 0
 	switch {
 	case s.gate != nil && (changes || h.StripPathPrefix != ""):
-		s.gate.logger.Warn("paths are rewritten after the gate: what a rewrite there makes is not decided on; write it before the gate", zap.String("gate", s.gate.Name))
+		s.gate.logger.Warn("paths are rewritten after the gate: what a rewrite there makes is not decided on; write it before the gate", s.gate.place()...)
 	case h.StripPathPrefix != "":
 		s.stripped = append(s.stripped, h.StripPathPrefix)
 	case changes:

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -248,6 +249,9 @@ func (e *explanation) String() string {
 	switch {
 	case e.Rule != nil:
 		line("  rule      %s", e.Rule)
+		if len(e.Origin) > 0 {
+			line("  origin    %s", strings.Join(e.Origin, " "))
+		}
 	case e.Path != "":
 		line("  rule      none matches")
 	}

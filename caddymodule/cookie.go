@@ -18,9 +18,9 @@ import (
 func (a *App) cookies() directory.Cookies {
 	https := strings.HasPrefix(a.URL, "https://")
 	if a.Cookies == "contract" {
-		return directory.ContractCookies(https, "")
+		return directory.ContractCookies(https, a.CookieDomain)
 	}
-	return directory.NewCookies(https, "")
+	return directory.NewCookies(https, a.CookieDomain)
 }
 
 // ownCookies tells our cookies from the application's.

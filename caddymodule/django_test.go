@@ -66,7 +66,7 @@ func TestDjango(t *testing.T) {
 		{"a session cookie of another name", renamed, map[string]bool{"none": true, "cookie": true, "jwt": true}},
 	} {
 		address := django(t, c.settings)
-		s := tlsSite(t, address, "", gate+"none")
+		s := tlsSite(t, address, gate+"none")
 		for form, holds := range c.sessions {
 			t.Run(c.name+", session "+form, func(t *testing.T) {
 				s.reload(gate + form + " # " + c.name)
@@ -127,7 +127,7 @@ func TestDjangoRemoteUser(t *testing.T) {
 	for name, value := range behindProxy {
 		settings[name] = value
 	}
-	tlsSite(t, django(t, settings, "remote.TollgateUser"), "", "rule / any\n\t\theaders\n\t\tsession none")
+	tlsSite(t, django(t, settings, "remote.TollgateUser"), "rule / any\n\t\theaders\n\t\tsession none")
 	p := newPerson(t, secure)
 	user := func(headers ...string) string {
 		t.Helper()

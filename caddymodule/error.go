@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/http"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
@@ -18,6 +19,24 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	return err
 }
 
+// keptPlaceholders are those that error handlers are given.
+var keptPlaceholders = []string{"http.tollgate.reason", "http.tollgate.detail", "http.tollgate.rule", upstreamPlaceholder}
+
+// forget gives a request other placeholders, as if it had just come: matchers before the gate have left parts of the path and of headers
+// as they were sent, and the gate the name of the user. The access log goes on with those from before.
+func forget(r *http.Request) {
+	before, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	after := caddyhttp.NewTestReplacer(r) // there is no other way to make one of a request
+	for _, name := range keptPlaceholders {
+		if value, ok := before.Get(name); ok {
+			after.Set(name, value)
+		}
+	}
+}
+
 // disclaim takes off a request what tells who is there, and cleans its path: "/" where none can be made.
 func (g *Gate) disclaim(r *http.Request) {
 	g.headers.Strip(r.Header)
@@ -25,6 +44,7 @@ func (g *Gate) disclaim(r *http.Request) {
 	if g.live.Form(g.live.Chosen()) == accessrules.JWTSession {
 		delete(r.Header, "Authorization") // the session
 	}
+	forget(r)
 	form := "/"
 	orig, _, ok := originOf(r)
 	if !ok {

@@ -39,6 +39,7 @@ type explanation struct {
 	Note       string           `json:"note,omitempty"`     // what else decides
 	Rule       *explainedRule   `json:"rule,omitempty"`     // that decides
 	Skipped    []*explainedRule `json:"skipped,omitempty"`  // rules before it whose path matches and whose methods do not
+	Origin     []string         `json:"origin,omitempty"`   // that may have a browser send it, when it is unsafe and the rule admits it
 	Conditions []outcome        `json:"conditions,omitempty"`
 	Answer     *answers         `json:"answer,omitempty"`   // to a refused request
 	Upstream   *receives        `json:"upstream,omitempty"` // of an admitted request
@@ -204,6 +205,9 @@ func (e *explanation) ofGate(g *Gate, q *accessrules.Query, r *http.Request) err
 	}
 	hand(r, &ask.Asked)
 	d := e.judge(g, q, &ask.Asked)
+	if d.Rule != nil {
+		e.Origin = g.origins(d.Rule)
+	}
 	switch {
 	case d.Verdict.Reason == accessrules.AmbiguousPath:
 		e.unclear(d.Verdict)
@@ -214,7 +218,7 @@ func (e *explanation) ofGate(g *Gate, q *accessrules.Query, r *http.Request) err
 	case d.Verdict.OK():
 		e.Upstream, err = g.receives(q, d)
 		return err
-	case g.pageAsked(q, &ask.Asked):
+	case g.pageAsked(r, q, &ask.Asked):
 		e.Result, e.Note = resultPage, "it is a page that cures refusals: everybody may go there, without identity"
 		return nil
 	}
@@ -301,9 +305,9 @@ func (g *Gate) answers(q *accessrules.Query, d *accessrules.Decision, r *http.Re
 	program.Page, browser.Page = false, true
 	var out answers
 	var target string
-	_, out.Program, _ = g.answer(&program, d)
-	if _, out.Browser, target = g.answer(&browser, d); target != "" {
-		out.Browser, out.Page = http.StatusFound, accessrules.NextFrom(target, g.app.origin(r), sentURI(r))
+	_, out.Program, _ = g.answer(r, &program, d)
+	if _, out.Browser, target = g.answer(r, &browser, d); target != "" {
+		out.Browser, out.Page = http.StatusFound, g.app.withNext(r, target, g.app.origin(r), sentURI(r))
 	}
 	return &out
 }

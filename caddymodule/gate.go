@@ -264,7 +264,7 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 		}
 		return g.serve(w, r, next, &ask, &id, &d)
 	}
-	if g.pageAsked(&q, &ask.Asked) {
+	if g.pageAsked(r, &q, &ask.Asked) {
 		g.upward.anonymous(r)
 		g.observe(r, &q, &d, resultPage)
 		return g.pass(w, r, next)

@@ -42,6 +42,9 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 			return api.Options{}, err
 		}
 	}
+	if err := a.checkHosts(); err != nil {
+		return api.Options{}, err
+	}
 	o := api.Options{
 		BaseURL:       a.URL,
 		Broker:        api.Broker{Slug: a.Broker.Slug, FullName: a.Broker.FullName, Email: a.Broker.Email},
@@ -50,6 +53,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		CORS:          a.CORSOrigins,
 		Pages:         a.page,
 		Origin:        origin,
+		SendTo:        a.sendTo,
 		Client:        client,
 		Crowd:         a.crowd,
 		TokenLifetime: time.Duration(*a.TokenLifetime),

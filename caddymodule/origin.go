@@ -31,14 +31,29 @@ func parseOrigins(words []string) ([]string, error) {
 
 // foreign reports whether a page of another site made a browser send a request that says by itself who sends it (decision 119): with a
 // method that changes something, or for a WebSocket, which any page may open. A program sends neither Origin nor Sec-Fetch-Site.
+//
+// Where several rules admit a request, since it asks for several paths, each of them must allow the origin.
 func (g *Gate) foreign(r *http.Request, id *directory.Identity, d *accessrules.Decision, q *accessrules.Query, methods []string) bool {
 	if !id.Ambient || safe(q.Method) && !slices.ContainsFunc(methods, unsafe) && !accessrules.IsWebSocket(r) {
 		return false
 	}
-	allowed := g.Origin
-	if len(d.Rule.Origins) > 0 {
-		allowed = d.Rule.Origins
+	return g.refusesOrigin(r, d.Rule) || slices.ContainsFunc(d.Beside, func(rule *accessrules.Rule) bool { return g.refusesOrigin(r, rule) })
+}
+
+// origins are those that may send what a rule admits.
+func (g *Gate) origins(rule *accessrules.Rule) []string {
+	switch {
+	case len(rule.Origins) > 0:
+		return rule.Origins
+	case len(g.Origin) > 0:
+		return g.Origin
 	}
+	return []string{"same"}
+}
+
+// refusesOrigin reports whether a rule does not allow where a request comes from.
+func (g *Gate) refusesOrigin(r *http.Request, rule *accessrules.Rule) bool {
+	allowed := g.origins(rule)
 	if len(allowed) == 1 && allowed[0] == "any" {
 		return false
 	}
@@ -59,10 +74,10 @@ func safe(method string) bool {
 func unsafe(method string) bool { return !safe(method) }
 
 // ownOrigin reports whether an origin is the site's: the host that was asked, or `url`. Something before Caddy may have taken the
-// encryption off, and then the page came by https.
+// encryption off, and then the page came by https. Where hosts share sessions, `url` is foreign to the others.
 func (a *App) ownOrigin(r *http.Request, sent string) bool {
 	own := origin(r)
-	if strings.EqualFold(sent, own) || strings.EqualFold(sent, a.origin(r)) {
+	if strings.EqualFold(sent, own) || strings.EqualFold(sent, a.origin(r)) && !a.sibling(r) {
 		return true
 	}
 	scheme, host, _ := strings.Cut(own, "://")

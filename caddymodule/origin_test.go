@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -92,6 +93,44 @@ func TestOrigin(t *testing.T) {
 		s.must(200, "GET", "/x", nil, "Cookie: "+strings.Join(second, "; "))
 		s.must(401, "GET", "/x", nil, first)
 	})
+}
+
+// TestOriginOfSeveralRules has each rule that admits a request allow where it comes from, and the gate decide on the paths below /api that
+// are the application's (decisions 75, 115, 119).
+func TestOriginOfSeveralRules(t *testing.T) {
+	s := newSite(t, func(s *site) {
+		s.more = "rewrite /open/* /own/x"
+		s.gate = "rule /open/ {\n\t\t\tauthenticated\n\t\t\torigin any\n\t\t}\n\t\trule /own/ authenticated\n\t\trule /api/kernels/ authenticated\n\t\t" +
+			"rule /api/hooks/ {\n\t\t\tauthenticated\n\t\t\torigin https://evil.example\n\t\t}"
+	})
+	s.register("joe1")
+	cookie, _ := s.browser("joe1")
+	const evil = "Origin: https://evil.example"
+	for _, c := range []struct {
+		path   string
+		origin string
+		status int
+		listed string
+	}{
+		{"/open/x", evil, 403, "any"}, {"/open/x", "Origin: " + base, 200, "any"},
+		{"/own/x", evil, 403, "same"},
+		{"/api/kernels/1", evil, 403, "same"}, {"/api/kernels/1", "Origin: " + base, 200, "same"},
+		{"/api/hooks/1", evil, 200, "https://evil.example"}, {"/api/hooks/1", "Origin: https://other.example", 403, "https://evil.example"},
+	} {
+		if a := s.do("POST", c.path, nil, cookie, c.origin); a.status != c.status {
+			t.Errorf("%s from %s: %d %s, want %d", c.path, c.origin, a.status, a.body, c.status)
+		}
+		res, err := http.Post("http://localhost:2999/tollgate/explain", "application/json", strings.NewReader(`{"as":"joe1","method":"POST","url":"`+base+c.path+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var explained struct{ Origin []string }
+		err = json.NewDecoder(res.Body).Decode(&explained)
+		res.Body.Close()
+		if err != nil || !slices.Equal(explained.Origin, []string{c.listed}) {
+			t.Errorf("%s is explained with the origins %q, want %s (%v)", c.path, explained.Origin, c.listed, err)
+		}
+	}
 }
 
 // TestChallenge offers programs what they know, and browsers nothing that asks people for a password (decision 116).

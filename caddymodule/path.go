@@ -249,8 +249,8 @@ func sentURI(r *http.Request) string {
 
 // pageAsked reports whether all that a request asks for is a page that cures refusals: everybody may go there, without identity, or the
 // cure would be refused too (decision 61).
-func (g *Gate) pageAsked(q *accessrules.Query, a *accessrules.Asked) bool {
-	if len(g.app.Pages) == 0 || a.Destination != nil || a.Behind != nil || a.Deep || a.Path.Unsure() != "" {
+func (g *Gate) pageAsked(r *http.Request, q *accessrules.Query, a *accessrules.Asked) bool {
+	if len(g.app.Pages) == 0 || g.app.sibling(r) || a.Destination != nil || a.Behind != nil || a.Deep || a.Path.Unsure() != "" {
 		return false
 	}
 	if !a.Rewritten {

@@ -14,10 +14,13 @@ import (
 	"time"
 )
 
-// tlsSite runs a site at secure, and at further hosts of this machine, with an application behind the gate.
-func tlsSite(t *testing.T, address, global, gate string, hosts ...string) *site {
+// tlsSite runs a site with TLS, with an application behind the gate; change edits it before it starts.
+func tlsSite(t *testing.T, address, gate string, change ...func(*site)) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
+	s := &site{t: t, dir: t.TempDir(), hosts: []string{secure}}
+	for _, f := range change {
+		f(s)
+	}
 	s.text = func(gate string) string {
 		return fmt.Sprintf(`{
 	admin localhost:2999
@@ -28,7 +31,7 @@ func tlsSite(t *testing.T, address, global, gate string, hosts ...string) *site 
 	https_port 9443
 	auto_https disable_redirects
 	grace_period 1s
-	tollgate {
+%[7]s	tollgate {
 		url %[2]s
 		broker cowork "Cowork" hello@cowork.example
 		store %[1]s/tollgate.db
@@ -45,10 +48,13 @@ func tlsSite(t *testing.T, address, global, gate string, hosts ...string) *site 
 	}
 	reverse_proxy %[6]s
 }
-`, s.dir, secure, global, strings.Join(append([]string{secure}, hosts...), ", "), gate, strings.TrimPrefix(address, "http://"))
+`, s.dir, s.hosts[0], s.global, strings.Join(s.hosts, ", "), gate, strings.TrimPrefix(address, "http://"), s.options)
 	}
 	s.run(s.text(gate))
-	awaitCertificate(t, "localhost")
+	for _, host := range s.hosts {
+		name, _, _ := strings.Cut(strings.TrimPrefix(host, "https://"), ":")
+		awaitCertificate(t, strings.Replace(name, "*", "any", 1))
+	}
 	return s
 }
 
@@ -190,9 +196,9 @@ func (p *person) api(status int, method, address string, body any) answer {
 }
 
 // login logs in to the site.
-func (p *person) login(username string) {
+func (p *person) login(username string) answer {
 	p.t.Helper()
-	p.api(201, "POST", "/api/auth?cookie=1", map[string]any{"username": username, "password": "yoyo"})
+	return p.api(201, "POST", "/api/auth?cookie=1", map[string]any{"username": username, "password": "yoyo"})
 }
 
 // cookies are those of the host of the page, by name.

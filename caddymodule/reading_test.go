@@ -378,6 +378,106 @@ func TestErrorHandlers(t *testing.T) {
 	}
 }
 
+// TestPlaceholdersOfErrors gives error handlers no placeholder that a matcher before the gate has filled from a request, nor the name of
+// the user, which access logs keep.
+func TestPlaceholdersOfErrors(t *testing.T) {
+	failing := newUpstream(t)
+	log := filepath.Join(t.TempDir(), "log.json")
+	s := newSite(t, func(s *site) {
+		s.options = "\tlog {\n\t\toutput file " + log + "\n\t}\n"
+		dead := httptest.NewServer(nil)
+		dead.Close()
+		s.upstream = &upstream{Server: dead}
+		s.gate = "rule /account/ authenticated\n\t\tupstream http://127.0.0.1:1"
+		s.more = `log
+	@path path_regexp sent ^(?P<all>.*)$
+	@credential header_regexp told Authorization (.*)
+	vars @path matched yes
+	vars @credential matched yes
+	handle_errors {
+		request_header X-Sent "{re.sent.1}{re.sent.all}{re.1}"
+		request_header X-Told {re.told.1}
+		request_header X-User {http.auth.user.id}
+		request_header X-Reason "{http.tollgate.reason} {http.error.status_code} {tollgate.upstream}"
+		reverse_proxy ` + strings.TrimPrefix(failing.URL, "http://") + `
+	}`
+	})
+	joe := s.register("joe1")
+	for _, target := range []string{"/elsewhere//x/../secret", "/account//x/../secret"} { // refused, and failed
+		failing.take()
+		speak(t, "GET "+target+" HTTP/1.1\r\nHost: 127.0.0.1:9080\r\nAccept: text/html\r\n"+joe+"\r\nConnection: close\r\n\r\n")
+		got := failing.take()
+		if got == nil {
+			t.Fatal("the error handler was not reached")
+		}
+		for name, values := range got.Headers {
+			if text := strings.Join(values, ""); strings.Contains(text, "..") || strings.Contains(text, "joe1") || strings.Contains(text, joe[30:]) {
+				t.Errorf("%s: %s is %s", target, name, text)
+			}
+		}
+		if reason := got.Headers["X-Reason"][0]; strings.HasPrefix(target, "/elsewhere") && reason != "no-rule 403 127.0.0.1:1" || !strings.HasSuffix(reason, " 127.0.0.1:1") {
+			t.Errorf("%s: the reason is %q", target, reason)
+		}
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(log)
+		if strings.Count(string(text), `"user_id":"joe1"`) >= 2 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the access log does not name the user:\n%s", text)
+		}
+	}
+}
+
+// TestDestinationsAtRandom copies to what is written in confusing ways, and never into another person's folder.
+func TestDestinationsAtRandom(t *testing.T) {
+	files := webdav.NewMemFS()
+	dav := httptest.NewServer(&webdav.Handler{FileSystem: files, LockSystem: webdav.NewMemLS()})
+	t.Cleanup(dav.Close)
+	s := newSite(t, func(s *site) {
+		s.upstream = &upstream{Server: dav}
+		s.gate = "rule /{user}/ self\n\t\tsession none"
+	})
+	ctx := context.Background()
+	for _, name := range []string{"/mal", "/vic", "/mal/a"} {
+		if err := files.Mkdir(ctx, name, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mal := s.register("mal")
+	s.register("vic")
+	s.send("PUT", "/mal/f.txt", "mal's", mal)
+	random := rand.New(rand.NewPCG(2, uint64(time.Now().UnixNano())))
+	pieces := append(confusing[:len(confusing):len(confusing)], "/mal/", "/vic/", "vic", "mal", "/mal/../vic/", "%2f..%2fvic%2f", "%76ic", "/../", "..%5c", base, "//")
+	copied := 0
+	for range 600 {
+		to := []string{"/mal/", base + "/mal/", base, ""}[random.IntN(4)]
+		for range 1 + random.IntN(6) {
+			to += pieces[random.IntN(len(pieces))]
+		}
+		if strings.ContainsAny(to, " \x00\r\n") {
+			continue
+		}
+		if a := s.do("COPY", "/mal/f.txt", nil, mal, "Destination: "+to); a.status < 300 {
+			copied++
+		}
+		dir, err := files.OpenFile(ctx, "/vic", os.O_RDONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := dir.Readdir(-1)
+		dir.Close()
+		if err != nil || len(list) > 0 {
+			t.Fatalf("a copy to %q has come to vic: %v, %v", to, list, err)
+		}
+	}
+	t.Logf("%d of 600 copied", copied)
+	if copied == 0 {
+		t.Error("nothing was copied")
+	}
+}
+
 // TestPathsOverTLS sends what is ambiguous over HTTP/2 and HTTP/3.
 func TestPathsOverTLS(t *testing.T) {
 	dir, up := t.TempDir(), newUpstream(t)

@@ -27,7 +27,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 	if d.Verdict.Reason == accessrules.NotActivated {
 		g.app.service.NotActivated(q.Caller)
 	}
-	v, status, target := g.answer(q, d)
+	v, status, target := g.answer(r, q, d)
 	detail := refusal(r, v)
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.tollgate.reason", string(v.Reason))
@@ -46,7 +46,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 				g.logger.Warn("a plan could not be put into a cart", zap.String("plan", v.Cart), zap.Error(err))
 			}
 		}
-		h.Set("Location", accessrules.NextFrom(target, g.app.origin(r), accessrules.Back(r, g.app.origin(r), sentURI(r))))
+		h.Set("Location", g.app.withNext(r, target, g.app.origin(r), sentURI(r)))
 		w.WriteHeader(http.StatusFound)
 		return nil
 	}
@@ -81,10 +81,10 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 }
 
 // answer is how a refusal is answered: what is told of it, the status, and the page that people are sent to, "" for none.
-func (g *Gate) answer(q *accessrules.Query, d *accessrules.Decision) (v accessrules.Verdict, status int, target string) {
+func (g *Gate) answer(r *http.Request, q *accessrules.Query, d *accessrules.Decision) (v accessrules.Verdict, status int, target string) {
 	v, status = d.Verdict, d.Verdict.Status()
 	if (q.Page || q.Form) && v.Target != "" {
-		target = g.app.page(v.Target)
+		target = g.app.address(r, g.app.page(v.Target))
 	}
 	if d.Rule == nil || v.Reason == accessrules.Unavailable {
 		return v, status, target

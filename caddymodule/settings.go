@@ -41,7 +41,8 @@ type Settings struct {
 	VerifyEmail bool `json:"verify_email_on_registration,omitempty"`
 	// UseVerificationLinks sends links in place of codes. Default: `off`.
 	UseVerificationLinks bool `json:"use_verification_links,omitempty"`
-	// HideAccountExistence gives one answer for unknown accounts and wrong passwords. Default: `off`.
+	// HideAccountExistence keeps to itself who has an account: every door answers alike, and addresses are proven before they count.
+	// Default: `off`.
 	HideAccountExistence bool `json:"hide_account_existence,omitempty"`
 	// RecoverStatus401 answers 401 in place of 200 when a recovery code was sent. Default: `off`.
 	RecoverStatus401 bool `json:"recover_status_401,omitempty"`
@@ -91,6 +92,13 @@ type Settings struct {
 	// Cookies are the names of cookies: `tollgate`, our own, or `contract`, those of the reference (sessionid, csrftoken, cart).
 	// Default: `tollgate`.
 	Cookies string `json:"cookies,omitempty"`
+	// CookieDomain is a domain on whose hosts sessions hold: each of them receives them. It is the host of `url`, or a domain above it.
+	// Default: none, and sessions hold on the host alone where somebody logged in.
+	CookieDomain string `json:"cookie_domain,omitempty"`
+	// NextHosts are hosts beside that of `url` to which people may come back after a page that cured a refusal: names, with the port of
+	// `url` unless they have one, or `*.example.com`. Default: the hosts of CookieDomain that have a site in this Caddy, without those
+	// with a star.
+	NextHosts []string `json:"next_hosts,omitempty"`
 	// Credentials is the header that carries the gate's own tokens and API keys. Another one leaves `Authorization`, which is then never
 	// read, to the application. Default: `Authorization`.
 	Credentials string `json:"credentials,omitempty"`
@@ -159,7 +167,7 @@ var settings = []setting{
 	{"provider_registration", "[on|off]", "off", "", "anybody may register as a provider", func(s *Settings) any { return &s.ProviderRegistration }},
 	{"verify_email_on_registration", "[on|off]", "off", "", "the e-mail address is proven before an account is created", func(s *Settings) any { return &s.VerifyEmail }},
 	{"use_verification_links", "[on|off]", "off", "", "messages carry a link in place of a code", func(s *Settings) any { return &s.UseVerificationLinks }},
-	{"hide_account_existence", "[on|off]", "off", "", "one answer for unknown accounts and wrong passwords", func(s *Settings) any { return &s.HideAccountExistence }},
+	{"hide_account_existence", "[on|off]", "off", "", "no answer tells who has an account; addresses are proven before they count", func(s *Settings) any { return &s.HideAccountExistence }},
 	{"recover_status_401", "[on|off]", "off", "", "401 in place of 200 when a recovery code was sent", func(s *Settings) any { return &s.RecoverStatus401 }},
 	{"disable_updates", "[on|off]", "off", "", "the site is read-only", func(s *Settings) any { return &s.DisableUpdates }},
 	{"disabled_user_update", "[on|off]", "off", "", "nobody registers or changes credentials", func(s *Settings) any { return &s.DisabledUserUpdate }},
@@ -182,6 +190,8 @@ var settings = []setting{
 	{"expire_notice_days", "<number>...", "15", "0..3650", "days before its end that a subscription's profile is told", func(s *Settings) any { return &s.ExpireNoticeDays }},
 	{"minimum_amount", "<period> <amount>", "", "0..1000000000", "least price of a plan with that type of period, in 1/100 of its unit; may be repeated", func(s *Settings) any { return &s.MinimumAmount }},
 	{"cookies", "tollgate|contract", "tollgate", "", "names of cookies: tollgate_session, tollgate_csrf and tollgate_cart, with `__Host-` before them where `url` is https; or the reference's sessionid, csrftoken and cart", func(s *Settings) any { return &s.Cookies }},
+	{"cookie_domain", "<domain>", "", "", "domain on whose hosts sessions hold, each of which receives them: the host of `url`, or a domain above it; without it they hold on one host (docs/gate.md)", func(s *Settings) any { return &s.CookieDomain }},
+	{"next_hosts", "<host>...", "", "", "hosts beside that of `url` that `next` may lead to, as in app.example.com or *.example.com; without it those of cookie_domain that have a site in this Caddy", func(s *Settings) any { return &s.NextHosts }},
 	{"credentials", "<header>", "Authorization", "", "header that carries our tokens and API keys; another one leaves Authorization to the application (docs/gate.md)", func(s *Settings) any { return &s.Credentials }},
 	{"cors_origins", "<origin>...", "", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
 	{"public_mail_domains", "<domain>...", "", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
@@ -202,7 +212,9 @@ var settings = []setting{
 }
 
 // readAtStart are the words whose values stand for something that is read when Caddy starts.
-var readAtStart = []string{"smtp", "smtp_user", "smtp_password", "mail_file", "mail_templates", "webhook", "webhook_secret"}
+var readAtStart = []string{
+	"cookie_domain", "next_hosts", "smtp", "smtp_user", "smtp_password", "mail_file", "mail_templates", "webhook", "webhook_secret",
+}
 
 // provision fills in the defaults and checks the values, those of JSON configurations too.
 func (s *Settings) provision() error {

@@ -58,6 +58,7 @@ type Service struct {
 	carts    Carts
 
 	reminders chan struct{} // activation messages being sent
+	requested chan struct{} // codes were asked for
 }
 
 var _ profile.Users = (*Service)(nil)
@@ -68,7 +69,7 @@ func New(o Options) *Service {
 		store: o.Store, dir: o.Directory, notices: o.Notices, profiles: o.Profiles, log: o.Logger, set: o.Settings,
 		pictures: o.Pictures, texts: o.Texts, captcha: o.Captcha, sender: o.SenderDomain,
 		hasher: newHasher(o.Settings.Hashing), throttle: newThrottle(o.Settings.Throttle, o.Store),
-		reminders: make(chan struct{}, 4),
+		reminders: make(chan struct{}, 4), requested: make(chan struct{}, 1),
 	}
 	if s.sender == "" {
 		s.sender = "anonimized.local"

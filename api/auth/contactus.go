@@ -60,7 +60,7 @@ func (s *Service) contactUs(c *rest.Call, in *contactUsInput) (out detailOutput,
 	if err != nil {
 		return out, err
 	}
-	return detailOutput{"Your message was sent. We will be back to you shortly."}, place.sent(c.Context())
+	return detailOutput{"Your message was sent. We will be back to you shortly."}, place.sent(c.Context(), nil)
 }
 
 // extraFields are the other fields of the form, by name.

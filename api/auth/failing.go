@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -15,6 +16,8 @@ type failing struct {
 	door    rest.LoginDoor
 	typed   string // name, as it was typed
 	account *user  // whom it is about, nil for nobody who exists
+	// later writes down what is looked at after the answer, where it is not told whether there is an account; nil elsewhere
+	later func(tx *store.Tx, reason rest.Reason) error
 }
 
 var doors = map[door]rest.LoginDoor{
@@ -24,14 +27,28 @@ var doors = map[door]rest.LoginDoor{
 func (f *failing) log(reason rest.Reason) { f.call.LoginFailed(f.door, reason, f.typed) }
 
 func (f *failing) audit(tx *store.Tx, reason rest.Reason) error {
+	if f.later != nil {
+		return f.later(tx, reason)
+	}
 	if f.account == nil {
 		return nil
 	}
-	actor := "anonymous"
+	return auditFailure(tx, f.actor(), f.account, f.from(reason))
+}
+
+func (f *failing) actor() string {
 	if f.call.User != nil {
-		actor = f.call.User.Username
+		return f.call.User.Username
 	}
-	return tx.AuditCounted(actor, "log-in failed", f.account.Username, "last from "+f.call.Client+" at "+string(f.door)+": "+string(reason))
+	return "anonymous"
+}
+
+func (f *failing) from(reason rest.Reason) string {
+	return "last from " + f.call.Client + " at " + string(f.door) + ": " + string(reason)
+}
+
+func auditFailure(tx *store.Tx, actor string, account *user, from string) error {
+	return tx.AuditCounted(actor, "log-in failed", account.Username, from)
 }
 
 // attempt takes a place for an attempt on an account, "" for none in particular. The error is a 429 while a bucket is closed.
@@ -45,6 +62,12 @@ func (s *Service) attempt(ctx context.Context, who *failing, account string) (*a
 	}
 	place.who = who
 	return place, nil
+}
+
+// throttled reports whether an error is a 429.
+func throttled(err error) bool {
+	var e *rest.Error
+	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests
 }
 
 // badLink notes a link that opens nothing.

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -68,6 +67,7 @@ type view struct {
 	owner        *user  // whom the code or link recovers, if it is good
 	mailRequired bool   // a contact of the candidate asks for a proof of e-mail at every log-in
 	textRequired bool   // or of phone
+	hidden       bool   // nobody is told yet whether there is a candidate
 }
 
 // proves reports whether a code or link was brought that proves access to an address of ch.
@@ -85,6 +85,9 @@ func (e *entry) coded() bool { return e.proves(byEmail) || e.proves(byPhone) }
 
 // enter carries an entry through the pipeline and returns a login token; "" when a recovery code was sent.
 func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
+	if s.set.HideAccountExistence && e.link == nil {
+		return s.enterHidden(c, e)
+	}
 	var v view
 	if err := c.Read(func(r store.Reader) (err error) {
 		v, err = s.look(r, e)
@@ -94,7 +97,7 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), s.set.Hashing.Deadline)
 	defer cancel()
-	who := &failing{c, doors[e.door], first(e.typed, v.account(e)), v.candidate}
+	who := &failing{call: c, door: doors[e.door], typed: first(e.typed, v.account(e)), account: v.candidate}
 	if who.account == nil {
 		who.account = v.disabled
 	}
@@ -104,7 +107,7 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 	}
 	defer place.done()
 	if v.candidate != nil && s.notices.TellsLogins() {
-		place.tell = func(tx *store.Tx) error { return s.tellFailure(tx, v.candidate) }
+		place.also = func(tx *store.Tx) error { return s.tellFailure(tx, v.candidate) }
 	}
 	if v.provider != "" {
 		return "", delegated(c, v.email, v.provider)
@@ -114,9 +117,6 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 	}
 	if e.door == recoverDoor {
 		who.log(rest.ReasonUser)
-		if s.set.HideAccountExistence { // as if a code had been sent, at the cost to the client of one
-			return "", place.sent(c.Context())
-		}
 		return "", errUnknown
 	}
 	return s.prove(c, e, &v, place)
@@ -125,7 +125,7 @@ func (s *Service) enter(c *rest.Call, e *entry) (token string, err error) {
 // account is the name of the bucket of failures.
 func (v *view) account(e *entry) string {
 	switch {
-	case v.candidate != nil:
+	case v.candidate != nil && !v.hidden:
 		return v.candidate.Username
 	case e.id.Username != "":
 		return e.id.Username
@@ -137,9 +137,21 @@ func (v *view) account(e *entry) string {
 
 // look is steps 3 to 5: who is meant, and whether the site lets them.
 func (s *Service) look(r store.Reader, e *entry) (v view, err error) {
+	if err := v.identify(r, e); err != nil {
+		return v, err
+	}
+	if err := s.admits(r, v.candidate, e.door); err != nil {
+		return v, err
+	}
+	v.provider, err = delegateOf(r, v.email)
+	return v, err
+}
+
+// identify finds who is meant, and their addresses.
+func (v *view) identify(r store.Reader, e *entry) error {
 	users, err := find(r, e.id, e.either)
 	if err != nil {
-		return v, err
+		return err
 	}
 	var active []*user
 	for _, u := range users {
@@ -152,22 +164,10 @@ func (s *Service) look(r store.Reader, e *entry) (v view, err error) {
 	if len(active) == 1 {
 		v.candidate, v.disabled = active[0], nil
 	}
-	if s.set.Authentication != Enabled && (v.candidate == nil || e.door == registerDoor) {
-		return v, rest.Fail(http.StatusForbidden, "registration is disabled.")
-	}
-	if s.set.Authentication == Disabled {
-		staff, err := s.managesBroker(r, v.candidate.ID)
-		if err != nil {
-			return v, err
-		}
-		if !staff {
-			return v, rest.Fail(http.StatusForbidden, "Authentication is disabled")
-		}
-	}
 	v.email, v.phone = e.id.Email, e.id.Phone
 	if v.candidate != nil {
 		if err := v.addresses(r); err != nil {
-			return v, err
+			return err
 		}
 	}
 	switch {
@@ -176,12 +176,27 @@ func (s *Service) look(r store.Reader, e *entry) (v view, err error) {
 	case e.link != nil:
 		v.phone = e.link.address
 	}
-	if v.provider, err = delegateOf(r, v.email); err != nil {
-		return v, err
-	}
-	v.owner, err = owner(r, e, &v)
-	return v, err
+	return nil
 }
+
+// admits is what the site's mode says of a user, nil for a new one. Errors: 403.
+func (s *Service) admits(r store.Reader, u *user, d door) error {
+	if s.set.Authentication != Enabled && (u == nil || d == registerDoor) {
+		return errNoRegistration
+	}
+	if s.set.Authentication == Disabled {
+		staff, err := s.managesBroker(r, u.ID)
+		if err != nil {
+			return err
+		}
+		if !staff {
+			return rest.Fail(http.StatusForbidden, "Authentication is disabled")
+		}
+	}
+	return nil
+}
+
+var errNoRegistration = rest.Fail(http.StatusForbidden, "registration is disabled.")
 
 // addresses fills in the candidate's e-mail and phone where none was given: proven ones, if any is.
 func (v *view) addresses(r store.Reader) error {
@@ -280,60 +295,56 @@ func (s *Service) challenge(c *rest.Call, e *entry, v *view, place *attempt) (do
 	if e.link != nil {
 		return false, nil
 	}
-	asked := []struct {
-		ch       *channel
-		address  string
-		required bool // the address has to be proven
-		forced   bool // a message is asked for
-	}{
-		{byPhone, v.phone, v.textRequired || v.candidate == nil && s.set.VerifyPhone, e.checkPhone || e.door == recoverDoor},
-		{byEmail, v.email, v.mailRequired || v.candidate == nil && s.set.VerifyEmail ||
-			v.candidate != nil && !usable(v.candidate.Password) && e.id.Phone == "" && e.phoneCode == "", e.checkEmail || e.door == recoverDoor},
-	}
-	for _, a := range asked {
-		if a.address == "" || e.proves(a.ch) || !a.required && !a.forced || a.ch == byPhone && s.texts == nil {
-			continue
-		}
+	for _, a := range s.demands(e, v) {
 		if v.candidate == nil && !a.forced {
-			return false, unauthorized(a.ch.name, "This "+a.ch.name+" must be verified: ask for a code with check_"+a.ch.name+".")
+			return false, mustVerify(a.ch)
 		}
-		err := s.send(c, a.ch, a.address, v.candidate, e.person)
-		if s.set.HideAccountExistence && throttled(err) {
-			err = nil // that a message went there before is known of accounts alone
-		}
-		if err != nil {
+		if err := s.send(c, a.ch, a.address, v.candidate, e.person); err != nil {
 			return false, err
 		}
-		if s.set.HideAccountExistence && e.door == loginDoor && !a.forced {
-			return false, s.hidden(c.Context(), e, place)
-		}
-		if err := place.sent(c.Context()); err != nil {
+		if err := place.sent(c.Context(), nil); err != nil {
 			return false, err
 		}
-		if e.door == recoverDoor && (!s.set.RecoverStatus401 || s.set.HideAccountExistence) {
+		if e.door == recoverDoor && !s.set.RecoverStatus401 {
 			return true, nil
 		}
-		return false, unauthorized(a.ch.name, "A code was sent to this "+a.ch.name+". Please bring it back as "+a.ch.name+"_code.")
+		return false, codeSent(a.ch)
 	}
 	return false, nil
 }
 
-// throttled reports whether an error is a 429.
-func throttled(err error) bool {
-	var e *rest.Error
-	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests
+// A demand is a code that has to be brought back.
+type demand struct {
+	ch      *channel
+	address string
+	forced  bool // it is asked for; else the address has to be proven
 }
 
-// hidden is the answer to a log-in that a code was sent for unasked, where the site does not tell who has an account: that to a wrong
-// password, after the same work. The code comes by mail all the same.
-func (s *Service) hidden(ctx context.Context, e *entry, place *attempt) error {
-	if e.password == "" {
-		return errCredentials
+// demands lists the codes that an entry asks for or has to bring and does not, the one to be sent first.
+func (s *Service) demands(e *entry, v *view) (all []demand) {
+	for _, a := range []struct {
+		demand
+		required bool
+	}{
+		{demand{byPhone, v.phone, e.checkPhone || e.door == recoverDoor}, v.textRequired || v.candidate == nil && s.set.VerifyPhone},
+		{demand{byEmail, v.email, e.checkEmail || e.door == recoverDoor}, v.mailRequired || v.candidate == nil && s.set.VerifyEmail ||
+			v.candidate != nil && !usable(v.candidate.Password) && e.id.Phone == "" && e.phoneCode == ""},
+	} {
+		if a.address == "" || e.proves(a.ch) || !a.required && !a.forced || a.ch == byPhone && s.texts == nil {
+			continue
+		}
+		all = append(all, a.demand)
 	}
-	if _, _, err := s.hasher.verify(ctx, e.password, unusable); err != nil {
-		return err
-	}
-	return failedWith(ctx, place, rest.ReasonPassword, errCredentials)
+	return all
+}
+
+// mustVerify and codeSent are the answers to who has to prove an address: first of all, and by the code that was sent.
+func mustVerify(ch *channel) error {
+	return unauthorized(ch.name, "This "+ch.name+" must be verified: ask for a code with check_"+ch.name+".")
+}
+
+func codeSent(ch *channel) error {
+	return unauthorized(ch.name, "A code was sent to this "+ch.name+". Please bring it back as "+ch.name+"_code.")
 }
 
 // failedWith counts a failure, and returns the answer to it.
@@ -365,14 +376,6 @@ var errCredentials = &rest.Error{Status: http.StatusUnauthorized, Body: rest.Fie
 	{Name: "username", Value: "Incorrect credentials."}, {Name: "password", Value: "Incorrect credentials."}}}
 
 var errUnknown = unauthorized("detail", "This account is unknown. Please register.")
-
-// unknown hides an answer that tells whether an account exists, where the site wants that.
-func (s *Service) unknown(err error) error {
-	if s.set.HideAccountExistence {
-		return errCredentials
-	}
-	return err
-}
 
 // unauthorized is a 401 of a step of the pipeline: {"field": "message"}.
 func unauthorized(field, message string) error {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // prove is steps 10 to 15: every secret that was brought is checked, and a new password hashed. Nothing here is inside a
@@ -13,43 +14,57 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 	if err := s.proveCodes(c, e, v, place); err != nil {
 		return "", err
 	}
+	if e.coded() {
+		err := c.Read(func(r store.Reader) (err error) {
+			v.owner, err = owner(r, e, v)
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
 	if err := c.CheckLimit(rest.LimitSessions); err != nil {
 		return "", err
 	}
-	ctx := asClient(c)
 	p := proven{who: v.candidate}
 	hasPassword := p.who != nil && usable(p.who.Password)
 	switch {
 	case p.who != nil && e.coded() && e.password == "" && !e.newGiven:
 		p.login = true
 	case e.password != "" && (!e.aliased || hasPassword):
-		if p.login, p.rehash, err = s.provePassword(ctx, p.who, v.disabled, e.password); err != nil {
+		if p.login, p.rehash, err = s.provePassword(asClient(c), p.who, v.disabled, e.password); err != nil {
 			return "", err
 		}
 		p.account = p.login
 		switch {
 		case !p.login && (p.who != nil || v.disabled != nil):
-			return "", failedWith(ctx, place, rest.ReasonPassword, errCredentials)
-		case !p.login && (!e.newGiven || s.set.HideAccountExistence && e.door == loginDoor):
-			return "", failedWith(ctx, place, rest.ReasonUser, s.unknown(errUnknown))
+			return "", failedWith(c.Context(), place, rest.ReasonPassword, errCredentials)
+		case !p.login && !e.newGiven:
+			return "", failedWith(c.Context(), place, rest.ReasonUser, errUnknown)
 		}
 	case p.who != nil && e.newPassword == "":
 		field := "password"
 		if e.newGiven {
 			field = "new_password"
 		}
-		return "", s.unknown(unauthorized(field, "A password is required."))
+		return "", unauthorized(field, "A password is required.")
 	case p.who == nil && !e.newGiven:
 		place.who.log(rest.ReasonUser)
-		return "", s.unknown(errUnknown)
+		return "", errUnknown
 	}
+	return s.complete(c, e, v, &p, place)
+}
+
+// complete goes on with whom a secret was right for, or with a new user: the new password, one-time passwords, and the session.
+func (s *Service) complete(c *rest.Call, e *entry, v *view, p *proven, place *attempt) (token string, err error) {
+	ctx := asClient(c)
 	if !p.login {
 		if v.owner == nil {
 			if err := c.CheckLimit(rest.LimitRegistrations); err != nil {
 				return "", err
 			}
 		}
-		if err := s.proveNew(ctx, e, v, &p); err != nil {
+		if err := s.proveNew(ctx, e, v, p); err != nil {
 			return "", err
 		}
 	}
@@ -58,7 +73,7 @@ func (s *Service) prove(c *rest.Call, e *entry, v *view, place *attempt) (token 
 			return "", err
 		}
 	}
-	return s.settle(c, e, v, &p)
+	return s.settle(c, e, v, p)
 }
 
 // proven is what came out of the secrets.

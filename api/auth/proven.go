@@ -3,6 +3,7 @@ package auth
 import (
 	"database/sql"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -227,6 +228,12 @@ func moves(r store.Reader, u *user, email, phone string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// holds reports whether a user has an address.
+func holds(r store.Reader, ch *channel, address string, u *user) (bool, error) {
+	holders, err := directory.HoldersOf(r, ch.kind(), address)
+	return slices.Contains(holders, u.ID), err
 }
 
 // heldByOther reports whether another user than u has an address.

@@ -53,7 +53,8 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 		return nil, err
 	}
 	ctx := asClient(c)
-	place, err := s.attempt(ctx, &failing{c, rest.DoorConfirm, v.candidate.Username, v.candidate}, v.candidate.Username)
+	who := &failing{call: c, door: rest.DoorConfirm, typed: v.candidate.Username, account: v.candidate}
+	place, err := s.attempt(ctx, who, v.candidate.Username)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type Settings struct {
 	VerifyPhone bool
 	// RecoverStatus401 answers 401 {"email": …} when a code was sent, as the reference does (D-4). Default: false.
 	RecoverStatus401 bool
-	// HideAccountExistence gives one answer for unknown accounts, missing and wrong passwords (auth.md 6). Default: false.
+	// HideAccountExistence keeps to itself who has an account (decision 78, auth.md 6). Default: false.
 	HideAccountExistence bool
 	// DisabledUserUpdate freezes credentials and registrations: a demonstration site. Default: false.
 	DisabledUserUpdate bool

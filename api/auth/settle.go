@@ -192,6 +192,9 @@ func (s *Service) recoverOrCreate(tx *store.Tx, e *entry, v *view, p *proven, u 
 	if v.email == "" && v.phone == "" {
 		return nil, "", bothAddresses("An email or a phone is required.")
 	}
+	if s.set.HideAccountExistence && u == nil {
+		v.withhold(e)
+	}
 	signed, err := s.agreed(tx, e)
 	if err != nil {
 		return nil, "", err
@@ -229,6 +232,16 @@ func (s *Service) recoverOrCreate(tx *store.Tx, e *entry, v *view, p *proven, u 
 		action, err = "activate", s.notices.Emit(tx, &notice.UserActivated{User: told})
 	}
 	return u, action, err
+}
+
+// withhold keeps the addresses from a new user that it told and has not proven: whether somebody else has them is not told.
+func (v *view) withhold(e *entry) {
+	if !e.proves(byEmail) {
+		v.email = ""
+	}
+	if !e.proves(byPhone) {
+		v.phone = ""
+	}
 }
 
 // agreed lists the agreements that the entry signs. Errors: 400 on one that it refuses.

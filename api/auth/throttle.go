@@ -54,7 +54,7 @@ type attempt struct {
 	// ofClient is how many of them, the first, are of the client alone.
 	ofClient int
 	who      *failing                 // what is written down of an attempt that fails
-	tell     func(tx *store.Tx) error // says so to whom it concerns, where it fails; nil for nobody
+	also     func(tx *store.Tx) error // what else is done in the transaction that counts a failure; nil for nothing
 }
 
 func (a *attempt) add(name string, limit int) { a.buckets = append(a.buckets, bucket{name, limit}) }
@@ -218,10 +218,10 @@ func (t *throttle) remembered(failures, limit int, ends, now store.Time) int {
 func (a *attempt) failed(ctx context.Context, reason rest.Reason) error {
 	a.who.log(reason)
 	return a.count(ctx, func(tx *store.Tx) error {
-		if err := a.who.audit(tx, reason); err != nil || a.tell == nil {
+		if err := a.who.audit(tx, reason); err != nil || a.also == nil {
 			return err
 		}
-		return a.tell(tx)
+		return a.also(tx)
 	})
 }
 
@@ -274,16 +274,22 @@ func (t *throttle) closed(n int) time.Duration {
 	return min(d, max(t.set.Longest, t.set.Window))
 }
 
-// sent counts a message in the bucket of the client, and gives the places back: messages to others are a nuisance too.
-func (a *attempt) sent(ctx context.Context) error {
+// sent counts a message in the bucket of the client, and gives the places back: messages to others are a nuisance too. also is done in
+// the same transaction.
+func (a *attempt) sent(ctx context.Context, also func(tx *store.Tx) error) error {
 	client := a.buckets[:a.ofClient]
 	for _, b := range a.buckets[len(client):] {
 		a.t.leave(b.name)
 	}
-	if a.buckets = client; len(client) == 0 {
+	if a.buckets = client; len(client) == 0 && also == nil {
 		return nil
 	}
-	return a.count(ctx, func(*store.Tx) error { return nil })
+	return a.count(ctx, func(tx *store.Tx) error {
+		if also == nil {
+			return nil
+		}
+		return also(tx)
+	})
 }
 
 // done gives the places back without counting anything.

@@ -192,7 +192,10 @@ func (s *Service) checkCode(ctx context.Context, ch *channel, address, code stri
 			return err
 		}
 		if ok = s.matches(p, code, tx.Now()); ok || p == nil || p.code == "" {
-			return nil
+			if !ok && s.set.HideAccountExistence { // as much is written where there is nothing to count
+				_, err = s.throttle.once(tx, "no code", 0)
+			}
+			return err
 		}
 		if p.attempts++; p.attempts >= wrongCodes {
 			p.code = ""

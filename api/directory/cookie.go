@@ -89,24 +89,35 @@ func (d *Directory) EndedCookie() *http.Cookie {
 
 // FindCookie finds the cookie of a name. Of two none is believed, since somebody else may have set one of them (decision 72).
 func FindCookie(h http.Header, name string) (value string, present bool) {
+	value, n := findCookie(h, name)
+	return value, n == 1
+}
+
+// Twice reports whether there are two cookies of a name.
+func Twice(h http.Header, name string) bool {
+	_, n := findCookie(h, name)
+	return n == 2
+}
+
+func findCookie(h http.Header, name string) (value string, n int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var part string
 			part, line, _ = strings.Cut(line, ";")
-			n, v, ok := strings.Cut(trim(part), "=")
-			if !ok || trim(n) != name {
+			called, v, ok := strings.Cut(trim(part), "=")
+			if !ok || trim(called) != name {
 				continue
 			}
-			if present {
-				return "", false
+			if n++; n == 2 {
+				return "", n
 			}
 			if v = trim(v); len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
 				v = v[1 : len(v)-1]
 			}
-			value, present = v, true
+			value = v
 		}
 	}
-	return value, present
+	return value, n
 }
 
 // csrfKey is what CSRF tokens are made with: derived, so that all who read the secrets agree.

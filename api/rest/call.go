@@ -112,6 +112,11 @@ func (c *Call) Created(location string) {
 func (c *Call) SetCookie(cookie *http.Cookie) {
 	cookie.Secure = cookie.Secure || c.secure()
 	cookie.Path = at(c.r, cookie.Path)
+	if cookie.Domain != "" && directory.Twice(c.r.Header, cookie.Name) {
+		stale := *cookie // of this host alone, from before a domain was set: beside it the other one would not be believed
+		stale.Domain, stale.Value, stale.MaxAge, stale.Expires = "", "", -1, time.Time{}
+		c.cookies = append(c.cookies, &stale)
+	}
 	c.cookies = append(c.cookies, cookie)
 }
 

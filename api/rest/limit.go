@@ -71,36 +71,41 @@ func (c *Call) crowd() int64 {
 // ClientBound is what n for one client comes to at the address of this call: more where many are not told apart.
 func (c *Call) ClientBound(n int) int { return n * int(c.crowd()) }
 
-// limited is a bucket of a limit: it takes so many events in a window.
-type limited struct {
-	bucket string
-	most   int
+// A Bucket of a limit takes so many events in an hour.
+type Bucket struct {
+	Name string
+	Most int
 }
 
-// limited are the buckets that something counts in, of those that are bounded.
-func (c *Call) limited(l Limit) (all []limited) {
+// Buckets are those that something counts in which this call does, of those that are bounded.
+func (c *Call) Buckets(l Limit) (all []Bucket) {
 	bound := c.service.Limits[l]
 	if n := c.ClientBound(bound.PerClient); n > 0 {
 		client := ClientOf(c.Client)
-		all = append(all, limited{"limit:" + string(l) + ":client:" + client.Name, n})
+		all = append(all, Bucket{"limit:" + string(l) + ":client:" + client.Name, n})
 		if client.Site != "" {
-			all = append(all, limited{"limit:" + string(l) + ":client:" + client.Site, n * siteShare})
+			all = append(all, Bucket{"limit:" + string(l) + ":client:" + client.Site, n * siteShare})
 		}
 	}
 	if bound.PerUser > 0 && c.User != nil {
-		all = append(all, limited{"limit:" + string(l) + ":user:" + strconv.FormatInt(c.User.ID, 10), bound.PerUser})
+		all = append(all, Bucket{"limit:" + string(l) + ":user:" + strconv.FormatInt(c.User.ID, 10), bound.PerUser})
 	}
 	return all
 }
 
 // Count counts something in the transaction that does it, so that what fails or is only tried does not count. Error: 429.
 func (c *Call) Count(tx *store.Tx, l Limit) error {
-	for _, b := range c.limited(l) {
-		n, ends, err := countIn(tx, b.bucket)
+	return CountIn(tx, l, c.Buckets(l))
+}
+
+// CountIn is Count for something that a call began, and that is done after its answer.
+func CountIn(tx *store.Tx, l Limit, buckets []Bucket) error {
+	for _, b := range buckets {
+		n, ends, err := countIn(tx, b.Name)
 		if err != nil {
 			return err
 		}
-		if n > b.most {
+		if n > b.Most {
 			return Refused(l, ends.Sub(tx.Wall().Time))
 		}
 	}
@@ -109,7 +114,7 @@ func (c *Call) Count(tx *store.Tx, l Limit) error {
 
 // CountNow is Count in a transaction of its own, for work that is done outside of any.
 func (c *Call) CountNow(l Limit) error {
-	if len(c.limited(l)) == 0 {
+	if len(c.Buckets(l)) == 0 {
 		return nil
 	}
 	return c.service.Store.Write(c.r.Context(), func(tx *store.Tx) error { return c.Count(tx, l) })
@@ -117,7 +122,7 @@ func (c *Call) CountNow(l Limit) error {
 
 // CheckLimit refuses at once what Count would refuse, before work is done that costs something. Error: 429.
 func (c *Call) CheckLimit(l Limit) error {
-	all := c.limited(l)
+	all := c.Buckets(l)
 	if len(all) == 0 {
 		return nil
 	}
@@ -126,14 +131,14 @@ func (c *Call) CheckLimit(l Limit) error {
 		for _, b := range all {
 			var n int
 			var ends store.Time
-			err := r.QueryRow(`SELECT failures, ends_at FROM throttle WHERE bucket = ?`, b.bucket).Scan(&n, &ends)
+			err := r.QueryRow(`SELECT failures, ends_at FROM throttle WHERE bucket = ?`, b.Name).Scan(&n, &ends)
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
 			if err != nil {
 				return err
 			}
-			if n >= b.most && ends.After(now.Time) {
+			if n >= b.Most && ends.After(now.Time) {
 				return Refused(l, ends.Sub(now.Time))
 			}
 		}

@@ -148,9 +148,7 @@ func (s *Service) refuse(c *Call, v accessrules.Verdict, bad error) error {
 	person := c.Query.Page || c.Query.Form
 	if person && v.Target != "" {
 		if target := s.Pages(v.Target); target != "" {
-			origin := s.Origin(c.r)
-			back := accessrules.Back(c.r, origin, at(c.r, c.r.URL.RequestURI()))
-			return &redirect{location: accessrules.NextFrom(target, origin, back)}
+			return &redirect{location: s.SendTo(c.r, target, at(c.r, c.r.URL.RequestURI()))}
 		}
 	}
 	c.page = person

@@ -53,6 +53,9 @@ type Options struct {
 	// Pages maps the page that cures a refusal (accessrules.Verdict.Target, "/login/") to its URL; "" when the site has no such
 	// page: then browsers are told 401 or 403 as well (decision 61). Default: none.
 	Pages func(target string) string
+	// SendTo is the address of a page, as Pages gives it, with the way back to what was asked (decision 73). Default: NextFrom the
+	// origin of the request.
+	SendTo func(r *http.Request, page, asked string) string
 	// Rule finds the rule of the gate that takes the place of the class of an endpoint, with the parameters of its path
 	// (access.md B.4, "Rules over built-in endpoints"); path is as it was escaped. ok is false for none. Default: none.
 	Rule func(method, path string) (condition accessrules.Condition, params accessrules.Params, ok bool)
@@ -103,6 +106,12 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 	}
 	if o.Pages == nil {
 		o.Pages = func(string) string { return "" }
+	}
+	if o.SendTo == nil {
+		o.SendTo = func(r *http.Request, page, asked string) string {
+			origin := o.Origin(r)
+			return accessrules.NextFrom(page, origin, accessrules.Back(r, origin, asked))
+		}
 	}
 	if err := checkTypes(endpoints); err != nil {
 		return nil, err
