@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -81,18 +82,32 @@ func (d *Directory) Own(h http.Header) bool {
 // CredentialsHeader is the header that carries our credentials, in canonical form.
 func (d *Directory) CredentialsHeader() string { return d.conf.Load().Credentials }
 
-// ownWords reports whether one of the words of a header has the form of our credentials, in whatever company.
+// ownWords reports whether one of the words of a header has the form of our credentials, in whatever company: between quotes, and a
+// token also as the value of a parameter, as in `Token token="…"`. A key in that place is not told from the hash of a signature.
 func ownWords(header string) bool {
-	for header != "" {
-		var w string
-		w, header = word(header)
-		for part := range strings.SplitSeq(w, ",") {
-			if isAPIKey(part) || isToken(part) || isOwnBasic(part) {
-				return true
-			}
+	for part := range strings.FieldsFuncSeq(header, parts) {
+		part = strings.TrimFunc(part, notOfCredentials)
+		if isAPIKey(part) || isToken(part) || isOwnBasic(part) {
+			return true
+		}
+		if at := strings.IndexAny(part, "=:\"'"); at >= 0 && isToken(strings.TrimFunc(part[at:], notOfTokens)) {
+			return true
 		}
 	}
 	return false
+}
+
+// parts reports whether a character parts words. A blank need not be one of ASCII to look like one to whoever reads the header.
+func parts(c rune) bool {
+	return c == ',' || c == ';' || c == utf8.RuneError || unicode.IsSpace(c) || unicode.IsControl(c)
+}
+
+// notOfTokens reports whether a character is none of a JWT.
+func notOfTokens(c rune) bool { return notOfCredentials(c) || c == '=' }
+
+// notOfCredentials reports whether a character is none of base64 in any of its forms, nor the dot of a JWT.
+func notOfCredentials(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_+/=.", c))
 }
 
 // isOwn reports whether what was presented has the form of a credential of ours.
@@ -107,10 +122,11 @@ func isOwn(f form, raw string) bool {
 }
 
 // isToken reports whether text has the shape of what we sign with HS256: a login token, or a session for an application, whose
-// forgery would be as bad. Neither its key nor its age matters.
+// forgery would be as bad. Neither its key nor its age matters, nor its length: many readers take no notice of what is appended to the
+// signature, which nothing signs.
 func isToken(text string) bool {
 	header, rest, ok := strings.Cut(text, ".")
-	if !ok || len(text) > maxToken {
+	if !ok {
 		return false
 	}
 	payload, _, ok := strings.Cut(rest, ".")
@@ -144,9 +160,6 @@ func decodeSegment(segment string, v any) bool {
 // isOwnBasic reports whether the credentials of a Basic header hold a key or a token of ours, in the place of the user or of the
 // password, in any of the forms of base64 that a reader may take.
 func isOwnBasic(text string) bool {
-	if len(text) > maxToken {
-		return false
-	}
 	text = strings.TrimRight(text, "=")
 	plain, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil {
@@ -155,6 +168,7 @@ func isOwnBasic(text string) bool {
 		}
 	}
 	user, password, _ := strings.Cut(string(plain), ":")
+	user, password = strings.TrimSpace(user), strings.TrimSpace(password) // read from a file, with the end of its line
 	return isAPIKey(user) || isAPIKey(password) || isToken(user) || isToken(password)
 }
 
