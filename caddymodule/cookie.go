@@ -82,10 +82,17 @@ func (o *ownCookies) without(line string) string {
 		} else {
 			rest = ""
 		}
+		if at := o.begins(part); at > 0 {
+			part, separator, rest = part[:at], "", part[at:]+separator+rest
+		}
 		name, value, _ := strings.Cut(part, "=")
 		switch n := len(kept); {
 		case o.holds(strings.TrimFunc(name, notOfNames), value):
-			if n > 0 && separator == ";" {
+			switch {
+			case n == 0 || separator == "":
+			case kept[n-1] != ';' && kept[n-1] != ',':
+				kept = append(kept, separator...)
+			case separator == ";":
 				kept[n-1] = ';' // what comes next is another cookie, whatever was before
 			}
 			continue
@@ -98,6 +105,22 @@ func (o *ownCookies) without(line string) string {
 		return strings.TrimRight(string(kept), ";, \t")
 	}
 	return line
+}
+
+// begins is where a cookie of ours begins behind another one and a blank, 0 for nowhere: some servers take blanks to part cookies.
+func (o *ownCookies) begins(part string) int {
+	for from := 0; ; {
+		at := strings.IndexByte(part[from:], '=')
+		if at < 0 {
+			return 0
+		}
+		from += at + 1
+		name := strings.TrimRight(part[:from-1], " \t")
+		blank := strings.LastIndexFunc(name, notOfNames)
+		if blank > 0 && (name[blank] == ' ' || name[blank] == '\t') && strings.Trim(name[:blank], " \t") != "" && o.holds(name[blank+1:], part[from:]) {
+			return blank
+		}
+	}
 }
 
 // notOfNames reports whether a character is no letter, digit, hyphen or underscore, as the names of our cookies consist of.
@@ -119,6 +142,7 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Handl
 	cw := cookieWriters.Get().(*cookieWriter)
 	cw.ResponseWriter, cw.gate, cw.begun = w, g, false
 	err := next.ServeHTTP(cw, r)
+	cw.drop() // of the trailers
 	cw.ResponseWriter, cw.gate = nil, nil
 	cookieWriters.Put(cw)
 	return err
@@ -164,30 +188,42 @@ func (w *cookieWriter) begin() {
 	}
 }
 
-// drop takes our cookies out of the header.
+// drop takes our cookies out of the header, and out of the trailers, which some clients merge into it.
 func (w *cookieWriter) drop() {
-	lines := w.Header()["Set-Cookie"]
-	if len(lines) == 0 {
-		return
-	}
-	g := w.gate
-	ours := g.upward.ownCookies()
-	kept := lines[:0:0]
-	for _, line := range lines {
-		name, _, _ := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); ours.InUse(name) || ours.application && name == directory.ContractSession {
-			g.warnOfCookie(name)
+	for _, field := range [...]string{"Set-Cookie", http.TrailerPrefix + "Set-Cookie"} {
+		lines := w.Header()[field]
+		if len(lines) == 0 {
 			continue
 		}
-		kept = append(kept, line)
+		g := w.gate
+		ours := g.upward.ownCookies()
+		kept := lines[:0:0]
+		for _, line := range lines {
+			if name := nameSet(line); ours.InUse(name) || ours.application && name == directory.ContractSession {
+				g.warnOfCookie(name)
+				continue
+			}
+			kept = append(kept, line)
+		}
+		switch len(kept) {
+		case len(lines):
+		case 0:
+			delete(w.Header(), field)
+		default:
+			w.Header()[field] = kept
+		}
 	}
-	switch len(kept) {
-	case len(lines):
-	case 0:
-		delete(w.Header(), "Set-Cookie")
-	default:
-		w.Header()["Set-Cookie"] = kept
+}
+
+// nameSet is the name of the cookie that a line of Set-Cookie makes a browser send. One without a name is sent as its value alone, which
+// looks like a cookie of the name in it.
+func nameSet(line string) string {
+	name, rest, _ := strings.Cut(line, "=")
+	if name = strings.TrimSpace(name); name == "" {
+		name, _, _ = strings.Cut(rest, "=")
+		name = strings.TrimSpace(name)
 	}
+	return name
 }
 
 // warnOfCookie tells the operator, once an hour, of an application that sets a cookie of ours.

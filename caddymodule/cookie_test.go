@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -40,6 +41,10 @@ func TestStripCookies(t *testing.T) {
 		{&contract, true, []string{"a=1, sessionid=x, b=2"}, []string{"a=1, b=2"}},
 		{&contract, true, []string{"sessionid=x,y; b=2"}, []string{"y; b=2"}},
 		{&contract, true, []string{`q="1; sessionid=x"`}, []string{`q="1`}},
+		{&contract, true, []string{"a=1 sessionid=x; b=2"}, []string{"a=1; b=2"}},
+		{&contract, true, []string{"a=1\tsessionid = x, b=2"}, []string{"a=1, b=2"}},
+		{&contract, true, []string{`q="1 sessionid=x"`, "a=b c sessionid=x"}, []string{`q="1`, "a=b c"}},
+		{&contract, true, []string{"n=a sessionid b; c= d=e"}, []string{"n=a sessionid b; c= d=e"}},
 		{&contract, true, []string{"sessionids=1; mysessionid=2; sessionid.x=3; Cart=4"}, []string{"sessionids=1; mysessionid=2; sessionid.x=3; Cart=4"}},
 		{&contract, false, []string{"tollgate_session=x; tollgate_session=" + key}, []string{"tollgate_session=x"}},
 		{&ours, false, []string{"tollgate_session=x; tollgate_csrf=y; tollgate_cart=z; a=1"}, []string{"a=1"}},
@@ -47,6 +52,8 @@ func TestStripCookies(t *testing.T) {
 		{&ours, true, []string{"sessionid=x; csrftoken=y; cart=z"}, []string{"csrftoken=y; cart=z"}},
 		{&ours, false, []string{"sessionid=" + key + "; csrftoken=y"}, []string{"csrftoken=y"}},
 		{&ours, false, []string{`a=1; sessionid = "` + key + `"`}, []string{"a=1"}},
+		{&ours, false, []string{`sessionid='` + key + `'; b=2`, `sessionid=\"` + key + `\"; sessionid==` + key}, []string{"b=2"}},
+		{&ours, false, []string{"sessionid=" + key + ".signature"}, []string{"sessionid=" + key + ".signature"}},
 		{&ours, false, []string{"__Host-sessionid=" + key + "; __Host-tollgate_session=" + key}, nil},
 		{&https, false, []string{"__Host-tollgate_session=x; __Host-tollgate_csrf=y; __Host-tollgate_cart=z"}, nil},
 		{&https, false, []string{"tollgate_session=" + key + "; tollgate_csrf=y"}, []string{"tollgate_csrf=y"}},
@@ -110,6 +117,33 @@ func TestCookiesOfTheSite(t *testing.T) {
 		patch(403, cookie+"; tollgate_csrf="+other, "X-CSRFToken: "+csrf)
 		if second, _ := s.browser("donny"); strings.Contains(second, csrf) {
 			t.Error("two sessions share a CSRF token")
+		}
+	})
+	t.Run("cookies that look like ours to the browser only", func(t *testing.T) {
+		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Set-Cookie"] = []string{"=tollgate_session=x; Path=/", " = tollgate_csrf =x", "=theirs=x", "tollgate_cart"}
+			w.Header().Set("Trailer", "Set-Cookie")
+			fmt.Fprint(w, "hello")
+			w.Header()["Set-Cookie"] = []string{"tollgate_session=x", "theirs=y"}
+			if r.URL.Query().Has("late") {
+				w.Header()[http.TrailerPrefix+"Set-Cookie"] = []string{"tollgate_session=x"}
+			}
+		}))
+		t.Cleanup(app.Close)
+		s := newSite(t, func(s *site) { s.upstream, s.gate = &upstream{Server: app}, gate+"none" })
+		for _, path := range []string{"/app/", "/app/?late"} {
+			res, err := s.client.Get(base + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			if sets := res.Header["Set-Cookie"]; !slices.Equal(sets, []string{"=theirs=x"}) {
+				t.Errorf("%s sets %q", path, sets)
+			}
+			if sets := res.Trailer["Set-Cookie"]; !slices.Equal(sets, []string{"=theirs=x", "theirs=y"}) {
+				t.Errorf("%s sets %q behind its body", path, sets)
+			}
 		}
 	})
 	t.Run("an application that has cookies of our former names", func(t *testing.T) {

@@ -47,10 +47,16 @@ func (k *Cookies) Holds(name, value string) bool {
 	}
 	for _, former := range formerSessions {
 		if name == former {
-			return isSessionKey(strings.Trim(value, "\" \t"))
+			value, _ = word(strings.TrimFunc(value, notOfKeys))
+			return isSessionKey(strings.TrimFunc(value, notOfKeys))
 		}
 	}
 	return false
+}
+
+// notOfKeys reports whether a character is neither letter nor digit, as keys of sessions consist of: quotes of any kind are around them.
+func notOfKeys(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9')
 }
 
 // InUse reports whether a cookie of the site has this name.
