@@ -267,7 +267,9 @@ func (h *Headers) Strip(header http.Header) (methods []string) {
 			delete(header, name)
 		case among(overriding, name):
 			for _, v := range values {
-				methods = append(methods, capitals(strings.TrimSpace(v)))
+				if v = strings.TrimSpace(v); v != "" { // who reads an empty one keeps the request's own
+					methods = append(methods, capitals(v))
+				}
 			}
 		}
 	}

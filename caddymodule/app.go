@@ -192,6 +192,7 @@ func (a *App) Start() error {
 	a.besides()
 	if served, err := a.ctx.AppIfConfigured("http"); err == nil {
 		a.shareSessions(served.(*caddyhttp.App))
+		a.warnOfLogs(served.(*caddyhttp.App))
 	} else {
 		a.shareSessions(nil)
 	}

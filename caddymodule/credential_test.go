@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/base64"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -86,6 +87,14 @@ func TestCredentialsOfTheApplication(t *testing.T) {
 		{"a key of nobody as the password", basicOf("git:" + badKey)[15:], 401, 401, false},
 		{"a key of nobody with ours as the password", basicOf(badKey + ":" + key)[15:], 401, 401, false},
 		{"our token behind another word", "Token " + token, 401, 401, false},
+		{"our token in quotes", `Bearer "` + token + `"`, 401, 401, false},
+		{"our token as a parameter", `Token realm="x", token="` + token + `"`, 401, 401, false},
+		{"our token behind a blank that is none of ASCII", "Bearer\u00a0" + token, 401, 401, false},
+		{"our token with much behind its signature", "Bearer " + token + strings.Repeat("!", 9000), 401, 401, false},
+		{"our key in quotes", `Bearer "` + key + `"`, 401, 401, false},
+		{"our key with the end of its line", basicOf(key + "\n:")[15:], 401, 401, false},
+		{"our key with a long password", basicOf(key + ":" + strings.Repeat("x", 9000))[15:], 401, 401, false},
+		{"the hash of a digest", `Digest username="joe", response="` + strings.Repeat("a1", 32) + `"`, 200, 401, true},
 		{"signed by nobody", "Bearer " + parts[0] + "." + parts[1] + ".", 401, 401, false},
 		{"no kid, another key", "Bearer " + signed(func(_ jwt.MapClaims, h map[string]any) { delete(h, "kid") }), 401, 401, false},
 		{"an unknown kid", "Bearer " + signed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "other" }), 401, 401, false},
@@ -164,7 +173,10 @@ func TestCredentialsOfTheApplication(t *testing.T) {
 
 // TestCredentialsHeader leaves Authorization to the application where ours have a header to themselves.
 func TestCredentialsHeader(t *testing.T) {
+	logs := t.TempDir()
 	s := newSite(t, func(s *site) {
+		s.options = "\tlog tollgate {\n\t\toutput file " + logs + "/log\n\t\tinclude tollgate\n\t}\n"
+		s.more = "log {\n\t\toutput file " + logs + "/access\n\t\tformat filter {\n\t\t\trequest>headers>X-Site-Token delete\n\t\t}\n\t}"
 		s.global = "credentials X-Site-Token"
 		s.gate = "rule /hook/ any\n\t\trule /account/ authenticated\n\t\tsession none"
 	})
@@ -185,6 +197,15 @@ func TestCredentialsHeader(t *testing.T) {
 	if a := s.upstream.take().Headers["X-Site-Token"]; a != nil {
 		t.Errorf("X-Site-Token %q", a)
 	}
+	for file, want := range map[string]string{"access": `"uri":"/account/"`, "log": "request>headers>X-Site-Token delete"} {
+		text, err := os.ReadFile(filepath.Join(logs, file))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v, no %q in %s", file, err, want, text)
+		}
+		if strings.Contains(string(text), strings.TrimPrefix(ours, "X-Site-Token: Bearer ")) {
+			t.Errorf("%s shows a token", file)
+		}
+	}
 }
 
 // TestHeaderNamesOfOtherGates has no client send what another gate sends, nor what a renamed header was called.
@@ -195,7 +216,7 @@ func TestHeaderNamesOfOtherGates(t *testing.T) {
 		s.matcher = " /public/*"
 		s.gate = "rule /public/ any\n\t\theaders X-Auth- {\n\t\t\tuser Remote-Name\n\t\t\tplan off\n\t\t}"
 	})
-	names := []string{"X-Auth-User", "X-Auth-Plan", "Remote-Name", "X-Auth-Roles", "X-Other-User", "Remote-User", "X-Other-Email", "Tollgate-User"}
+	names := []string{"X-Auth-User", "X-Auth-Plan", "Remote-Name", "X-Auth-Roles", "X-Auth-Email-Unproven", "X-Other-User", "Remote-User", "X-Other-Email", "Tollgate-User"}
 	var headers []string
 	for _, name := range names {
 		headers = append(headers, name+": root")

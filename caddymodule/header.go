@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
 )
@@ -36,6 +39,20 @@ func checkCredentialsHeader(name string) error {
 	return nil
 }
 
+// warnOfLogs tells of access logs that may show our credentials: Caddy masks Authorization and Cookie by itself, and no other header.
+func (a *App) warnOfLogs(served *caddyhttp.App) {
+	if strings.EqualFold(a.Credentials, directory.DefaultCredentials) {
+		return
+	}
+	for _, server := range served.Servers {
+		if server.Logs != nil {
+			a.logger.Warn("access logs show the header that carries our tokens and API keys, unless they leave it out: write "+
+				"`format filter { request>headers>"+a.Credentials+" delete }` into each `log`, if it is not there", zap.String("header", a.Credentials))
+			return
+		}
+	}
+}
+
 // identityHeaders are the names of the identity headers. They are known even when they are off, so that incoming copies are
 // stripped.
 func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
@@ -47,6 +64,7 @@ func (g *Gate) identityHeaders() (*accessrules.Headers, error) {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	h := accessrules.NewHeaders(prefix)
+	h.Also(prefix + "Email-Unproven") // sent when it is switched on, and nobody else's when it is not
 	fields := map[string]*string{
 		"user": &h.User, "id": &h.ID, "email": &h.Email, "email_unproven": &h.EmailUnproven, "name": &h.Name, "profile": &h.Profile, "roles": &h.Roles, "plan": &h.Plan,
 	}
