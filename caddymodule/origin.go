@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 )
 
 // parseOrigins reads what `origin` says: `same`, `any`, or origins that may send besides the site's own.
@@ -51,20 +51,23 @@ func (g *Gate) origins(rule *accessrules.Rule) []string {
 	return []string{"same"}
 }
 
-// refusesOrigin reports whether a rule does not allow where a request comes from.
+// refusesOrigin reports whether a rule does not allow where a request comes from. `url` is the site's own, but where hosts share sessions
+// it is foreign to the others.
 func (g *Gate) refusesOrigin(r *http.Request, rule *accessrules.Rule) bool {
 	allowed := g.origins(rule)
 	if len(allowed) == 1 && allowed[0] == "any" {
 		return false
 	}
-	if sent := r.Header["Origin"]; len(sent) > 0 {
-		return len(sent) > 1 || !g.app.ownOrigin(r, sent[0]) && !slices.ContainsFunc(allowed, func(o string) bool { return strings.EqualFold(o, sent[0]) })
+	sent := r.Header["Origin"]
+	switch {
+	case len(sent) == 0 || len(sent) == 1 && rest.OwnOrigin(origin(r), sent[0]):
+		return rest.FetchedByOthers(r.Header) != ""
+	case len(sent) > 1:
+		return true
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-		return false
-	}
-	return true
+	from := rest.CanonicalOrigin(sent[0])
+	return (from != rest.CanonicalOrigin(g.app.origin(r)) || g.app.sibling(r)) &&
+		!slices.ContainsFunc(allowed, func(o string) bool { return rest.CanonicalOrigin(o) == from })
 }
 
 func safe(method string) bool {
@@ -72,14 +75,3 @@ func safe(method string) bool {
 }
 
 func unsafe(method string) bool { return !safe(method) }
-
-// ownOrigin reports whether an origin is the site's: the host that was asked, or `url`. Something before Caddy may have taken the
-// encryption off, and then the page came by https. Where hosts share sessions, `url` is foreign to the others.
-func (a *App) ownOrigin(r *http.Request, sent string) bool {
-	own := origin(r)
-	if strings.EqualFold(sent, own) || strings.EqualFold(sent, a.origin(r)) && !a.sibling(r) {
-		return true
-	}
-	scheme, host, _ := strings.Cut(own, "://")
-	return scheme == "http" && strings.EqualFold(sent, "https://"+host)
-}

@@ -11,7 +11,7 @@ import (
 // TestOrigin has no page of another site make a browser act as its user, at the gate, at the API and at the log-in (decisions 117, 119).
 func TestOrigin(t *testing.T) {
 	s := newSite(t, func(s *site) {
-		s.gate = "origin https://partner.example\n\t\trule /hook/ any\n\t\trule /open/ {\n\t\t\tauthenticated\n\t\t\torigin any\n\t\t}\n\t\trule /own/ {\n\t\t\tauthenticated\n\t\t\torigin same\n\t\t}\n\t\trule / authenticated"
+		s.gate = "origin https://partner.example\n\t\trule /hook/ any\n\t\trule /open/ {\n\t\t\tauthenticated\n\t\t\torigin any\n\t\t}\n\t\trule /own/ {\n\t\t\tauthenticated\n\t\t\torigin same\n\t\t}\n\t\trule /listed/ {\n\t\t\tauthenticated\n\t\t\torigin https://Partner.example:443 https://münchen.example\n\t\t}\n\t\trule / authenticated"
 	})
 	joe := s.register("joe1")
 	cookie, csrf := s.browser("joe1")
@@ -27,6 +27,12 @@ func TestOrigin(t *testing.T) {
 		{"cookie", "POST", "/x", []string{cookie}, 200},
 		{"cookie, own origin", "POST", "/x", []string{cookie, own, sameOrigin}, 200},
 		{"cookie, own origin by https", "POST", "/x", []string{cookie, "Origin: https://127.0.0.1:9080"}, 200},
+		{"cookie, own origin, which the browser denies", "POST", "/x", []string{cookie, own, cross}, 403},
+		{"cookie, own origin, of a sibling host all the same", "POST", "/x", []string{cookie, own, sameSite}, 403},
+		{"cookie, cross-site in a second header", "POST", "/x", []string{cookie, sameOrigin, cross}, 403},
+		{"cookie, listed with the port of its scheme", "POST", "/listed/", []string{cookie, partner, cross}, 200},
+		{"cookie, listed under its name in letters", "POST", "/listed/", []string{cookie, "Origin: https://xn--mnchen-3ya.example", cross}, 200},
+		{"cookie, listed with another port", "POST", "/listed/", []string{cookie, partner + ":8443"}, 403},
 		{"cookie, foreign origin", "POST", "/x", []string{cookie, evil}, 403},
 		{"cookie, origin of another port", "POST", "/x", []string{cookie, "Origin: http://127.0.0.1:9081"}, 403},
 		{"cookie, no origin to speak of", "DELETE", "/x", []string{cookie, null}, 403},
@@ -38,6 +44,7 @@ func TestOrigin(t *testing.T) {
 		{"cookie, any origin for the rule", "POST", "/open/", []string{cookie, evil, cross}, 200},
 		{"cookie, reading", "GET", "/x", []string{cookie, evil, cross}, 200},
 		{"cookie, reading as another method", "GET", "/x", []string{cookie, evil, "X-HTTP-Method-Override: DELETE"}, 403},
+		{"cookie, reading, with an empty method besides", "GET", "/x", []string{cookie, evil, "X-HTTP-Method-Override: "}, 200},
 		{"cookie, WebSocket", "GET", "/x", slices.Concat(socket, []string{cookie, evil}), 403},
 		{"cookie, own WebSocket", "GET", "/x", slices.Concat(socket, []string{cookie, own}), 200},
 		{"basic", "POST", "/x", []string{basicOf(key + ":")}, 200},
@@ -52,6 +59,9 @@ func TestOrigin(t *testing.T) {
 		{"the API with a key as bearer, foreign origin", "PATCH", "/api/users/joe1", []string{"Authorization: Bearer " + key, evil}, 200},
 		{"the API with a cookie, and a foreign bearer", "PATCH", "/api/users/joe1", []string{cookie, "Authorization: Bearer x"}, 401},
 		{"the API with a cookie and its token", "PATCH", "/api/users/joe1", []string{cookie, "X-CSRFToken: " + csrf}, 200},
+		{"the API with a cookie and its token, by https", "PATCH", "/api/users/joe1", []string{cookie, "X-CSRFToken: " + csrf, "Origin: https://127.0.0.1:9080"}, 200},
+		{"the API with basic, by https", "PATCH", "/api/users/joe1", []string{basicOf(key + ":"), "Origin: https://127.0.0.1:9080"}, 200},
+		{"the API with basic, own origin, which the browser denies", "PATCH", "/api/users/joe1", []string{basicOf(key + ":"), own, cross}, 403},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var body any
@@ -74,8 +84,27 @@ func TestOrigin(t *testing.T) {
 				}
 			}
 		}
-		for _, header := range []string{own, sameOrigin, "Sec-Fetch-Site: none"} {
+		s.must(403, "POST", "/api/auth?cookie=1", login, own, cross)
+		for _, header := range []string{own, "Origin: https://127.0.0.1:9080", sameOrigin, "Sec-Fetch-Site: none"} {
 			s.must(201, "POST", "/api/auth?cookie=1", login, header)
+		}
+	})
+	t.Run("a proxy that names the port of the scheme", func(t *testing.T) {
+		for _, path := range []string{"/x", "/api/auth"} {
+			req, err := http.NewRequest("POST", base+path, strings.NewReader(`{"username": "joe1", "password": "yoyo"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = "127.0.0.1:443"
+			req.Header = http.Header{"Content-Type": {"application/json"}, "Origin": {"https://127.0.0.1"}, "Cookie": {strings.TrimPrefix(cookie, "Cookie: ")}}
+			res, err := s.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode/100 != 2 {
+				t.Errorf("%s: %d", path, res.StatusCode)
+			}
 		}
 	})
 	t.Run("a second log-in", func(t *testing.T) {

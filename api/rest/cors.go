@@ -12,7 +12,8 @@ import (
 // trusted reports whether scripts of an origin may act for the callers of the API: the site itself by its configured address, and
 // the listed ones.
 func (s *Service) trusted(origin string) bool {
-	return s.origins[strings.ToLower(origin)] || s.BaseURL != "" && strings.EqualFold(origin, s.BaseURL)
+	origin = CanonicalOrigin(origin)
+	return s.origins[origin] || s.BaseURL != "" && origin == CanonicalOrigin(s.BaseURL)
 }
 
 // CORS tells a browser that scripts of an origin may read the answer (conventions.md 3.1, access.md B.9): of a listed one, and, where
@@ -22,7 +23,7 @@ func (s *Service) CORS(h http.Header, r *http.Request) {
 		h.Add("Vary", "Origin")
 	}
 	origin := r.Header.Get("Origin")
-	if origin == "" || !s.origins[strings.ToLower(origin)] && !s.near(r, origin) {
+	if origin == "" || !s.origins[CanonicalOrigin(origin)] && !s.near(r, origin) {
 		return
 	}
 	h.Set("Access-Control-Allow-Origin", origin)

@@ -51,26 +51,25 @@ func safe(method string) bool {
 // one that is listed.
 func (c *Call) foreignReason() string {
 	if sent, ok := c.r.Header["Origin"]; ok {
-		if len(sent) == 1 && c.service.trusted(sent[0]) {
+		switch {
+		case len(sent) == 1 && OwnOrigin(c.service.Origin(c.r), sent[0]):
+		case len(sent) == 1 && c.service.trusted(sent[0]):
 			return ""
-		}
-		if len(sent) != 1 || !strings.EqualFold(sent[0], c.service.Origin(c.r)) {
+		default:
 			return "Origin checking failed - " + strings.Join(sent, ", ") + " does not match any trusted origins."
 		}
 	}
-	switch site := c.r.Header.Get("Sec-Fetch-Site"); site {
-	case "", "same-origin", "none":
-		return ""
-	default:
+	if site := FetchedByOthers(c.r.Header); site != "" {
 		return "Origin checking failed - a " + site + " request."
 	}
+	return ""
 }
 
 // csrfReason is why the request is refused, "" when it is not.
 func (c *Call) csrfReason() string {
 	origin := c.service.Origin(c.r)
 	if sent, ok := c.r.Header["Origin"]; ok {
-		if len(sent) != 1 || !strings.EqualFold(sent[0], origin) && !c.service.trusted(sent[0]) {
+		if len(sent) != 1 || !OwnOrigin(origin, sent[0]) && !c.service.trusted(sent[0]) {
 			return "Origin checking failed - " + strings.Join(sent, ", ") + " does not match any trusted origins."
 		}
 	} else if strings.HasPrefix(origin, "https://") {
@@ -120,7 +119,7 @@ func refererReason(referer, origin string) string {
 		return "Referer checking failed - Referer is malformed."
 	case !strings.EqualFold(u.Scheme, "https"):
 		return "Referer checking failed - Referer is insecure while host is secure."
-	case !strings.EqualFold("https://"+u.Host, origin):
+	case !OwnOrigin(origin, "https://"+u.Host):
 		return "Referer checking failed - " + referer + " does not match any trusted origins."
 	}
 	return ""

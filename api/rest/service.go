@@ -125,7 +125,7 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 		long: NewFair(store.LongReads, longQueue, longWait),
 	}
 	for _, origin := range o.Origins {
-		s.origins[strings.ToLower(strings.TrimRight(origin, "/"))] = true
+		s.origins[CanonicalOrigin(strings.TrimRight(origin, "/"))] = true
 	}
 	return s, nil
 }
