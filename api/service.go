@@ -122,6 +122,7 @@ func New(site *Site, o Options) (*Service, error) {
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
 		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Templates: o.Templates, OptIn: o.OptIn, Logins: o.Logins,
+		Room: func(tx *store.Tx, user int64) (bool, error) { return o.Limits.Room(tx, rest.LimitInvitations, user) },
 	})
 	if err != nil {
 		return nil, err

@@ -207,3 +207,59 @@ func TestMailFolder(t *testing.T) {
 		t.Error("a configuration that was refused has made a folder")
 	}
 }
+
+// TestMailsToStrangers has what users do to profiles of their own mail nobody without end who has nothing to do with them (decision 77).
+func TestMailsToStrangers(t *testing.T) {
+	address, _, mails := mailbox(t)
+	s := newSite(t, func(s *site) {
+		s.global = fmt.Sprintf("smtp %s\nsmtp_tls none\nwelcome_email off\ninvitations_per_user 3", address)
+	})
+	donny := s.login("donny")
+	s.must(201, "POST", "/api/profile/cowork/plans", map[string]any{"title": "Free", "description": "Free", "period_amount": 0, "period_type": "monthly", "is_active": true}, donny)
+	joe := s.register("joe1") // whose address may be anybody's
+	update := func(name, as string) {
+		t.Helper()
+		s.must(200, "PATCH", "/api/profile/joe1", map[string]any{"full_name": name}, as)
+	}
+	order := func() {
+		t.Helper()
+		s.must(201, "POST", "/api/cart", map[string]any{"plan": "free"}, joe)
+		s.must(200, "POST", "/api/billing/joe1/checkout", map[string]any{}, joe)
+	}
+	// told counts the mails to joe's address until one has a text; those about one profile come in order.
+	told := func(until string) (n int) {
+		t.Helper()
+		for {
+			select {
+			case mail := <-mails:
+				if strings.Contains(mail, "To: joe1@example.com") || strings.Contains(mail, "To: <joe1@example.com>") {
+					n++
+				}
+				if strings.Contains(mail, until) {
+					return n
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("no mail says %q", until)
+			}
+		}
+	}
+	update("Named by the broker", donny)
+	told("Named by the broker")
+	for i := range 5 {
+		update(fmt.Sprintf("Buy pills %d", i), joe)
+		order()
+	}
+	update("First marker", donny)
+	if n := told("First marker"); n != 4 {
+		t.Errorf("%d mails, want the 3 of the bound and the broker's", n)
+	}
+	s.must(200, "POST", "/api/users/joe1/confirm", map[string]any{"email": "joe1@example.com"}, donny)
+	for i := range 4 {
+		update(fmt.Sprintf("Joe %d", i), joe)
+	}
+	update("Second marker", donny)
+	if n := told("Second marker"); n != 5 {
+		t.Errorf("%d mails to an address that its user has proven, want all 5", n)
+	}
+	s.must(429, "POST", "/api/profile/joe1/roles/manager?force=1", map[string]any{"email": "friend@example.com", "full_name": "Friend"}, joe)
+}

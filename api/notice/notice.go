@@ -49,6 +49,8 @@ type Options struct {
 	// Logins tells users of log-ins to their account and of those that failed, which the contract leaves to the site: user_logged_in and
 	// user_login_failed (notifications.md 2.1).
 	Logins bool
+	// Room counts a mail that a user's own doing sends to somebody else, and reports whether one more may go out; nil: there is no bound.
+	Room func(tx *store.Tx, user int64) (bool, error)
 	// Templates take the place of the mails of this package, by file name; nil for none.
 	Templates fs.FS
 }
@@ -120,6 +122,9 @@ func (n *Notices) Emit(tx *store.Tx, e Event) error {
 	var letter envelope
 	if n.o.Mailer != nil && (r.direct || !n.o.MailOff) {
 		if letter, err = n.address(tx, e.Name(), broker, r); err != nil {
+			return err
+		}
+		if letter, err = n.bounded(tx, broker, r, letter); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,10 @@ package notice
 import (
 	"encoding/json"
 	netmail "net/mail"
+	"slices"
 	"strings"
 
+	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -106,6 +108,51 @@ func (n *Notices) address(r store.Reader, event string, broker *Profile, to rout
 		}
 	}
 	return e, rows.Err()
+}
+
+// bounded is a letter without those who are strangers to its cause, where that is something that a user can do without end and has done
+// too often (decision 77). What was done stands, and programs are told of it; so are the managers of the profile that it is about, at
+// addresses that they have proven, since nobody may hide from them what was done. Who manages the broker is trusted.
+func (n *Notices) bounded(tx *store.Tx, broker *Profile, r route, letter envelope) (envelope, error) {
+	if r.endless == 0 || r.endless == broker.ID || n.o.Room == nil || r.by == nil || r.by.ID == 0 {
+		return letter, nil
+	}
+	all := slices.Concat(letter.To, letter.Bcc)
+	proven, err := directory.UsersOf(tx, directory.Email, all)
+	if err != nil {
+		return letter, err
+	}
+	rows, err := tx.Query(`SELECT role.user_id, role.profile_id = ? FROM role JOIN role_description ON role_description.id = role_description_id
+		WHERE role.profile_id IN (?, ?) AND role_description.slug = 'manager' AND grant_key IS NULL AND request_key IS NULL
+		AND (role.ends_at IS NULL OR role.ends_at > ?)`, r.endless, r.endless, broker.ID, tx.Now())
+	if err != nil {
+		return letter, err
+	}
+	defer rows.Close()
+	concerned := map[int64]bool{}
+	for rows.Next() {
+		var user int64
+		var its bool
+		if err := rows.Scan(&user, &its); err != nil {
+			return letter, err
+		}
+		if !its && user == r.by.ID {
+			return letter, nil
+		}
+		concerned[user] = concerned[user] || its
+	}
+	if err := rows.Err(); err != nil {
+		return letter, err
+	}
+	stranger := func(email string) bool { return !concerned[proven[strings.ToLower(email)]] }
+	if !slices.ContainsFunc(all, stranger) {
+		return letter, nil
+	}
+	if room, err := n.o.Room(tx, r.by.ID); err != nil || room {
+		return letter, err
+	}
+	letter.To, letter.Bcc = slices.DeleteFunc(letter.To, stranger), slices.DeleteFunc(letter.Bcc, stranger)
+	return letter, nil
 }
 
 // wants reports whether mails of an event may go to an address: it is no user's, or its user wants them.

@@ -15,6 +15,7 @@ type route struct {
 	also     []string // more addresses that are told, with to
 	direct   bool     // for the one reader only, whatever preferences and switches say
 	unproven bool     // it waits on an address that nobody has proven: the link, which holds its key, is in the mail alone
+	endless  int64    // profile whose managers can cause it without end, and may have chosen who is written to; 0 for none
 	nowhere  bool     // there is nothing to tell
 }
 
@@ -103,7 +104,7 @@ func (e *ProfileUpdated) route(broker *Profile) route {
 		changed = changed || c.Before != ""
 	}
 	return route{back: profilePath("/profile/", &e.Profile, "/contact/"), to: e.Profile.Email, managers: []int64{e.Profile.ID, broker.ID},
-		by: e.OriginatedBy, nowhere: !changed}
+		by: e.OriginatedBy, nowhere: !changed, endless: e.Profile.ID}
 }
 
 func (e *RoleGrantCreated) Name() string    { return "role_grant_created" }
@@ -166,7 +167,7 @@ func (e *SubscriptionRequestCreated) people() ([]*Profile, []*User) {
 }
 func (e *SubscriptionRequestCreated) route(*Profile) route {
 	return route{back: profilePath("/profile/", &e.Profile, "/subscribers/accept/") + url.PathEscape(e.RequestKey) + "/",
-		to: e.Profile.Email, managers: []int64{e.Profile.ID, e.Subscriber.ID}, by: e.OriginatedBy}
+		to: e.Profile.Email, managers: []int64{e.Profile.ID, e.Subscriber.ID}, by: e.OriginatedBy, endless: e.Subscriber.ID}
 }
 
 func (e *SubscriptionRequestAccepted) Name() string    { return "subscription_request_accepted" }
@@ -200,7 +201,7 @@ func (e *OrderExecuted) people() ([]*Profile, []*User) {
 func (e *OrderExecuted) route(broker *Profile) route {
 	e.Provider = *broker
 	r := billing(&e.Profile, broker, e.OriginatedBy, "")
-	r.back = "/"
+	r.back, r.endless = "/", e.Profile.ID
 	return r
 }
 
@@ -225,7 +226,9 @@ func (e *CardUpdated) people() ([]*Profile, []*User) {
 	return []*Profile{&e.Profile}, []*User{e.OriginatedBy}
 }
 func (e *CardUpdated) route(broker *Profile) route {
-	return billing(&e.Profile, broker, e.OriginatedBy, "/card/")
+	r := billing(&e.Profile, broker, e.OriginatedBy, "/card/")
+	r.endless = e.Profile.ID
+	return r
 }
 
 func (e *CardExpiresSoon) Name() string                  { return "card_expires_soon" }

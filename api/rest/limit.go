@@ -88,7 +88,7 @@ func (c *Call) Buckets(l Limit) (all []Bucket) {
 		}
 	}
 	if bound.PerUser > 0 && c.User != nil {
-		all = append(all, Bucket{"limit:" + string(l) + ":user:" + strconv.FormatInt(c.User.ID, 10), bound.PerUser})
+		all = append(all, Bucket{userBucket(l, c.User.ID), bound.PerUser})
 	}
 	return all
 }
@@ -110,6 +110,23 @@ func CountIn(tx *store.Tx, l Limit, buckets []Bucket) error {
 		}
 	}
 	return nil
+}
+
+// Room counts something that a user causes where no call is at hand, and reports whether the bound of one user leaves room for it.
+func (l Limits) Room(tx *store.Tx, what Limit, user int64) (bool, error) {
+	most := l[what].PerUser
+	if most <= 0 {
+		return true, nil
+	}
+	n, _, err := countIn(tx, userBucket(what, user))
+	if err == nil && n > most {
+		what.count()
+	}
+	return n <= most, err
+}
+
+func userBucket(l Limit, user int64) string {
+	return "limit:" + string(l) + ":user:" + strconv.FormatInt(user, 10)
 }
 
 // CountNow is Count in a transaction of its own, for work that is done outside of any.
