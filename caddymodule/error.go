@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -19,22 +21,23 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	return err
 }
 
-// keptPlaceholders are those that error handlers are given.
-var keptPlaceholders = []string{"http.tollgate.reason", "http.tollgate.detail", "http.tollgate.rule", upstreamPlaceholder}
+// forgotten begin the names of the placeholders that error handlers are not given.
+var forgotten = []string{"http.regexp.", "http.matchers.", "http.auth."}
 
-// forget gives a request other placeholders, as if it had just come: matchers before the gate have left parts of the path and of headers
-// as they were sent, and the gate the name of the user. The access log goes on with those from before.
+// forget takes off a request the placeholders that matchers before the gate have filled, which hold parts of the path and of headers as
+// they were sent, and the name of the user. The access log goes on with them.
 func forget(r *http.Request) {
 	before, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return
 	}
-	after := caddyhttp.NewTestReplacer(r) // there is no other way to make one of a request
-	for _, name := range keptPlaceholders {
-		if value, ok := before.Get(name); ok {
-			after.Set(name, value)
+	after := caddyhttp.NewTestReplacer(r) // nothing else makes one that knows a request
+	after.Map(func(name string) (any, bool) {
+		if slices.ContainsFunc(forgotten, func(begin string) bool { return strings.HasPrefix(name, begin) }) {
+			return nil, false
 		}
-	}
+		return before.Get(name)
+	})
 }
 
 // disclaim takes off a request what tells who is there, and cleans its path: "/" where none can be made.

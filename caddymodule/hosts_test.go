@@ -57,6 +57,11 @@ func TestSeveralHosts(t *testing.T) {
 		t.Errorf("a host outside has %v", p.cookies())
 	}
 
+	q := newPerson(t, other)
+	q.login("xia")
+	q.visit(200, other+"/x") // a session of this host alone
+	q.visit(302, shop+"/x")
+
 	p.visit(200, app+"/x")
 	csrf := "X-CSRFToken: " + p.cookies()["tollgate_csrf"]
 	post := func(status int, at string, headers ...string) {
@@ -83,6 +88,7 @@ func TestSeveralHosts(t *testing.T) {
 // domain: of two none would be believed.
 func TestStaleCookies(t *testing.T) {
 	s := hostsSite(t, "cookie_domain shop.test\n\t\tcookies contract")
+	s.host = "shop.test:9080"
 	both := "Cookie: sessionid=" + strings.Repeat("0", 40) + "; sessionid=" + strings.Repeat("1", 40)
 	a := s.must(201, "POST", "/api/auth?cookie=1", map[string]any{"username": "xia", "password": "yoyo"}, both)
 	cookies := (&http.Response{Header: a.header}).Cookies()

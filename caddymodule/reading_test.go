@@ -392,6 +392,9 @@ func TestPlaceholdersOfErrors(t *testing.T) {
 		s.more = `log
 	@path path_regexp sent ^(?P<all>.*)$
 	@credential header_regexp told Authorization (.*)
+	map {host} {house} {
+		default theirs
+	}
 	vars @path matched yes
 	vars @credential matched yes
 	handle_errors {
@@ -399,6 +402,7 @@ func TestPlaceholdersOfErrors(t *testing.T) {
 		request_header X-Told {re.told.1}
 		request_header X-User {http.auth.user.id}
 		request_header X-Reason "{http.tollgate.reason} {http.error.status_code} {tollgate.upstream}"
+		request_header X-House "{house} {vars.matched}"
 		reverse_proxy ` + strings.TrimPrefix(failing.URL, "http://") + `
 	}`
 	})
@@ -414,6 +418,9 @@ func TestPlaceholdersOfErrors(t *testing.T) {
 			if text := strings.Join(values, ""); strings.Contains(text, "..") || strings.Contains(text, "joe1") || strings.Contains(text, joe[30:]) {
 				t.Errorf("%s: %s is %s", target, name, text)
 			}
+		}
+		if house := got.Headers["X-House"][0]; house != "theirs yes" {
+			t.Errorf("%s: placeholders of the site's own are %q", target, house)
 		}
 		if reason := got.Headers["X-Reason"][0]; strings.HasPrefix(target, "/elsewhere") && reason != "no-rule 403 127.0.0.1:1" || !strings.HasSuffix(reason, " 127.0.0.1:1") {
 			t.Errorf("%s: the reason is %q", target, reason)

@@ -38,6 +38,7 @@ type site struct {
 	api      string                    // block of tollgate_api, with a blank before it
 	text     func(rules string) string // of a site that is not the demo's
 	url      string                    // that the site is configured with; default: base
+	host     string                    // that requests are for; default: base's
 	hosts    []string                  // addresses of a site with TLS, the first being its url; default: secure alone
 }
 
@@ -211,6 +212,7 @@ func (s *site) trySend(method, path, body string, headers ...string) (answer, er
 	if err != nil {
 		return answer{}, err
 	}
+	req.Host = cmp.Or(s.host, req.Host)
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header[name] = append(req.Header[name], value) // as written, not in canonical form

@@ -112,12 +112,21 @@ func (c *Call) Created(location string) {
 func (c *Call) SetCookie(cookie *http.Cookie) {
 	cookie.Secure = cookie.Secure || c.secure()
 	cookie.Path = at(c.r, cookie.Path)
+	c.placeCookie(cookie)
 	if cookie.Domain != "" && directory.Twice(c.r.Header, cookie.Name) {
 		stale := *cookie // of this host alone, from before a domain was set: beside it the other one would not be believed
 		stale.Domain, stale.Value, stale.MaxAge, stale.Expires = "", "", -1, time.Time{}
 		c.cookies = append(c.cookies, &stale)
 	}
 	c.cookies = append(c.cookies, cookie)
+}
+
+// placeCookie makes a cookie of a domain one of this host alone, where the host is none of the domain: a browser would not take it.
+func (c *Call) placeCookie(cookie *http.Cookie) {
+	host, _, _ := strings.Cut(strings.ToLower(c.r.Host), ":")
+	if cookie.Domain != "" && host != cookie.Domain && !strings.HasSuffix(host, "."+cookie.Domain) {
+		cookie.Domain = ""
+	}
 }
 
 func (c *Call) secure() bool { return strings.HasPrefix(c.base(), "https://") }

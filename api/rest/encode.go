@@ -136,7 +136,9 @@ func (c *Call) send(a answer) {
 // sendCookies sends the cookies of a success, and takes back a session cookie that opens nothing.
 func (c *Call) sendCookies(succeeded bool) {
 	if c.DeadCookie {
-		http.SetCookie(c.w, c.service.Directory.EndedCookie())
+		ended := c.service.Directory.EndedCookie()
+		c.placeCookie(ended)
+		http.SetCookie(c.w, ended)
 	}
 	if !succeeded {
 		return
