@@ -129,13 +129,10 @@ func (s *surroundings) walk(routes caddyhttp.RouteList) {
 	}
 }
 
-// or is one way or the other.
+// or is one way or the other: a gate on the other alone decides on nothing that comes next.
 func (w way) or(other way) way {
 	w.stripped = slices.Concat(w.stripped, other.stripped)
 	w.rewrites = w.rewrites || other.rewrites
-	if other.gate != nil {
-		w.gate = other.gate
-	}
 	return w
 }
 

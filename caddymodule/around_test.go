@@ -17,6 +17,7 @@ func TestWarningsOfPaths(t *testing.T) {
 		after    = "paths are rewritten after the gate"
 		told     = "is told the path with its prefix"
 		errors   = "handle_errors proxies"
+		open     = "a proxy stands before the gate or beside it"
 	)
 	gate := func(more string) string { return "tollgate {\n\t\t" + more + "\n\t\trule / any\n\t}\n\t" }
 	for _, c := range []struct {
@@ -35,6 +36,7 @@ func TestWarningsOfPaths(t *testing.T) {
 		{"a rewrite behind", "route {\n\t" + gate("") + "rewrite * /x\n\treverse_proxy localhost:1\n\t}", []string{after}},
 		{"a prefix that is stripped behind", "route {\n\t" + gate("") + "uri strip_prefix /shop\n\treverse_proxy localhost:1\n\t}", []string{after}},
 		{"a rewrite on another way", "handle /old {\n\t\trewrite * /new\n\t\trespond ok\n\t}\n\thandle {\n\t" + gate("") + "reverse_proxy localhost:1\n\t}", nil},
+		{"a proxy for what the way of the gate leaves", "handle /app/* {\n\t" + gate("") + "reverse_proxy localhost:1\n\t}\n\thandle /old {\n\t\trespond gone\n\t}\n\treverse_proxy localhost:2", []string{open}},
 		{"error handlers that proxy", gate("") + "reverse_proxy localhost:1\n\thandle_errors {\n\t\treverse_proxy localhost:2\n\t}", []string{errors}},
 		{"error handlers that do not", gate("") + "reverse_proxy localhost:1\n\thandle_errors {\n\t\trespond {err.status_code}\n\t}", nil},
 	} {
@@ -52,7 +54,7 @@ func TestWarningsOfPaths(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, warning := range []string{proposed, before, after, told, errors} {
+				for _, warning := range []string{proposed, before, after, told, errors, open} {
 					wanted := 0
 					for _, w := range c.want {
 						if w == warning {
