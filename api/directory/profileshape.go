@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -33,6 +34,17 @@ func (d *Directory) Profiles(r store.Reader, ids []int64) (map[int64]ProfileShor
 		all[id] = p
 	}
 	return all, rows.Err()
+}
+
+// TypedProfile is a profile that was granted something by a slug or an e-mail address, and has not accepted it: nothing but what was
+// typed.
+func TypedProfile(typed, fullName string) ProfileDetail {
+	p := ProfileDetail{ProfileShort: ProfileShort{Slug: typed, PrintableName: fullName}, FullName: fullName, DefaultTimezone: "UTC"}
+	p.complete(false)
+	if strings.Contains(typed, "@") {
+		p.Email = typed
+	}
+	return p
 }
 
 // complete derives what is not stored (profiles.md 2.1): PrintableName holds the full name until then.

@@ -125,13 +125,17 @@ func (d *Directory) UserDetails(r store.Reader, ids []int64) (map[int64]UserDeta
 	return all, rows.Err()
 }
 
-// TypedUser is somebody who is invited by an e-mail address, in the shape of a user: nothing but what the inviter typed.
-func TypedUser(email, fullName string) UserDetail {
+// TypedUser is somebody who is invited by a name or an e-mail address, in the shape of a user: nothing but what the inviter typed.
+func TypedUser(typed, fullName string) UserDetail {
 	name := fullName
 	if name == "" {
-		name = email
+		name = typed
 	}
-	return UserDetail{UserShort: UserShort{Slug: email, Username: email, PrintableName: name}, FullName: fullName, Lang: "en", Email: filled(&email)}
+	u := UserDetail{UserShort: UserShort{Slug: typed, Username: typed, PrintableName: name}, FullName: fullName, Lang: "en"}
+	if strings.Contains(typed, "@") {
+		u.Email = &typed
+	}
+	return u
 }
 
 func filled(s *string) *string {

@@ -149,7 +149,7 @@ func (s *Service) fillAccessibles(c *rest.Call, r store.Reader, list []Accessibl
 		if a.provider {
 			a.SettingsURL = c.URL("/metrics/" + slug + "/dashboard/")
 		}
-		base := "/api/users/" + url.PathEscape(a.username) + "/accessibles/"
+		base := "/api/users/" + url.PathEscape(a.account) + "/accessibles/"
 		if a.grant.Valid && !a.waits && (broker || a.user == c.User.ID) {
 			accept := c.URL(base + "accept/" + a.grant.String)
 			a.AcceptURL = &accept
@@ -274,7 +274,7 @@ func (s *Service) createRequested(c *rest.Call, tx *store.Tx, in *requestInput) 
 	}
 	id, err := s.Create(tx, n)
 	if err == nil && manager != 0 && manager != c.User.ID {
-		err = s.InviteManager(tx, id, manager, c.User.ID, in.Message.Value)
+		err = s.InviteManager(tx, id, manager, c.User.ID, n.Email, "", in.Message.Value)
 	} else if err == nil && manager != 0 {
 		err = s.AddManager(tx, id, manager)
 	}

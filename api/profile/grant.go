@@ -38,7 +38,7 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	if err := c.Count(tx, rest.LimitInvitations); err != nil {
 		return nil, err
 	}
-	user, invited, err := s.grantee(tx, in, force)
+	user, typed, invited, err := s.grantee(tx, in, force)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,7 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	}
 	id, created, err := s.GrantRole(tx, Grant{
 		Profile: p.ID, User: user, Role: d.id, Invited: invited, Broker: c.Query.IsBrokerManager(), Extra: text(directory.ExtraText(in.Extra.Value)),
+		Typed: typed, TypedName: in.FullName.Value,
 	})
 	if err != nil {
 		return nil, err
@@ -61,25 +62,25 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	return s.readRole(c, tx, p, id)
 }
 
-// grantee finds the user that a body names, or makes one (force). It is 0 for an address that somebody holds and has not proven.
-func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, invited bool, err error) {
+// grantee finds the user that a body names, and by what, or makes one (force). It is 0 for an address that somebody holds and has not proven.
+func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, typed string, invited bool, err error) {
 	slug, email := in.Slug.Value, in.Email.Value
 	if runes := []rune(slug); len(runes) > 150 {
 		slug = string(runes[:150])
 	}
 	if slug == "" && email == "" && !force {
-		return 0, false, rest.Bad("detail", "One of slug or email is required.")
+		return 0, "", false, rest.Bad("detail", "One of slug or email is required.")
 	}
 	if slug != "" {
 		id, err = findUser(tx, slug)
 		if err == nil || !errors.As(err, new(*rest.Error)) {
-			return id, false, err
+			return id, slug, false, err
 		}
 	}
 	held := false
 	if email != "" {
 		if id, held, err = addressee(tx, email); err != nil || id != 0 {
-			return id, false, err
+			return id, email, false, err
 		}
 	}
 	if !force {
@@ -90,25 +91,26 @@ func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, i
 		if email != "" {
 			missing = append(missing, "email "+email)
 		}
-		return 0, false, rest.Fail(http.StatusNotFound, "Cannot find "+strings.Join(missing, " or "))
+		return 0, "", false, rest.Fail(http.StatusNotFound, "Cannot find "+strings.Join(missing, " or "))
 	}
 	if email == "" {
-		return 0, false, emailRequired
+		return 0, "", false, emailRequired
 	}
 	if held {
-		return 0, true, nil
+		return 0, email, true, nil
 	}
 	id, _, err = s.users.InviteUser(tx, email, in.FullName.Value)
-	return id, true, err
+	return id, email, true, err
 }
 
 // InviteManager asks a user to manage a profile that somebody else made (decision 68).
-func (s *Service) InviteManager(tx *store.Tx, profile, user, by int64, message string) error {
+// typed is by which address, and full name, they were asked.
+func (s *Service) InviteManager(tx *store.Tx, profile, user, by int64, typed, name, message string) error {
 	role, err := managerRole(tx)
 	if err != nil {
 		return err
 	}
-	id, _, err := s.GrantRole(tx, Grant{Profile: profile, User: user, Role: role, MustAnswer: true})
+	id, _, err := s.GrantRole(tx, Grant{Profile: profile, User: user, Role: role, MustAnswer: true, Typed: typed, TypedName: name})
 	if err != nil {
 		return err
 	}

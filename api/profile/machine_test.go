@@ -157,7 +157,11 @@ func (m *machine) granted(as, profile, role, user string, authorised bool, statu
 func (m *machine) remove(rt *rapid.T) {
 	as, profile, user := pick(rt, "as", machineUsers), pick(rt, "profile", machineProfiles), pick(rt, "user", m.everybody())
 	authorised := m.authorised(as, profile)
-	m.gone(as, member{user, profile}, authorised, as != user, m.do(as, "DELETE /api/profile/"+profile+"/roles/manager/"+user, ""))
+	name := user
+	if strings.HasPrefix(user, "new") {
+		name += "@new.example" // by which it was invited
+	}
+	m.gone(as, member{user, profile}, authorised, as != user, m.do(as, "DELETE /api/profile/"+profile+"/roles/manager/"+name, ""))
 }
 
 func (m *machine) drop(rt *rapid.T) {

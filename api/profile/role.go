@@ -55,6 +55,8 @@ type Grant struct {
 	MustAnswer    bool   // the grant waits for the user's own answer, whatever the description says
 	Broker        bool   // by a manager of the broker, who may take the last manager away
 	Extra         string // kept with the role when not empty
+	Typed         string // the name or address that was typed; "" for nothing
+	TypedName     string // the full name given with it
 }
 
 // GrantRole carries out g, and tells the row and whether it is new. A row that exists keeps its state: an active member stays
@@ -80,8 +82,9 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 		if err := dropEnded(tx, g.Profile, g.User); err != nil {
 			return 0, false, err
 		}
-		id, err := tx.Insert(`INSERT INTO role (created_at, profile_id, user_id, role_description_id, grant_key, extra, unasked, must_answer)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, tx.Now(), g.Profile, g.User, g.Role, key, null(g.Extra), st.unasked, st.mustAnswer)
+		id, err := tx.Insert(`INSERT INTO role (created_at, profile_id, user_id, role_description_id, grant_key, extra, unasked, must_answer, typed, typed_name)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, (SELECT username FROM user WHERE id = ?3)), ?10)`,
+			tx.Now(), g.Profile, g.User, g.Role, key, null(g.Extra), st.unasked, st.mustAnswer, null(g.Typed), null(g.TypedName))
 		return id, true, err
 	}
 	if had.active() && had.Slug == Manager && had.Description.Int64 != g.Role {
@@ -95,8 +98,9 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 	} else if st.inForce && had.Grant != "" {
 		grant, unasked = sql.NullString{}, st.unasked
 	}
-	_, err = tx.Exec(`UPDATE role SET request_key = NULL, grant_key = ?, role_description_id = ?, extra = coalesce(?, extra), unasked = ? WHERE id = ?`,
-		grant, g.Role, null(g.Extra), unasked, had.ID)
+	_, err = tx.Exec(`UPDATE role SET request_key = NULL, grant_key = ?1, role_description_id = ?2, extra = coalesce(?3, extra), unasked = ?4,
+		typed_name = CASE WHEN ?6 IS NULL THEN typed_name ELSE ?5 END, typed = coalesce(?6, typed) WHERE id = ?7`,
+		grant, g.Role, null(g.Extra), unasked, null(g.TypedName), null(g.Typed), had.ID)
 	return had.ID, false, err
 }
 

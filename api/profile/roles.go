@@ -3,6 +3,7 @@ package profile
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 
@@ -27,7 +28,10 @@ type Role struct {
 // roleRow is what a list of roles reads of each.
 type roleRow struct {
 	id, user, profile int64
-	username          string
+	account           string  // its own name, for itself
+	username          string  // by which the profile knows the user: what was typed, while the invitation waits (decision 78)
+	name              *string // full name that was typed
+	pending           bool
 	created           store.Time
 	extra             *string
 	grant, asks       sql.NullString
@@ -35,14 +39,24 @@ type roleRow struct {
 	description       descriptionFields
 }
 
-const roleColumns = "r.id, r.user_id, r.profile_id, u.username, r.created_at, r.extra, r.grant_key, r.request_key, " +
-	"substr(u.password, 1, 1) IN ('', '!') AND u.last_login IS NULL, " + describe
+// What the profile is shown of a user u whose role r is pending is what was typed: it has no access to more, nor may lists be
+// searched or sorted by more (decision 78).
+const (
+	shownUsername = "CASE WHEN r.grant_key IS NULL OR r.typed IS NULL THEN u.username ELSE r.typed END"
+	shownFirst    = "CASE WHEN r.grant_key IS NULL OR r.typed IS NULL THEN u.first_name ELSE coalesce(r.typed_name, '') END"
+	shownLast     = "CASE WHEN r.grant_key IS NULL OR r.typed IS NULL THEN u.last_name ELSE '' END"
+	shownEmail    = "CASE WHEN r.grant_key IS NULL OR r.typed IS NULL THEN u.email WHEN r.typed LIKE '%@%' THEN r.typed END"
+)
+
+const roleColumns = "r.id, r.user_id, r.profile_id, u.username, " + shownUsername + ", r.typed_name, r.grant_key IS NOT NULL AND r.typed IS NOT NULL, " +
+	"r.created_at, r.extra, r.grant_key, r.request_key, substr(u.password, 1, 1) IN ('', '!') AND u.last_login IS NULL, " + describe
 
 const roleTables = `role r JOIN user u ON u.id = r.user_id
 	LEFT JOIN role_description d ON d.id = r.role_description_id LEFT JOIN profile o ON o.id = d.profile_id`
 
 func (r *roleRow) dest() []any {
-	return append([]any{&r.id, &r.user, &r.profile, &r.username, &r.created, &r.extra, &r.grant, &r.asks, &r.waits}, r.description.dest()...)
+	return append([]any{&r.id, &r.user, &r.profile, &r.account, &r.username, &r.name, &r.pending,
+		&r.created, &r.extra, &r.grant, &r.asks, &r.waits}, r.description.dest()...)
 }
 
 // slug is the role's name in URLs.
@@ -78,7 +92,7 @@ var (
 		Select: roleColumns, From: roleTables, Key: "r.id",
 		Where: "r.profile_id = ? AND " + notEnded + " AND " + status,
 		Search: rest.Names{
-			"user": {"u.username"}, "user__full_name": {"u.first_name", "u.last_name"}, "user__email": {"u.email"},
+			"user": {shownUsername}, "user__full_name": {shownFirst, shownLast}, "user__email": {shownEmail},
 			"role": {"d.slug"}, "role__title": {"d.title"},
 		},
 		Order: profileRoleOrder, Default: []string{"-created_at", "user"}, Dates: "r.created_at", Scan: scanRoles,
@@ -87,12 +101,12 @@ var (
 		Select: roleColumns, From: roleTables, Key: "r.id",
 		Where: "r.profile_id = ? AND " + notEnded + ` AND (r.role_description_id = ? OR r.request_key IS NOT NULL) AND ` + status,
 		Search: rest.Names{
-			"user": {"u.username"}, "user__full_name": {"u.first_name", "u.last_name"}, "user__email": {"u.email"},
+			"user": {shownUsername}, "user__full_name": {shownFirst, shownLast}, "user__email": {shownEmail},
 		},
 		Order: profileRoleOrder, Default: []string{"-created_at", "user"}, Dates: "r.created_at", Scan: scanRoles,
 	}
 	profileRoleOrder = rest.Names{
-		"user": {"u.username"}, "user__full_name": {"u.first_name", "u.last_name"}, "role__title": {"d.title"},
+		"user": {shownUsername}, "user__full_name": {shownFirst, shownLast}, "role__title": {"d.title"},
 		"profile__full_name": {"r.profile_id"}, // one profile: all the same
 		"grant_key":          {"r.grant_key"}, "request_key": {"r.request_key"}, "created_at": {"r.created_at"},
 	}
@@ -189,7 +203,9 @@ func (s *Service) RolesByID(c *rest.Call, r store.Reader, ids []int64) (map[int6
 func (s *Service) completeRoles(c *rest.Call, r store.Reader, roles []Role, slug func(profile int64) string) error {
 	ids := make([]int64, len(roles))
 	for i := range roles {
-		ids[i] = roles[i].user
+		if !roles[i].pending {
+			ids[i] = roles[i].user
+		}
 	}
 	users, err := s.dir.UserDetails(r, ids)
 	if err != nil {
@@ -199,6 +215,9 @@ func (s *Service) completeRoles(c *rest.Call, r store.Reader, roles []Role, slug
 	for i := range roles {
 		role, owner := &roles[i], slug(roles[i].profile)
 		role.CreatedAt, role.Extra, role.User = role.created, directory.Extra(role.extra), users[role.user]
+		if role.pending {
+			role.User = directory.TypedUser(role.username, text(role.name))
+		}
 		role.RoleDescription = role.description.description(edits)
 		if role.grant.Valid && !role.waits && c.Query.ManagerOf(owner, s.dir.Broker()) {
 			role.GrantKey = &role.grant.String
@@ -233,7 +252,7 @@ func (s *Service) pathRole(c *rest.Call, r store.Reader) (*row, *role, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	user, err := findUser(r, c.Param("user"))
+	user, err := knownUser(r, p.ID, c.Param("user"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -296,6 +315,23 @@ func (s *Service) updateRole(c *rest.Call, tx *store.Tx, in *extraInput) (*Role,
 	return s.readRole(c, tx, p, has.ID)
 }
 
+// knownUser finds a user by the name under which a profile knows it: what was typed while an invitation waits, the user name
+// otherwise. It is 0 for a user whom the profile invited under another name: that they are one is not told. Errors: 404.
+func knownUser(r store.Reader, profile int64, name string) (id int64, err error) {
+	err = r.QueryRow(`SELECT user_id FROM role WHERE profile_id = ? AND typed = ? AND grant_key IS NOT NULL`, profile, name).Scan(&id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return id, err
+	}
+	if id, err = findUser(r, name); err != nil {
+		return 0, err
+	}
+	hidden, err := store.Exists(r, `SELECT 1 FROM role WHERE profile_id = ? AND user_id = ? AND grant_key IS NOT NULL AND typed <> ? COLLATE NOCASE`, profile, id, name)
+	if err == nil && hidden {
+		id = 0
+	}
+	return id, err
+}
+
 // revokeRole removes what a user has on the profile, whatever {role} says: this is how a request is denied too. An e-mail address is
 // that of an invitation without a user.
 func (s *Service) revokeRole(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None, error) {
@@ -303,8 +339,8 @@ func (s *Service) revokeRole(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.Non
 	if err != nil {
 		return rest.None{}, err
 	}
-	user, err := findUser(tx, c.Param("user"))
-	if err != nil {
+	user, err := knownUser(tx, p.ID, c.Param("user"))
+	if err != nil || user == 0 {
 		if revoked, revokeErr := revokeInvitation(tx, p.ID, c.Param("user")); revoked || revokeErr != nil {
 			err = revokeErr
 		}

@@ -154,12 +154,12 @@ func TestGrant(t *testing.T) {
 		grant("force without an address", "manager?force=1", `{"slug":"ghost"}`, 400, `{"email":["This field is required."]}`),
 		grant("by slug", "contributors", `{"slug":"alice","extra":{"desk":7}}`, 201, `~"username":"alice"~"extra":{"desk":7}~"slug":"contributor"`),
 		grant("again, extra kept", "contributor", `{"slug":"alice"}`, 200, `~"extra":{"desk":7}`),
-		grant("by address in any case", "contributor", `{"email":"OLGA@olga.example"}`, 201, `~"username":"olga"`),
+		grant("by address in any case", "contributor", `{"email":"OLGA@olga.example"}`, 201, `~"slug":"OLGA@olga.example","username":"OLGA@olga.example","printable_name":"OLGA@olga.example","picture":null,"email":"OLGA@olga.example","phone":null,"full_name":"","nick_name":"","lang":"en","credentials":false,"otp_enabled":false,"created_at":null,"last_login":null}`),
 		grant("slug first", "contributor", `{"slug":"olga","email":"xia@xia.example"}`, 200, `~"username":"olga"`),
-		grant("address when the slug is nobody's", "contributor", `{"slug":"nobody","email":"xia@xia.example"}`, 201, `~"username":"xia"`),
+		grant("address when the slug is nobody's", "contributor", `{"slug":"nobody","email":"xia@xia.example"}`, 201, `~"username":"xia@xia.example"`),
 		grant("somebody new", "contributor?force=1", `{"slug":"ignored","email":"lee@supplier.example","full_name":"Lee Chan","message":"Join our workspace"}`, 201,
-			`~"slug":"lee","username":"lee"~"credentials":false~"grant_key":null`),
-		grant("who is not made twice", "contributor?force=1", `{"email":"lee@supplier.example"}`, 200, `~"username":"lee"`),
+			`~"slug":"lee@supplier.example","username":"lee@supplier.example"~"credentials":false~"grant_key":null`),
+		grant("who is not made twice", "contributor?force=1", `{"email":"lee@supplier.example"}`, 200, `~"username":"lee@supplier.example"`),
 		grant("a promotion needs no answer", "manager", `{"slug":"carol"}`, 200, `~"username":"carol"~"grant_key":null~"slug":"manager"`),
 		grant("nor does a demotion while others are left", "contributor", `{"slug":"carol"}`, 200, `~"slug":"contributor"`),
 		grant("of the last manager", "contributor", `{"slug":"donny"}`, 400, `{"detail":"A profile must keep at least one manager."}`),
@@ -244,4 +244,29 @@ func TestRoleEvents(t *testing.T) {
 	want("removed", "gus", "DELETE /api/profile/gym/roles/contributor/alice", ``)
 	want("a profile is made", "alice", "POST /api/users/alice/profiles", `{"full_name":"A"}`)
 	want("a profile is deleted", "alice", "DELETE /api/profile/a", ``)
+}
+
+// TestInvitedShowTyped: until an invitation is accepted, the profile learns nothing of whom it named by an address: not from lists and
+// searches, nor by trying user names. It takes the invitation back under the name that it typed (decision 78).
+func TestInvitedShowTyped(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`UPDATE contact SET email_verified_at = 1`)
+	c := resttest.Case
+	const roles = "/api/profile/cowork/roles/contributor"
+	w.Run(t, c("invite", "donny", "POST "+roles, `{"email":"xia@xia.example","full_name":"Somebody"}`, 201, `~"printable_name":"Somebody"`))
+	for _, path := range []string{"/api/profile/cowork/roles", roles, roles + "/xia@xia.example", roles + "?q=somebody&q_f=user__full_name", roles + "?q=xia@x&q_f=user__email"} {
+		body := w.Do("donny", "GET "+path, "").Body.String()
+		if !strings.Contains(body, `"slug":"xia@xia.example","username":"xia@xia.example","printable_name":"Somebody"`) || strings.Contains(body, `"slug":"xia"`) ||
+			strings.Contains(body, "contributor/xia\"") {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	w.Run(t,
+		c("by user name", "donny", "GET "+roles+"/xia", "", 404, "*"),
+		c("told again", "donny", "POST "+roles+"/xia@xia.example", "", 200, `~"detail":"Invite for xia@xia.example has been sent"`),
+		c("taken back by user name", "donny", "DELETE "+roles+"/xia", "", 204, ""),
+		c("which it is not", "donny", "GET "+roles+"/xia@xia.example", "", 200, "*"),
+		c("taken back", "donny", "DELETE "+roles+"/xia@xia.example", "", 204, ""),
+		c("gone", "donny", "GET "+roles+"/xia@xia.example", "", 404, "*"),
+	)
 }

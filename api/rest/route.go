@@ -60,8 +60,9 @@ var classes = map[string]string{
 
 // exceptions are parameters of one path.
 var exceptions = map[string]string{
-	"/api/profile/{profile}/roles/{role}/{user}": nameClass,
-	"/api/proxy/rules/{path}":                    "*",
+	"/api/profile/{profile}/roles/{role}/{user}":                     nameClass,
+	"/api/profile/{profile}/plans/{plan}/subscriptions/{subscriber}": nameClass, // of a grant that waits: what was typed
+	"/api/proxy/rules/{path}":                                        "*",
 }
 
 var (

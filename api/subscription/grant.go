@@ -164,7 +164,7 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) (made []int64, nobodys bool
 	}
 	id, err := s.profiles.Create(tx, n)
 	if err == nil && !own && u != nil {
-		err = s.profiles.InviteManager(tx, id, u.id, g.By, g.Message)
+		err = s.profiles.InviteManager(tx, id, u.id, g.By, to.Email, to.FullName, g.Message)
 	}
 	return []int64{id}, !own, inProfile(err)
 }
@@ -205,7 +205,14 @@ func userOf(r store.Reader, g Grantee) (*user, error) {
 
 // grantTo subscribes a profile. made says that this very call made the profile, for nobody who is there.
 func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (sub *Subscription, created bool, err error) {
-	now, p := tx.Now(), g.Plan
+	now, p, name := tx.Now(), g.Plan, &g.To.FullName
+	typed := &g.To.Slug
+	if *typed == "" {
+		typed = &g.To.Email
+	}
+	if made {
+		typed, name = nil, nil // all of the profile was typed
+	}
 	sub, err = one(tx, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at >= ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, p.ID, now)
 	if err != nil {
 		return nil, false, err
@@ -215,7 +222,7 @@ func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (su
 		if err != nil {
 			return nil, false, err
 		}
-		n := Subscription{ProfileID: profileID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, p.PeriodLength), AutoRenew: p.RenewalType == AutoRenew}
+		n := Subscription{Typed: typed, TypedName: name, ProfileID: profileID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, p.PeriodLength), AutoRenew: p.RenewalType == AutoRenew}
 		if !atOnce {
 			key := directory.NewKey()
 			n.GrantKey = &key
@@ -224,6 +231,12 @@ func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (su
 			return nil, false, err
 		}
 		created = true
+	}
+	if sub.GrantKey != nil && sub.Typed != nil && !created {
+		sub.Typed, sub.TypedName = typed, name
+		if _, err = tx.Exec(`UPDATE subscription SET typed = ?, typed_name = ? WHERE id = ?`, typed, name, sub.ID); err != nil {
+			return nil, false, err
+		}
 	}
 	if sub.GrantKey != nil {
 		err = s.notices.Emit(tx, &notice.SubscriptionGrantCreated{Profile: notice.Profile{ID: profileID}, OriginatedBy: notice.ByUser(g.By),

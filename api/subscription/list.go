@@ -3,6 +3,7 @@ package subscription
 import (
 	"database/sql"
 	"math"
+	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -61,7 +62,12 @@ func all(_ *rest.Call, r rest.Range) window {
 // ask for are not read: the rows of a page are read by fill, once it is known which they are.
 const joined = `subscription s LEFT JOIN profile p ON p.id = s.profile_id LEFT JOIN plan ON plan.id = s.plan_id`
 
-func subscriptionList(where string) *rest.List[Subscription] {
+// typedAs is what a grant that waits is searched and sorted by in the place of a column of its profile.
+var typedAs = map[string]string{"slug": "ELSE s.typed", "full_name": "ELSE s.typed_name", "email": "WHEN s.typed LIKE '%@%' THEN s.typed"}
+
+// subscriptionList lists subscriptions. A provider searches and sorts grants that wait by what it typed alone: it has no access to
+// more (decision 78).
+func subscriptionList(where string, provider bool) *rest.List[Subscription] {
 	names := rest.Names{
 		"profile":                 {"p.slug"},
 		"profile__full_name":      {"p.full_name"},
@@ -75,6 +81,13 @@ func subscriptionList(where string) *rest.List[Subscription] {
 		"plan":                    {"plan.slug"},
 		"plan__title":             {"plan.title"},
 	}
+	if provider {
+		for name, columns := range names {
+			if column, ok := strings.CutPrefix(columns[0], "p."); ok {
+				names[name] = []string{"CASE WHEN s.grant_key IS NULL OR s.typed IS NULL THEN " + columns[0] + " " + typedAs[column] + " END"}
+			}
+		}
+	}
 	order := rest.Names{"created_at": {"s.created_at"}, "ends_at": {"s.ends_at"}}
 	for name, columns := range names {
 		order[name] = columns
@@ -87,9 +100,9 @@ func subscriptionList(where string) *rest.List[Subscription] {
 }
 
 var (
-	bySubscriber = subscriptionList(`s.profile_id = ?`)
-	byProvider   = subscriptionList(`s.provider_id = ? AND s.archived = 0`)
-	byPlan       = subscriptionList(`s.plan_id = ? AND s.archived = 0`)
+	bySubscriber = subscriptionList(`s.profile_id = ?`, false)
+	byProvider   = subscriptionList(`s.provider_id = ? AND s.archived = 0`, true)
+	byPlan       = subscriptionList(`s.plan_id = ? AND s.archived = 0`, true)
 )
 
 // windowOf says which subscriptions a list shows, by the parameters of the call.

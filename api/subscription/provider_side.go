@@ -85,7 +85,7 @@ func (s *Service) sale(c *rest.Call, r store.Reader) (*Subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	return currentOf(r, c.Param("subscriber"), p.Slug)
+	return saleOf(r, p, c.Param("subscriber"))
 }
 
 func (s *Service) findSale(c *rest.Call, r store.Reader) error {
@@ -120,11 +120,11 @@ func (s *Service) deleteSale(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.Non
 	if err != nil {
 		return rest.None{}, ignoreNotFound(err)
 	}
-	id, err := profileID(tx, c.Param("subscriber"))
+	sub, err := saleOf(tx, p, c.Param("subscriber"))
 	if err != nil {
 		return rest.None{}, ignoreNotFound(err)
 	}
-	return rest.None{}, s.Unsubscribe(tx, id, p.ID)
+	return rest.None{}, s.Unsubscribe(tx, sub.ProfileID, p.ID)
 }
 
 // acceptRequest orders in a transaction and charges after it: whatever becomes of the charge, the request is accepted.

@@ -14,8 +14,9 @@ import (
 
 // Subscribers, each once, are read from one index in the order of their identifiers: the "+" keeps the engine from another one.
 const (
-	// everSubscribed are the profiles that have or had a subscription to a provider, as d; it binds the provider.
-	everSubscribed = `(SELECT DISTINCT s.profile_id AS id FROM subscription s WHERE s.provider_id = ? AND s.archived = 0) d`
+	// everSubscribed are the profiles that have or had a subscription to a provider, as d; it binds the provider. Who was granted one
+	// and did not accept it had none (decision 78).
+	everSubscribed = `(SELECT DISTINCT s.profile_id AS id FROM subscription s WHERE s.provider_id = ? AND s.archived = 0 AND s.grant_key IS NULL) d`
 	// subscribed are those with a valid subscription that ends after an instant, as d; it binds both.
 	subscribed = `(SELECT DISTINCT s.profile_id AS id FROM subscription s WHERE s.provider_id = ? AND +s.ends_at > ? AND s.archived = 0
 		AND s.grant_key IS NULL AND s.request_key IS NULL) d`

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/profile"
@@ -24,6 +25,8 @@ type Subscription struct {
 	GrantKey    *string // set while the subscriber has not accepted the provider's grant
 	RequestKey  *string // set while the provider has not accepted the subscriber's request
 	Extra       *string
+	Typed       *string // of a grant: the slug or address by which the provider named its subscriber
+	TypedName   *string // the full name given with it
 
 	Subscriber string // slug
 	Plan       profile.Plan
@@ -34,19 +37,27 @@ type Subscription struct {
 // Valid reports whether both sides have agreed to the subscription.
 func (s *Subscription) Valid() bool { return s.GrantKey == nil && s.RequestKey == nil }
 
+// known is the name by which the plan's provider knows the subscriber: what it typed, while its grant waits (decision 78).
+func (s *Subscription) known() string {
+	if s.GrantKey != nil && s.Typed != nil {
+		return *s.Typed
+	}
+	return s.Subscriber
+}
+
 // EventID names the subscription in the ledger (subscriptions.md 2.9).
 func (s *Subscription) EventID() string { return ledger.SubEvent(s.ID) }
 
 // The columns and tables that scanSubscription reads.
 const (
-	subscriptionColumns = `s.id, s.profile_id, s.plan_id, s.created_at, s.ends_at, s.auto_renew, s.description, s.grant_key, s.request_key, s.extra,
+	subscriptionColumns = `s.id, s.profile_id, s.plan_id, s.created_at, s.ends_at, s.auto_renew, s.description, s.grant_key, s.request_key, s.extra, s.typed, s.typed_name,
 		p.slug, plan.slug, plan.title, s.provider_id, o.slug`
 	subscriptionTables = `subscription s JOIN profile p ON p.id = s.profile_id JOIN plan ON plan.id = s.plan_id JOIN profile o ON o.id = s.provider_id`
 	selectSubscription = `SELECT ` + subscriptionColumns + ` FROM ` + subscriptionTables
 )
 
 func scanSubscription(row scanner, s *Subscription) error {
-	return row.Scan(&s.ID, &s.ProfileID, &s.PlanID, &s.CreatedAt, &s.EndsAt, &s.AutoRenew, &s.Description, &s.GrantKey, &s.RequestKey, &s.Extra,
+	return row.Scan(&s.ID, &s.ProfileID, &s.PlanID, &s.CreatedAt, &s.EndsAt, &s.AutoRenew, &s.Description, &s.GrantKey, &s.RequestKey, &s.Extra, &s.Typed, &s.TypedName,
 		&s.Subscriber, &s.Plan.Slug, &s.Plan.Title, &s.ProviderID, &s.Provider)
 }
 
@@ -108,15 +119,35 @@ const currentBySlugs = selectSubscription + ` WHERE p.slug = ? AND plan.slug = ?
 func currentOf(r store.Reader, subscriber, plan string) (*Subscription, error) {
 	sub, err := one(r, currentBySlugs, subscriber, plan, r.Now())
 	if err == nil && (sub == nil || sub.Subscriber != subscriber || sub.Plan.Slug != plan) {
-		err = rest.Fail(http.StatusNotFound, "cannot find active subscription to "+plan+" for "+subscriber)
+		err = noSubscription(subscriber, plan)
 	}
 	return sub, err
 }
 
+func noSubscription(subscriber, plan string) error {
+	return rest.Fail(http.StatusNotFound, "cannot find active subscription to "+plan+" for "+subscriber)
+}
+
+// saleOf is the current subscription to a plan of whom its provider knows by a name. Errors: 404, also for who was granted it under
+// another name.
+func saleOf(r store.Reader, p *Plan, name string) (*Subscription, error) {
+	sub, err := one(r, currentTyped, p.ID, name, r.Now())
+	if err != nil || sub != nil {
+		return sub, err
+	}
+	if sub, err = currentOf(r, name, p.Slug); err == nil && !strings.EqualFold(sub.known(), name) {
+		return nil, noSubscription(name, p.Slug)
+	}
+	return sub, err
+}
+
+const currentTyped = selectSubscription + ` WHERE s.plan_id = ? AND s.typed = ? AND s.grant_key IS NOT NULL AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`
+
 // insert stores a new subscription. A profile that was never billed is billed a month later for the first time.
 func (s *Service) insert(tx *store.Tx, n Subscription) (*Subscription, error) {
-	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, provider_id, created_at, ends_at, auto_renew, grant_key, request_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		n.ProfileID, n.PlanID, n.ProviderID, n.CreatedAt, n.EndsAt, n.AutoRenew, n.GrantKey, n.RequestKey)
+	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, provider_id, created_at, ends_at, auto_renew, grant_key, request_key, typed, typed_name)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.ProfileID, n.PlanID, n.ProviderID, n.CreatedAt, n.EndsAt, n.AutoRenew, n.GrantKey, n.RequestKey, n.Typed, n.TypedName)
 	if err != nil {
 		return nil, err
 	}

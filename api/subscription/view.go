@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"encoding/json"
+	"net/url"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -86,10 +87,10 @@ func (s *Service) providerViews(c *rest.Call, r store.Reader, subs []Subscriptio
 	}
 	views := make([]ProviderView, len(subs))
 	for i := range subs {
-		sub := &subs[i]
+		sub, who := shown(&subs[i], profiles[subs[i].ProfileID], func(p directory.ProfileDetail) directory.ProfileShort { return p.ProfileShort })
 		views[i] = ProviderView{
-			View:         view(s, c, sub, profiles[sub.ProfileID], sub.Plan),
-			RemoveAPIURL: c.URL("/api/profile/" + sub.Provider + "/plans/" + sub.Plan.Slug + "/subscriptions/" + sub.Subscriber),
+			View:         view(s, c, sub, who, sub.Plan),
+			RemoveAPIURL: c.URL("/api/profile/" + sub.Provider + "/plans/" + sub.Plan.Slug + "/subscriptions/" + url.PathEscape(sub.Subscriber)),
 		}
 		if sub.RequestKey != nil {
 			url := c.URL("/api/profile/" + sub.Provider + "/subscribers/accept/" + *sub.RequestKey)
@@ -107,11 +108,25 @@ func (s *Service) contactViews(c *rest.Call, r store.Reader, subs []Subscription
 	}
 	views := make([]ContactView, len(subs))
 	for i := range subs {
-		sub := &subs[i]
-		views[i] = view(s, c, sub, profiles[sub.ProfileID], sub.Plan)
+		sub, who := shown(&subs[i], profiles[subs[i].ProfileID], func(p directory.ProfileDetail) directory.ProfileDetail { return p })
+		views[i] = view(s, c, sub, who, sub.Plan)
 		views[i].RequestKey = sub.RequestKey
 	}
 	return views, nil
+}
+
+// shown is a subscription as its provider is shown it, and whose it is: while a grant waits, what the provider typed (decision 78).
+func shown[P any](sub *Subscription, who P, of func(directory.ProfileDetail) P) (*Subscription, P) {
+	if sub.GrantKey == nil || sub.Typed == nil {
+		return sub, who
+	}
+	typed := *sub
+	typed.Subscriber = sub.known()
+	var name string
+	if sub.TypedName != nil {
+		name = *sub.TypedName
+	}
+	return &typed, of(directory.TypedProfile(typed.Subscriber, name))
 }
 
 func subscribers(subs []Subscription) []int64 {
