@@ -187,7 +187,10 @@ var errOptions = rest.Fail(http.StatusBadRequest, "Cannot checkout when there ar
 
 // prepareOrder prices what the caller's cart and the customer's balances come to, with the options chosen, and checks that it may be
 // ordered. Errors: 400.
-func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *OrderInput) (*order, error) {
+//
+// Who is to claim a seat gets a message, which counts (decision 77), but where the seat is paid for at once: that is
+// bound enough. Error: 429.
+func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *OrderInput, paid bool) (*order, error) {
 	if err := s.gather(c, tx); err != nil {
 		return nil, err
 	}
@@ -205,6 +208,14 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 	}
 	if err := s.check(tx, customer, all); err != nil {
 		return nil, err
+	}
+	for i := range all {
+		if !all[i].invites() || paid && all[i].sum() > 0 {
+			continue
+		}
+		if err := c.Count(tx, rest.LimitInvitations); err != nil {
+			return nil, err
+		}
 	}
 	return &order{Customer: customer, User: c.User.ID, Lines: all}, fillAddress(tx, customer, in)
 }
@@ -241,7 +252,7 @@ func (s *Service) postCheckout(c *rest.Call, in *CheckoutInput) (out Ordered, er
 		return out, err
 	}
 	charge, err := s.payNow(c, customer, func(tx *store.Tx) (*payment, error) {
-		o, err := s.prepareOrder(c, tx, customer, &in.OrderInput)
+		o, err := s.prepareOrder(c, tx, customer, &in.OrderInput, true)
 		if err != nil {
 			return nil, err
 		}
@@ -311,7 +322,7 @@ func (s *Service) payLater(c *rest.Call, tx *store.Tx, in *OrderInput) (out Orde
 	if err != nil {
 		return out, err
 	}
-	o, err := s.prepareOrder(c, tx, customer, in)
+	o, err := s.prepareOrder(c, tx, customer, in, false)
 	if err != nil {
 		return out, err
 	}

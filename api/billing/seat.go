@@ -229,3 +229,16 @@ func (i *invite) to(s *Service, r store.Reader) (to notice.Profile, err error) {
 	}
 	return to, nil
 }
+
+// invites reports whether somebody gets a message to claim what is bought.
+func (inv *invoicable) invites() bool {
+	return len(inv.Items) > 0 && inv.Subscriber == 0 && inv.User == 0
+}
+
+// sum is what the lines come to.
+func (inv *invoicable) sum() (n int64) {
+	for i := range inv.Lines {
+		n += inv.Lines[i].Amount
+	}
+	return n
+}
