@@ -95,7 +95,6 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	o.Auth.UseVerificationLinks = a.UseVerificationLinks
 	o.Auth.VerifyEmail = a.VerifyEmail
 	o.Auth.RecoverStatus401 = a.RecoverStatus401
-	o.Auth.HideAccountExistence = a.HideAccountExistence
 	o.Auth.DisabledUserUpdate = a.DisabledUserUpdate
 	o.Auth.ProviderRegistration = a.ProviderRegistration
 	o.Auth.MinPassword = *a.MinLength
@@ -109,6 +108,9 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		Grace: time.Duration(*a.BodyGrace), Rate: *a.BodyRate, Memory: int64(*a.BodyMemory),
 	}
 
+	for _, hide := range []*bool{&o.Auth.HideAccountExistence, &o.Profile.HideAccounts, &o.Subscription.HideAccounts} {
+		*hide = a.HideAccountExistence
+	}
 	o.Profile.ForcePersonal = a.Registration == "personal" || a.Registration == "implicit"
 	o.Profile.ShadowsPerHour = *a.ShadowProfiles
 	o.Profile.PublicMail = append(o.Profile.PublicMail, a.PublicMailDomains...)

@@ -188,7 +188,7 @@ func (s *Service) requestRoles(c *rest.Call, tx *store.Tx, in *requestInput) (*A
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := requestedProfiles(tx, in)
+	profiles, err := requestedProfiles(tx, in, s.hides(c))
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,8 @@ func (s *Service) requestRoles(c *rest.Call, tx *store.Tx, in *requestInput) (*A
 }
 
 // requestedProfiles finds the active profiles that a body names.
-func requestedProfiles(r store.Reader, in *requestInput) ([]int64, error) {
+// Where it is not told whose account an address is, it stands for no personal profile.
+func requestedProfiles(r store.Reader, in *requestInput, hide bool) ([]int64, error) {
 	switch {
 	case in.Slug.Value != "":
 		p, err := findProfile(r, in.Slug.Value)
@@ -247,8 +248,9 @@ func requestedProfiles(r store.Reader, in *requestInput) ([]int64, error) {
 		}
 		return []int64{p.ID}, nil
 	case in.Email.Value != "":
-		return store.Column[int64](r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? ORDER BY id LIMIT ?`,
-			in.Email.Value, processorID, maxRequested)
+		return store.Column[int64](r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ?
+			AND NOT (? AND EXISTS (SELECT 1 FROM user u WHERE u.username = profile.slug)) ORDER BY id LIMIT ?`,
+			in.Email.Value, processorID, hide, maxRequested)
 	}
 	return nil, rest.Bad("detail", "One of slug or email is required.")
 }
@@ -268,6 +270,9 @@ func (s *Service) createRequested(c *rest.Call, tx *store.Tx, in *requestInput) 
 	manager, err := directory.UserOf(tx, directory.Email, n.Email)
 	if err != nil {
 		return 0, err
+	}
+	if s.hides(c) && manager != c.User.ID {
+		manager = 0 // whose address it is, is not told: the profile waits for its holder
 	}
 	if err := s.Throttle(tx, c.User.ID); err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package profile
 import (
 	"cmp"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,6 +55,29 @@ var (
 	}
 )
 
+// The same without what they look for in addresses, where it is not told whose account an address is (decision 78).
+var (
+	hiddenProfiles         = withoutAddresses(accountProfiles)
+	hiddenProfilesSearched = searched(hiddenProfiles)
+	hiddenBareUsers        = withoutAddresses(bareUsers)
+	hiddenUsers            = withoutAddresses(accountUsers)
+)
+
+// withoutAddresses is a list that is neither searched nor sorted by addresses.
+func withoutAddresses[T any](l rest.List[T]) rest.List[T] {
+	l.Search, l.Order = maps.Clone(l.Search), maps.Clone(l.Order)
+	for _, names := range []rest.Names{l.Search, l.Order} {
+		delete(names, "email")
+		delete(names, "phone")
+	}
+	return l
+}
+
+// hides reports whether it is kept from the caller which addresses have accounts: the broker's managers see them anyway.
+func (s *Service) hides(c *rest.Call) bool {
+	return s.settings.HideAccounts && !c.Query.IsBrokerManager()
+}
+
 // accountUser is a row of the type-ahead list of users.
 type accountUser struct {
 	id int64
@@ -61,7 +85,11 @@ type accountUser struct {
 }
 
 func (s *Service) listAccountUsers(c *rest.Call, r store.Reader) (rest.Found[accountUser], error) {
-	found, err := accountUsers.TypeAhead(c, r)
+	list := &accountUsers
+	if s.hides(c) {
+		list = &hiddenUsers
+	}
+	found, err := list.TypeAhead(c, r)
 	if err != nil {
 		return found, err
 	}
@@ -86,15 +114,18 @@ var neighbours = rest.List[account]{
 }
 
 func (s *Service) listAccountProfiles(c *rest.Call, r store.Reader) (rest.Found[account], error) {
-	list := &accountProfiles
-	if len(c.Terms()) > 0 {
-		list = accountProfilesSearched
+	list, all := accountProfilesSearched, &accountProfiles
+	if s.hides(c) {
+		list, all = hiddenProfilesSearched, &hiddenProfiles
+	}
+	if len(c.Terms()) == 0 {
+		list = all
 	}
 	found, err := list.TypeAhead(c, r, processorID)
 	if err != nil {
 		return found, err
 	}
-	if found.Count == 0 && c.Searches(accountSearch, "email") {
+	if found.Count == 0 && !s.hides(c) && c.Searches(accountSearch, "email") {
 		if found, err = s.findNeighbours(c, r, found); err != nil {
 			return found, err
 		}
@@ -150,7 +181,11 @@ func (s *Service) listAccounts(c *rest.Call, r store.Reader) (rest.Found[account
 	if err != nil {
 		return found, err
 	}
-	users, err := bareUsers.TypeAhead(c, r)
+	bare := &bareUsers
+	if s.hides(c) {
+		bare = &hiddenBareUsers
+	}
+	users, err := bare.TypeAhead(c, r)
 	if err != nil {
 		return found, err
 	}

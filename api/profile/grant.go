@@ -38,9 +38,11 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	if err := c.Count(tx, rest.LimitInvitations); err != nil {
 		return nil, err
 	}
-	user, typed, invited, err := s.grantee(tx, in, force)
-	if err != nil {
-		return nil, err
+	user, typed, invited := int64(0), in.Email.Value, true // an address is invited, whoever has it, where that is not told (decision 78)
+	if !s.hides(c) || in.Slug.Value != "" || in.Email.Value == "" {
+		if user, typed, invited, err = s.grantee(tx, in, force); err != nil {
+			return nil, err
+		}
 	}
 	if user == 0 {
 		c.Created("")

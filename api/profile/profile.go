@@ -39,6 +39,8 @@ type Settings struct {
 	// AppPath is the entry page of the gated application for a profile; "{profile}" stands for its slug. Default:
 	// "/app/{profile}/".
 	AppPath string
+	// HideAccounts keeps to itself which addresses have accounts (decision 78). Default: false.
+	HideAccounts bool
 }
 
 // DefaultSettings returns the default of every setting.

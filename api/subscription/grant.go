@@ -78,7 +78,8 @@ func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool,
 		return nil, false, err
 	}
 	made := false
-	targets, err := grantees(tx, g.To)
+	hide := s.hides(g)
+	targets, err := grantees(tx, g.To, hide)
 	if err == nil && len(targets) == 0 {
 		targets, made, err = s.makeGrantee(tx, g)
 	}
@@ -99,7 +100,10 @@ func (s *Service) Grant(tx *store.Tx, g Grant) (sub *Subscription, created bool,
 }
 
 // grantees are the active profiles that a grantee names: by slug, or for which its address stands.
-func grantees(r store.Reader, g Grantee) ([]int64, error) {
+func grantees(r store.Reader, g Grantee, hide bool) ([]int64, error) {
+	if g.Slug == "" && hide {
+		return nil, nil
+	}
 	if g.Slug == "" {
 		profiles, err := directory.ProfilesOf(r, []string{g.Email})
 		return profiles[strings.ToLower(g.Email)], err
@@ -118,7 +122,8 @@ func grantees(r store.Reader, g Grantee) ([]int64, error) {
 // nobody yet whose consent would matter: the personal profile of a user opens reading rights over that user (decision 68).
 func (s *Service) makeGrantee(tx *store.Tx, g Grant) (made []int64, nobodys bool, err error) {
 	to := g.To
-	u, err := userOf(tx, to)
+	hide := s.hides(g)
+	u, err := userOf(tx, to, hide)
 	if err != nil {
 		return nil, false, err
 	}
@@ -154,7 +159,7 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) (made []int64, nobodys bool
 		if err != nil {
 			return nil, false, err
 		}
-		if len(held) > 0 {
+		if hide || len(held) > 0 {
 			break // by somebody who has not proven it: the grant waits on the address, and a user may not be made of it
 		}
 		n.Personal = true
@@ -181,6 +186,12 @@ func (s *Service) throttle(tx *store.Tx, g Grant) error {
 	return s.profiles.Throttle(tx, g.By)
 }
 
+// hides reports whether it is kept from a provider which addresses have accounts: a grant to one waits on it, whoever has it (decision
+// 78). The broker sees all of them anyway.
+func (s *Service) hides(g Grant) bool {
+	return s.settings.HideAccounts && g.By != 0 && g.Plan.Provider.Slug != s.dir.Broker()
+}
+
 // user is what a grant asks of one.
 type user struct {
 	id                        int64
@@ -188,10 +199,13 @@ type user struct {
 }
 
 // userOf is the active user who has the name of a grantee, or else for whom its address stands; nil for none.
-func userOf(r store.Reader, g Grantee) (*user, error) {
+func userOf(r store.Reader, g Grantee, hide bool) (*user, error) {
 	proven, err := directory.UserOf(r, directory.Email, g.Email)
 	if err != nil {
 		return nil, err
+	}
+	if hide {
+		proven = 0
 	}
 	var u user
 	err = r.QueryRow(`SELECT id, username, coalesce(email, ''), trim(first_name || ' ' || last_name) FROM user

@@ -264,3 +264,15 @@ func TestGrantConsent(t *testing.T) {
 	ends("the subscriber declines", "xia", own+"/gym-monthly")
 	grant("after it was declined", true)
 }
+
+// Where it is not told which addresses have accounts, a grant to one waits on the address, whoever has it (decision 78).
+func TestGrantToHiddenAddress(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.HideAccounts = true })
+	for _, email := range []string{"xia@example.com", "zoe@example.com", "nobody@example.com"} {
+		name, _, _ := strings.Cut(email, "@")
+		r := w.Do("donny", "POST /api/profile/cowork/plans/basic/subscriptions", `{"profile":{"email":"`+email+`","full_name":"Some `+name+`","type":"personal"}}`)
+		if r.Code != 201 || !strings.Contains(r.Body.String(), `"slug":"some-`+name+`"`) || !strings.Contains(r.Body.String(), `"credentials":false`) {
+			t.Errorf("%s: %d %s", email, r.Code, r.Body)
+		}
+	}
+}

@@ -29,6 +29,8 @@ type Settings struct {
 	// MinimumAmounts are the lowest price of a billing step by type of period, in 1/100 of a unit; a type that is not there
 	// has none. Default: none.
 	MinimumAmounts map[ledger.Period]int64
+	// HideAccounts keeps to itself which addresses have accounts (decision 78). Default: false.
+	HideAccounts bool
 	// EngagedDays are the days of the list of engaged subscribers. Default: 7.
 	EngagedDays int
 	// InactivityDays are the days without a log-in that make a subscriber "unengaged". Default: 90.
