@@ -91,7 +91,7 @@ func (j *judging) path(a *Asked, kind string, p *Path, made bool) {
 		j.further(a, p.match, made)
 		return
 	}
-	list, ok := p.readings()
+	list, ok := p.Readings()
 	if !ok {
 		j.take(a, kind, p.match, ambiguous(), made)
 		return
@@ -127,15 +127,20 @@ func (j *judging) further(a *Asked, path string, made bool) {
 		return
 	}
 	j.below(a, path)
-	rest := a.Scripts.next(path)
-	for n := 0; rest != "" && !j.refused; n++ {
+	end, behind, stuck := a.Scripts.next(path, 0)
+	for n := 0; end > 0 && !j.refused; n++ {
 		if n == maxScripts {
-			j.take(a, PathBehind, rest, ambiguous(), made)
+			j.take(a, PathBehind, behind, ambiguous(), made)
 			return
 		}
-		j.take(a, PathBehind, rest, j.s.Decide(j.q, rest), made)
-		j.below(a, rest)
-		rest = a.Scripts.next(rest)
+		switch d := j.s.Decide(j.q, behind); {
+		case !stuck:
+			j.take(a, PathBehind, behind, d, made)
+			j.below(a, behind)
+		case !d.Verdict.OK() && d.Rule != nil && !j.s.forAll(j.q.Method, d.Index): // only where a rule speaks of it
+			j.take(a, PathBehind, behind, d, made)
+		}
+		end, behind, stuck = a.Scripts.next(path, end)
 	}
 }
 

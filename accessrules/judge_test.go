@@ -135,6 +135,15 @@ func TestJudgeScripts(t *testing.T) {
 		{"/npm/x.phtml/admin", accessrules.DefaultScripts, accessrules.Unauthenticated},
 		{"/npm/x.phar/admin", accessrules.DefaultScripts, accessrules.Unauthenticated},
 		{"/npm/%78.%70hp/admin", accessrules.DefaultScripts, accessrules.Unauthenticated},
+		{"/npm/x.phpadmin", accessrules.DefaultScripts, accessrules.Unauthenticated},
+		{"/npm/x.phpadmin/x", accessrules.DefaultScripts, accessrules.Unauthenticated},
+		{"/npm/x.PHPadmin/x", accessrules.DefaultScripts, accessrules.Unauthenticated},
+		{"/npm/x.phpy.phpadmin/x", accessrules.DefaultScripts, accessrules.Unauthenticated},
+		{"/npm/x.php../admin/x", accessrules.DefaultScripts, accessrules.Unauthenticated},
+		{"/npm/x.phpelsewhere/x", accessrules.DefaultScripts, accessrules.Passed}, // of which no rule speaks
+		{"/npm/www.phpbb.com/x.phps", accessrules.DefaultScripts, accessrules.Passed},
+		{"/npm/x.php.admin/x", accessrules.DefaultScripts, accessrules.Passed}, // a file of another kind
+		{"/npm/x.phpadmin/x", nil, accessrules.Passed},
 		{"/npm/x.cgi/admin", accessrules.DefaultScripts, accessrules.Passed},
 		{"/npm/x.cgi/admin", cgi, accessrules.Unauthenticated},
 		{"/npm/x.php/admin", nil, accessrules.Passed},

@@ -33,9 +33,9 @@ var allReadings = func() (list []reading) {
 // keptSlash stands for an encoded slash that stays part of a name. No path holds a NUL.
 const keptSlash = 0
 
-// readings are the paths that upstreams may act on, in the form that is matched, each once. ok is false when they are too many to list:
+// Readings are the paths that upstreams may act on, in the form that is matched, each once. ok is false when they are too many to list:
 // a way to read the path finds a dot segment that is not written out, or a third encoding.
-func (p *Path) readings() (list []string, ok bool) {
+func (p *Path) Readings() (list []string, ok bool) {
 	list = append(list, p.match)
 	for _, r := range allReadings {
 		text := p.match

@@ -33,34 +33,58 @@ func NewScripts(more []string) (Scripts, error) {
 	return list, nil
 }
 
-// next is the path behind the first script of a path, "" for none.
-func (s Scripts) next(path string) string {
-	for i := 1; i < len(path)-1; i++ {
-		if path[i] == '/' && s.ends(path[:i]) {
-			return path[i:]
-		}
-	}
-	return ""
-}
-
-// ends reports whether text ends as scripts do, in any case of letters.
-func (s Scripts) ends(text string) bool {
-next:
-	for _, ending := range s {
-		if len(text) < len(ending) {
+// next is where the first script from a place in a path on ends, and the path behind it; 0 for none. stuck says that its name goes on, as
+// in "/index.phpadmin/x": FastCGI and many front controllers cut the script's name off what they are asked for, wherever it ends, and act
+// on "admin/x". What goes on with another dot is a file of another kind, as "file.php.txt" is.
+func (s Scripts) next(path string, from int) (end int, behind string, stuck bool) {
+	for i := from; i < len(path); i++ {
+		if path[i] != '.' {
 			continue
 		}
-		tail := text[len(text)-len(ending):]
-		for i := range len(ending) {
-			c := tail[i]
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
+		for _, ending := range s {
+			if !hasPrefixFold(path[i:], ending) {
+				continue
 			}
-			if c != ending[i] {
-				continue next
+			at := i + len(ending)
+			switch rest := path[at:]; {
+			case rest == "" || rest == "/":
+				return 0, "", false
+			case rest[0] == '/':
+				return at, rest, false
+			case rest[0] != '.':
+				end, behind, stuck = at, "/"+rest, true
+			default:
+				if name, more, ok := strings.Cut(rest, "/"); ok && more != "" && (name == "." || name == "..") { // that some drop
+					end, behind, stuck = at, "/"+more, true
+				}
 			}
 		}
-		return true
+		if end > 0 {
+			return end, behind, stuck
+		}
 	}
-	return false
+	return 0, "", false
+}
+
+// In reports whether some path stands behind a script in a path.
+func (s Scripts) In(path string) bool {
+	end, _, _ := s.next(path, 0)
+	return end > 0
+}
+
+// hasPrefixFold reports whether text begins with a prefix in small letters, in any case of its own.
+func hasPrefixFold(text, prefix string) bool {
+	if len(text) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
 }

@@ -186,6 +186,11 @@ func (s *Set) oneRule(method string) bool {
 	return root.rank == root.best
 }
 
+// forAll reports whether a rule is the one for all paths.
+func (s *Set) forAll(method string, index int) bool {
+	return s.tree(method).nodes[0].rank == int32(index)
+}
+
 // below are the rules that decide on some path below a path, in order.
 func (s *Set) below(method, path string) (ranks []int32) {
 	t := s.tree(method)
