@@ -293,6 +293,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Owns reports whether a path is the API's below a prefix.
 func (s *Service) Owns(prefix, path string) bool { return s.rest.Owns(prefix, path) }
 
+// Mentions reports whether an address of the API, or any below the prefix, stands somewhere in a path that is not clear.
+func (s *Service) Mentions(prefix, path string, ours bool) bool {
+	return s.rest.Mentions(prefix, path, ours)
+}
+
 // CORS lets scripts of other origins read an answer of the gate itself, as those of the API (access.md B.9).
 func (s *Service) CORS(h http.Header, r *http.Request) { s.rest.CORS(h, r) }
 

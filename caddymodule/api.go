@@ -3,7 +3,9 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -90,18 +92,42 @@ func (a *API) handler(r *http.Request) (http.HandlerFunc, *http.Request) {
 		return a.app.serveJWKS, r
 	case strings.HasPrefix(path, "/media/") && picture.MatchString(path):
 		return a.app.service.Picture, r
-	case a.below(path) && (a.app.service.Owns(a.Prefix, path) || !a.passes()):
+	case a.keeps(r.URL):
 		return a.app.service.ServeHTTP, rest.Under(a.Prefix, r)
 	}
 	// A rewrite that was meant for the application, as try_files is, has taken the address away.
-	sent, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	if ok && sent.URL != nil && sent.URL.Path != path && a.below(sent.URL.Path) && a.app.service.Owns(a.Prefix, sent.URL.Path) {
+	if sent, rewritten, _ := originOf(r); rewritten && a.keeps(sent.URL) {
 		back := r.WithContext(r.Context())
 		u := *sent.URL
 		back.URL, back.RequestURI = &u, sent.RequestURI
 		return a.app.service.ServeHTTP, rest.Under(a.Prefix, back)
 	}
 	return nil, r
+}
+
+// keeps reports whether a URL is the API's to answer: by its path, or by one that an application behind might take it for, as it might
+// "//api/auth" and "/api;v=1/auth". The API answers such spellings 404.
+func (a *API) keeps(u *url.URL) bool {
+	if a.takes(u.Path) {
+		return true
+	}
+	path, err := readPath(u)
+	if err != nil {
+		return false // the gate refuses it
+	}
+	if path.String() == u.Path {
+		return false
+	}
+	readings, ok := path.Readings()
+	if !ok { // with dot segments that are not written out, or encoded thrice
+		return a.app.service.Mentions(a.Prefix, path.String(), a.passes())
+	}
+	return slices.ContainsFunc(readings, a.takes)
+}
+
+// takes reports whether a path is the API's.
+func (a *API) takes(path string) bool {
+	return a.below(path) && (a.app.service.Owns(a.Prefix, path) || !a.passes())
 }
 
 func (a *API) below(path string) bool {

@@ -40,16 +40,70 @@ func TestAPIBesideAnother(t *testing.T) {
 	}
 }
 
+// TestAPIInOtherSpellings keeps from the application what it may take for an address of the API, in whatever spelling it came.
+func TestAPIInOtherSpellings(t *testing.T) {
+	for _, prefix := range []string{"/api", "/tollgate"} {
+		t.Run(prefix, func(t *testing.T) {
+			s := newSite(t, func(s *site) {
+				s.gate = "rule / any"
+				s.api = " {\n\t\tprefix " + prefix + "\n\t}"
+			})
+			for _, path := range []string{
+				"/P/auth", "//P/auth", "/./P/auth", "/x/../P/auth", "/x//..//P//auth", "/x;/../P/auth", "/P/x/../auth", "/P/100%25/../auth", "/%2e/P/auth", "/P/%61uth", "/P%2fauth",
+				"/%2fP/auth", "/P%252fauth", "/P/%2561uth", "/P;v=1/auth", "/P/;v/auth", "/P/auth;v=1", "/P/auth%3bv/x", "/P/auth%5cx", `/P\auth`, "/%5cP/auth", "/;/P/auth",
+				"/.;/P/auth", "/x/..;/P/auth", "/x/%2e%2e/P/auth", "/x%2f..%2fP/auth", "/x/%252e%252e/P/auth", "/P/%25252561uth", base + "//P/auth", base + "/x/../P/auth",
+			} {
+				path = strings.Replace(path, "P", strings.TrimPrefix(prefix, "/"), 1)
+				s.upstream.take()
+				if status := raw(t, base, path); status != 404 && status != 405 {
+					t.Errorf("%s: %d", path, status)
+				}
+				if got := s.upstream.take(); got != nil {
+					t.Errorf("%s reached the application as %s", path, got.URI)
+				}
+			}
+			for _, path := range []string{"/P/kernels//1", "/P/kernels;auth", "//P/kernels", "/x//P/auth", "/proxy/http%3A%2F%2Fexample.com%2FP%2Fauth", "/P-docs//auth", "/a%2fb/..//x"} {
+				path = strings.Replace(path, "P", strings.TrimPrefix(prefix, "/"), 1)
+				s.upstream.take()
+				if status := raw(t, base, path); status != 200 || s.upstream.take() == nil {
+					t.Errorf("%s: %d", path, status)
+				}
+			}
+		})
+	}
+}
+
 // TestAPIWithoutGate: without a gate for all of the prefix nothing below it passes.
 func TestAPIWithoutGate(t *testing.T) {
 	s := newSite(t, func(s *site) {
 		s.matcher = " /api/open/*"
 		s.gate = "rule / any"
 	})
-	s.must(404, "GET", "/api/open/x", nil)
-	if s.upstream.take() != nil {
-		t.Error("it has passed")
+	for _, path := range []string{"/api/open/x", "//api/open/x", "/x/../api/kernels", "/api%2fopen", "/x/%2e%2e/api/kernels"} {
+		if status := raw(t, base, path); status != 404 {
+			t.Errorf("%s: %d", path, status)
+		}
+		if s.upstream.take() != nil {
+			t.Errorf("%s has passed", path)
+		}
 	}
+	s.must(200, "GET", "/elsewhere", nil)
+}
+
+// TestAPIWithoutGateBehindRewrites: a rewrite for the application does not take what is below the prefix past a gate that does not
+// cover it.
+func TestAPIWithoutGateBehindRewrites(t *testing.T) {
+	s := newSite(t, func(s *site) {
+		s.more = "rewrite * /index.php"
+		s.matcher = " /app/*"
+		s.gate = "rule / any"
+	})
+	for _, path := range []string{"/api/kernels/x", "//api/kernels/x", "/api/auth;x"} {
+		if status := raw(t, base, path); status != 404 || s.upstream.take() != nil {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	s.must(200, "GET", "/elsewhere", nil)
 }
 
 // TestAPIElsewhere: the API below another prefix, whose links lead there; /api is the application's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -46,6 +47,26 @@ func (s *Service) Owns(prefix, path string) bool {
 		}
 		word, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 		if strings.Trim(rest, "/") == "" || rest[0] == '/' && s.words[word] {
+			return true
+		}
+	}
+	return false
+}
+
+// Mentions reports whether the prefix and a word below it, one of the table's where only ours count, stand one behind the other somewhere
+// in a path, whatever parts its segments and however often it is encoded.
+func (s *Service) Mentions(prefix, path string, ours bool) bool {
+	for range 4 {
+		again, err := url.PathUnescape(path)
+		if err != nil || again == path {
+			break
+		}
+		path = again
+	}
+	parts := strings.FieldsFunc(path, func(c rune) bool { return c == '/' || c == '\\' || c == ';' })
+	names := strings.Split(strings.TrimPrefix(prefix, "/"), "/")
+	for i := 0; i+len(names) < len(parts); i++ {
+		if slices.Equal(parts[i:i+len(names)], names) && (!ours || s.words[parts[i+len(names)]]) {
 			return true
 		}
 	}
