@@ -266,11 +266,7 @@ func (h *Headers) Strip(header http.Header) (methods []string) {
 		case among(rerouting, name):
 			delete(header, name)
 		case among(overriding, name):
-			for _, v := range values {
-				if v = strings.TrimSpace(v); v != "" { // who reads an empty one keeps the request's own
-					methods = append(methods, capitals(v))
-				}
-			}
+			methods = addMethods(methods, values)
 		}
 	}
 	for _, value := range header["Connection"] {

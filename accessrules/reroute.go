@@ -1,14 +1,37 @@
 package accessrules
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
 
 // What else a request may say of its path and its method. Some frameworks act on it in place of what the gate has decided on.
 
-// rerouting are headers by which a proxy tells the path that it was asked for: no client has a say in them.
-var rerouting = []string{"X-Original-Url", "X-Rewrite-Url"}
+// rerouting are headers by which a proxy tells the path that it was asked for, or how much of it leads to the application: no client has
+// a say in them.
+var rerouting = []string{"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Override-Url", "X-Http-Destinationurl", "X-Http-Destination-Url", "X-Script-Name"}
 
 // overriding are headers by which a client asks for another method than the request's own.
 var overriding = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
+// addMethods adds the methods that a header asks for. Of a list, and of what else may stand around a method, some take this part and some
+// that: each counts.
+func addMethods(methods, values []string) []string {
+	for _, value := range values {
+		for method := range strings.FieldsFuncSeq(value, noLetter) {
+			if method = capitals(method); len(methods) <= MaxMethods && !slices.Contains(methods, method) {
+				methods = append(methods, method)
+			}
+		}
+	}
+	return methods
+}
+
+func noLetter(c rune) bool { return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') }
+
+// MaxMethods is how many methods a request may ask for in place of its own. Strip returns one more of a request that asks for more.
+const MaxMethods = 8
 
 func among(names []string, name string) bool {
 	for _, n := range names {

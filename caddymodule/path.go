@@ -20,6 +20,9 @@ import (
 // errForeign is a copy or a move to somewhere that no rule of this site speaks of.
 var errForeign = errors.New("the destination is not a path of this host")
 
+// errMethods is a request that asks for more methods than anybody reads.
+var errMethods = errors.New("the request asks for too many methods in place of its own")
+
 // readPaths reads what the block says of paths.
 func (g *Gate) readPaths() (err error) {
 	for i, prefix := range g.Stripped {
@@ -54,8 +57,11 @@ func originOf(r *http.Request) (orig http.Request, rewritten, ok bool) {
 	return orig, orig.URL.Path != r.URL.Path || orig.URL.RawPath != r.URL.RawPath, true
 }
 
-// asks reads every path that a request asks for. Errors: accessrules.PathError, errForeign.
+// asks reads every path that a request asks for. Errors: accessrules.PathError, errForeign, errMethods, errCopied.
 func (g *Gate) asks(r *http.Request, method string, methods []string) (a asked, err error) {
+	if len(methods) > accessrules.MaxMethods {
+		return a, errMethods
+	}
 	a.method = method
 	a.Methods, a.Scripts = methods, g.scripts
 	a.Deep = deep(r.Header, method) || slices.ContainsFunc(methods, func(m string) bool { return deep(r.Header, m) })
@@ -63,7 +69,11 @@ func (g *Gate) asks(r *http.Request, method string, methods []string) (a asked, 
 		return a, err
 	}
 	prefix := ""
-	if orig, rewritten, _ := originOf(r); rewritten {
+	orig, rewritten, ok := originOf(r)
+	if ok && orig.URL.RawQuery != r.URL.RawQuery && !resolved(orig.URL) {
+		return a, errCopied
+	}
+	if rewritten {
 		if a.Sent, err = readPath(orig.URL); err != nil {
 			return a, err
 		}
@@ -79,6 +89,20 @@ func (g *Gate) asks(r *http.Request, method string, methods []string) (a asked, 
 	}
 	a.Destination, err = g.destination(r, prefix)
 	return a, err
+}
+
+// errCopied is a path with doubled slashes or dot segments, of which a rewrite has made a part of the query, or may have: applications
+// that are told their path there would act on it as it was sent, and not as it is decided on.
+var errCopied = errors.New("the path is not clean, and a handler before the gate has changed the query")
+
+// resolved reports whether a path, decoded, is as it is decided on: one whose slashes and dots are left as they are.
+func resolved(u *url.URL) bool {
+	path, err := readPath(u)
+	if err != nil {
+		return false
+	}
+	plain, err := url.PathUnescape(path.Form())
+	return err == nil && (plain == u.Path || u.Path == "")
 }
 
 // readPath reads the path of a URL as it came, where net/url knows it.
@@ -139,10 +163,9 @@ func deep(h http.Header, method string) bool {
 		return true
 	case "PROPFIND", "SEARCH":
 		return len(depth) != 1 || strings.TrimSpace(depth[0]) != "0"
-	case "REPORT": // without a depth it does not (RFC 3253 3.6)
-		return len(depth) > 1 || len(depth) == 1 && strings.TrimSpace(depth[0]) != "0"
 	}
-	return false
+	// Others do where they say so: REPORT, LABEL, UPDATE (RFC 3253 3.6, 8.2, 7.1), and whatever a server may know besides.
+	return len(depth) > 1 || len(depth) == 1 && strings.TrimSpace(depth[0]) != "0"
 }
 
 // destination reads where a request says that something is to be copied or moved, and has it handed on in the form that is judged.
@@ -253,13 +276,16 @@ func (g *Gate) pageAsked(r *http.Request, q *accessrules.Query, a *accessrules.A
 	if len(g.app.Pages) == 0 || g.app.sibling(r) || a.Destination != nil || a.Behind != nil || a.Deep || a.Path.Unsure() != "" {
 		return false
 	}
+	hand := a.Path.String()
+	if a.Scripts.In(hand) || a.Rewritten && a.Scripts.In(a.Sent.String()) {
+		return false
+	}
 	if !a.Rewritten {
-		return g.app.reachable(a.Path.String())
+		return g.app.reachable(hand)
 	}
 	if a.Sent.Unsure() != "" || !g.app.reachable(a.Sent.String()) {
 		return false
 	}
-	hand := a.Path.String()
 	if g.app.reachable(hand) {
 		return true
 	}

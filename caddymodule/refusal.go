@@ -141,6 +141,8 @@ func (g *Gate) ambiguous(w http.ResponseWriter, r *http.Request, v accessrules.V
 	switch {
 	case errors.Is(v.Err, errTunnel):
 		detail = "There are no tunnels here."
+	case errors.Is(v.Err, errMethods):
+		detail = "This request asks for too many methods."
 	case v.Reason == accessrules.LongPath:
 		detail = "The path of this request is too long."
 	case v.Reason == accessrules.ForeignTarget:

@@ -24,16 +24,23 @@ func TestOtherReadings(t *testing.T) {
 		request string
 		status  int
 	}{
-		"the method in small letters":           {"post /feed/" + host, 401},
-		"the method in mixed letters":           {"DeleTe /feed/" + host, 401},
-		"another method by header":              {"GET /feed/" + host + "X-HTTP-Method-Override: DELETE\r\n", 401},
-		"another method in small letters":       {"PUT /feed/" + host + "x-http-method: post\r\n", 401},
-		"another method, one of two":            {"GET /feed/" + host + "X-Method-Override: GET\r\nX-Method-Override: DELETE\r\n", 401},
-		"a harmless one":                        {"GET /feed/" + host + "X-HTTP-Method-Override: HEAD\r\n", 200},
-		"who may":                               {"GET /feed/" + host + "X-HTTP-Method-Override: DELETE\r\n" + joe, 200},
-		"a preflight that is none":              {"OPTIONS /account/" + host + "Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\nX-HTTP-Method-Override: GET\r\n", 401},
-		"a preflight that upgrades":             {"OPTIONS /account/" + host + "Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", 200},
-		"another path by header":                {"GET /feed/" + host + "X-Original-URL: /account/\r\nX-Rewrite-URL: /account/\r\n", 200},
+		"the method in small letters":     {"post /feed/" + host, 401},
+		"the method in mixed letters":     {"DeleTe /feed/" + host, 401},
+		"another method by header":        {"GET /feed/" + host + "X-HTTP-Method-Override: DELETE\r\n", 401},
+		"another method in small letters": {"PUT /feed/" + host + "x-http-method: post\r\n", 401},
+		"another method, one of two":      {"GET /feed/" + host + "X-Method-Override: GET\r\nX-Method-Override: DELETE\r\n", 401},
+		"another method, first of a list": {"GET /feed/" + host + "X-HTTP-Method-Override: DELETE, GET\r\n", 401},
+		"another method, last of a list":  {"GET /feed/" + host + "X-HTTP-Method: GET,delete\r\n", 401},
+		"another method with parameters":  {"GET /feed/" + host + "X-Method-Override: \"DELETE\";q=1\r\n", 401},
+		"a harmless list":                 {"GET /feed/" + host + "X-HTTP-Method-Override: HEAD, GET\r\n", 200},
+		"more methods than there are":     {"GET /feed/" + host + "X-HTTP-Method-Override: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z\r\n", 400},
+		"a harmless one":                  {"GET /feed/" + host + "X-HTTP-Method-Override: HEAD\r\n", 200},
+		"who may":                         {"GET /feed/" + host + "X-HTTP-Method-Override: DELETE\r\n" + joe, 200},
+		"a preflight that is none":        {"OPTIONS /account/" + host + "Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\nX-HTTP-Method-Override: GET\r\n", 401},
+		"a preflight that upgrades":       {"OPTIONS /account/" + host + "Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", 200},
+		"another path by header": {"GET /feed/" + host + "X-Original-URL: /account/\r\nX-Rewrite-URL: /account/\r\n" +
+			"X-Override-URL: /account/\r\nX-HTTP-Destination-URL: /account/\r\n", 200},
+		"another prefix of the path by header":  {"GET /feed/account/" + host + "X-Script-Name: /feed\r\n", 200},
 		"HTTP/2 in the clear":                   {"GET /feed/" + host + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n", 200},
 		"HTTP/2 in the clear, settings apart":   {"GET /feed/" + host + "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n", 200},
 		"a WebSocket or else HTTP/2":            {"GET /feed/" + host + "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n", 200},
@@ -53,7 +60,7 @@ func TestOtherReadings(t *testing.T) {
 				t.Errorf("the upstream received %v", got)
 			}
 			for name := range got {
-				if name == "Upgrade" || strings.HasSuffix(name, "-Url") {
+				if name == "Upgrade" || strings.HasSuffix(name, "-Url") || name == "X-Script-Name" {
 					t.Errorf("the upstream received %s: %q", name, got[name])
 				}
 			}
