@@ -31,6 +31,12 @@ func forget(r *http.Request) {
 	if !ok {
 		return
 	}
+	if !replaces(before, r) { // a handler before the gate, as tracing does, has made a copy: error handlers are given the request from before
+		for _, begin := range forgotten {
+			before.DeleteByPrefix(begin)
+		}
+		return
+	}
 	after := caddyhttp.NewTestReplacer(r) // nothing else makes one that knows a request
 	after.Map(func(name string) (any, bool) {
 		if slices.ContainsFunc(forgotten, func(begin string) bool { return strings.HasPrefix(name, begin) }) {
@@ -38,6 +44,16 @@ func forget(r *http.Request) {
 		}
 		return before.Get(name)
 	})
+}
+
+// replaces reports whether a replacer is about this very request, and not about one that it is a copy of.
+func replaces(repl *caddy.Replacer, r *http.Request) bool {
+	const probe = "-"
+	method := r.Method
+	defer func() { r.Method = method }()
+	r.Method = probe
+	value, _ := repl.GetString("http.request.method")
+	return value == probe
 }
 
 // disclaim takes off a request what tells who is there, and cleans its path: "/" where none can be made.
@@ -58,6 +74,8 @@ func (g *Gate) disclaim(r *http.Request) {
 	}
 	if path, err := readPath(r.URL); err != nil || path.Unsure() != "" {
 		setPath(r.URL, "/")
+	} else {
+		setPath(r.URL, path.Form())
 	}
 	handOriginal(r, form)
 }

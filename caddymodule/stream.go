@@ -134,8 +134,12 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	}
 	s := g.app.streams.begin(g, a, id, d)
 	if r.ProtoMajor == 3 { // its server cancels the context of a stream that the client ends, and of no other
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
+		outer := r.Context()
+		ctx, cancel := context.WithCancel(outer)
+		defer func() {
+			cancel()
+			*r = *r.WithContext(outer) // error handlers, which may come next, are not cut off
+		}()
 		*r = *r.WithContext(ctx) // in place: Caddy's placeholders are about this request
 		s.cancel = cancel
 		guarded := newGuardedWriter(w)
