@@ -117,6 +117,7 @@ func (s *surroundings) walk(routes caddyhttp.RouteList) {
 			}
 			groups[group] = s.way
 		}
+		s.matchers(routes[i].MatcherSets)
 		for _, h := range routes[i].Handlers {
 			s.pass(h)
 		}
@@ -151,6 +152,7 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 	case *rewrite.Rewrite:
 		s.rewrite(h)
 	case *reverseproxy.Handler:
+		s.proxy(h)
 		if s.gate == nil && !asks(h) {
 			for _, u := range h.Upstreams {
 				s.met.open = append(s.met.open, u.Dial)
