@@ -31,7 +31,7 @@ func TestBooksCommands(t *testing.T) {
 		defer func() { os.Stdout = stdout }()
 		root := &cobra.Command{Use: "tollgate", SilenceErrors: true}
 		commands(root)
-		root.SetOut(io.Discard)
+		root.SetOut(out)
 		root.SetErr(io.Discard)
 		root.SetArgs(append(args, "--config", config, "--adapter", "caddyfile"))
 		err = root.Execute()
@@ -78,7 +78,7 @@ func TestBooksCommands(t *testing.T) {
 		t.Errorf("%d orders and %d charges in a year:\n%s", n, m, year)
 	}
 	s.must(200, "GET", "/app/xia/", nil, xia) // it goes on, by its own clock
-	expect(`^$`, "clock", "xia", "reset")
+	expect(`^\S+Z\txia\n$`, "clock", "xia", "reset")
 	expect(`in order; anchor`, "verify")
 	fails("is not parked", "renew", "--unpark", "xia")
 	fails("is no time", "renew", "--dry-run", "--at", "soon")
