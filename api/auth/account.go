@@ -51,13 +51,31 @@ func findAccount(c *rest.Call, r store.Reader) error {
 	return err
 }
 
+// An account is the answer of GET, PUT and PATCH of /api/users/{user}.
+type account struct {
+	ID directory.PublicID `json:"id,omitempty"` // for the user itself and the broker's staff only
+	directory.UserDetail
+	Detail string `json:"detail,omitempty"` // of a successful update
+}
+
+// account is the answer about a user, or about a contact that is nobody's.
+func (s *Service) account(c *rest.Call, r store.Reader, u *user, who *contact) (out account, err error) {
+	if u != nil && (u.ID == c.User.ID || c.Query.IsBrokerStaff()) {
+		if out.ID, err = directory.PublicIDOfUser(r, u.ID); err != nil {
+			return out, err
+		}
+	}
+	out.UserDetail, err = s.detail(r, u, who)
+	return out, err
+}
+
 // readAccount is GET /api/users/{user}.
-func (s *Service) readAccount(c *rest.Call, r store.Reader) (out directory.UserDetail, err error) {
+func (s *Service) readAccount(c *rest.Call, r store.Reader) (out account, err error) {
 	u, who, err := subject(r, c.Param("user"))
 	if err != nil {
 		return out, err
 	}
-	return s.detail(r, u, who)
+	return s.account(c, r, u, who)
 }
 
 // accountInput is the body of PUT and PATCH /api/users/{user}.
@@ -96,7 +114,7 @@ func (in *accountInput) Check(*rest.Call) error {
 }
 
 // updateAccount is PUT and PATCH /api/users/{user}. Codes are checked before the transaction, which counts wrong ones.
-func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateOutput, err error) {
+func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out account, err error) {
 	email, phone := strings.ToLower(in.Email.Value), in.Phone.Value
 	done, changed, err := s.reauthenticateMove(c, in, email, phone)
 	if err != nil {
@@ -187,11 +205,11 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out reactivateO
 				return err
 			}
 		}
+		out, err = s.account(c, tx, u, who)
 		out.Detail = "The account was updated."
 		if waits {
 			out.Detail = "The account was updated. The phone counts once the site has confirmed it."
 		}
-		out.UserDetail, err = s.detail(tx, u, who)
 		return err
 	})
 	for _, ch := range pending {

@@ -18,9 +18,12 @@ func TestReadAccount(t *testing.T) {
 		"yan":   200, // manager of a profile she has a role on
 		"nina":  403,
 	} {
-		want := xia
-		if status != 200 {
+		want := `~{"id":"~",` + xia[1:] // exactly: TestIDs
+		switch {
+		case status != 200:
 			want = `*`
+		case as == "yan":
+			want = xia
 		}
 		s.Run(t, resttest.Case("as "+as, as, "GET /api/users/xia", "", status, want))
 	}
@@ -29,7 +32,7 @@ func TestReadAccount(t *testing.T) {
 		resttest.Case("unknown, others", "xia", "GET /api/users/ghost", "", 403, denied),
 		resttest.Case("in capitals", "alice", "GET /api/users/XIA", "", 404, `*`),
 		resttest.Case("disabled", "alice", "GET /api/users/rob", "", 200, `~"credentials":false`),
-		resttest.Case("as a contact", "alice", "GET /api/contacts/xia", "", 200, xia),
+		resttest.Case("as a contact", "alice", "GET /api/contacts/xia", "", 200, `~{"id":"~",`+xia[1:]),
 		resttest.Case("as a contact, herself", "xia", "GET /api/contacts/xia", "", 403, denied),
 		resttest.Case("method", "xia", "POST /api/users/xia", `{}`, 405, `*`).Wants("Allow: GET, PUT, PATCH, DELETE, HEAD, OPTIONS"),
 	)

@@ -14,6 +14,7 @@ import (
 
 // Detail is a profile with its subscriptions (profiles.md 5.5).
 type Detail struct {
+	PublicID directory.PublicID `json:"id,omitempty"` // for its managers and the broker's staff only
 	directory.ProfileDetail
 	Message       string         `json:"detail,omitempty"` // of a successful update
 	Subscriptions []Subscription `json:"subscriptions"`
@@ -80,6 +81,11 @@ func (s *Service) detail(c *rest.Call, r store.Reader, id int64) (*Detail, error
 		return nil, err
 	}
 	d := &Detail{ProfileDetail: p, NickName: p.NickName, Lang: p.Lang, Activities: []struct{}{}}
+	if c.Query.ManagerOf(c.Param("profile")) || c.Query.IsBrokerStaff() {
+		if d.PublicID, err = directory.PublicIDOfProfile(r, id); err != nil {
+			return nil, err
+		}
+	}
 	if d.Subscriptions, err = s.subs.Active(r, id); err != nil {
 		return nil, err
 	}

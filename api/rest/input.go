@@ -42,6 +42,9 @@ import (
 // (encoding.TextUnmarshaler). It has its own messages.
 type Enum interface{ Choices() []string }
 
+// A Patterned type is a text of one form, which the description of the API tells as a regular expression.
+type Patterned interface{ Pattern() string }
+
 // checker is an input that has a say of its own.
 type checker interface{ Check(c *Call) error }
 

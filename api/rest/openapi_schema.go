@@ -231,6 +231,9 @@ func (m *models) output(t reflect.Type) Fields {
 		if t.Implements(enumType) {
 			s = append(s, Field{"enum", reflect.Zero(t).Interface().(Enum).Choices()})
 		}
+		if p, ok := reflect.Zero(t).Interface().(Patterned); ok {
+			s = append(s, Field{"pattern", p.Pattern()})
+		}
 		return s
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 {
