@@ -266,6 +266,7 @@ func (s *Service) jobs() []job {
 		{name: "send codes", do: s.auth.AnswerRequests},
 		{name: "follow the gate", do: func(ctx context.Context) error { return s.proxy.Follow(ctx, s.site.changed) }},
 		{name: "note the use of keys", every: time.Minute, do: s.site.Directory.FlushKeyUse},
+		{name: "forget counts", every: time.Minute, do: s.rest.ForgetCounts},
 		{name: "finish payments", every: time.Minute, do: s.billing.Sweep},
 		{name: "renew", every: time.Hour, do: s.Renew},
 		{name: "prune", every: time.Hour, do: s.prune},

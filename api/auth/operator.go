@@ -49,7 +49,8 @@ func (s *Service) Unlock(ctx context.Context, username string) error {
 // UnlockClient forgets the failed attempts of a client, by its address.
 func (s *Service) UnlockClient(ctx context.Context, address string) error {
 	return s.store.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(`DELETE FROM throttle WHERE bucket IN (?, ?)`, "client:"+client(address), "client:"+rest.ClientOf(address).Site); err != nil {
+		of := rest.ClientOf(address)
+		if _, err := tx.Exec(`DELETE FROM throttle WHERE bucket IN (?, ?, ?)`, "client:"+of.Name, "client:"+of.Site, "client:"+of.Wide); err != nil {
 			return err
 		}
 		return tx.Audit("unlock", client(address), "")

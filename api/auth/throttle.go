@@ -2,8 +2,9 @@ package auth
 
 import (
 	"context"
-	"errors"
+	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -45,57 +46,83 @@ func client(address string) string { return rest.ClientOf(address).Name }
 const (
 	siteClients  = 8
 	siteAccounts = 4
+	wideClients  = 32 // of a wide network, while there are too many buckets; on one account as many as of a /48
 )
+
+// sharedAccounts is how many buckets the accounts share then, in each wide network.
+const sharedAccounts = 1024
 
 // An attempt is a place in the buckets of a client and of an account. It ends with exactly one of failed and done.
 type attempt struct {
 	t       *throttle
-	buckets []bucket
+	buckets []rest.Bucket
 	// ofClient is how many of them, the first, are of the client alone.
 	ofClient int
 	who      *failing                 // what is written down of an attempt that fails
 	also     func(tx *store.Tx) error // what else is done in the transaction that counts a failure; nil for nothing
 }
 
-func (a *attempt) add(name string, limit int) { a.buckets = append(a.buckets, bucket{name, limit}) }
-
-type bucket struct {
-	name  string
-	limit int
-}
-
 // try takes a place for an attempt of a client (an address) on an account, "" for none in particular. The address stands for so many
 // clients that are not told apart. The error is a 429 while one of the buckets is closed.
 func (t *throttle) try(ctx context.Context, account, address string, clients int) (*attempt, error) {
-	c := rest.ClientOf(address)
 	a := &attempt{t: t}
-	if n := t.set.PerClient * clients; n > 0 {
-		a.add("client:"+c.Name, n)
-		if c.Site != "" {
-			a.add("client:"+c.Site, n*siteClients)
-		}
-		a.ofClient = len(a.buckets)
+	all, err := t.buckets(ctx, a, account, address, clients)
+	if err != nil {
+		return nil, err
 	}
-	if n := t.set.PerAccount; n > 0 && account != "" {
-		name := "login:" + strings.ToLower(account) + ":"
-		a.add(name+c.Name, n)
-		if c.Site != "" {
-			a.add(name+c.Site, n*siteAccounts)
-		}
-	}
-	for i, b := range a.buckets {
+	for i, b := range all {
 		if err := t.enter(ctx, b); err != nil {
-			a.buckets = a.buckets[:i]
+			a.buckets = all[:i]
 			a.done()
 			return nil, err
 		}
 	}
+	a.buckets = all
 	return a, nil
 }
 
+// buckets are those of an attempt, the ones of the client first.
+func (t *throttle) buckets(ctx context.Context, a *attempt, account, address string, clients int) ([]rest.Bucket, error) {
+	var ofClient, ofAccount []rest.Bucket
+	if n := t.set.PerClient * clients; n > 0 {
+		ofClient = rest.BucketsOf("client:", address, n, n*siteClients, n*wideClients)
+	}
+	if n := t.set.PerAccount; n > 0 && account != "" {
+		ofAccount = rest.BucketsOf(accountBucket(account), address, n, n*siteAccounts, n*siteAccounts)
+		for i, b := range ofAccount {
+			if b.Wide != "" {
+				ofAccount[i].Wide = sharedBucket(account) + rest.ClientOf(address).Wide
+			}
+		}
+	}
+	if len(ofClient)+len(ofAccount) == 0 {
+		return nil, nil
+	}
+	err := t.store.Read(ctx, func(r store.Reader) (err error) {
+		if ofClient, err = rest.Placed(r, ofClient); err != nil {
+			return err
+		}
+		ofAccount, err = rest.Placed(r, ofAccount)
+		return err
+	})
+	a.ofClient = len(ofClient)
+	return slices.Concat(ofClient, ofAccount), err
+}
+
+// accountBucket begins the names of the buckets of an account.
+func accountBucket(account string) string { return "login:" + strings.ToLower(account) + ":" }
+
+// sharedBucket begins the names of the buckets that an account shares with others while there are too many buckets: names can be made up
+// without end.
+func sharedBucket(account string) string {
+	h := fnv.New32a()
+	h.Write([]byte(strings.ToLower(account)))
+	return "login#" + strconv.FormatUint(uint64(h.Sum32()%sharedAccounts), 10) + ":"
+}
+
 // enter waits until the failures of a bucket and the attempts being judged leave a place in it.
-func (t *throttle) enter(ctx context.Context, b bucket) error {
-	d := t.door(b.name)
+func (t *throttle) enter(ctx context.Context, b rest.Bucket) error {
+	d := t.door(b.Name)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
@@ -115,7 +142,7 @@ func (t *throttle) enter(ctx context.Context, b bucket) error {
 		}
 		if err != nil {
 			d.next() // whoever is behind is no better off for waiting
-			t.close(b.name)
+			t.close(b.Name)
 			return err
 		}
 	}
@@ -181,20 +208,20 @@ func (t *throttle) leave(name string) {
 }
 
 // room returns how many more failures a bucket takes, or how long it stays closed.
-func (t *throttle) room(ctx context.Context, b bucket) (left int, wait time.Duration, err error) {
+func (t *throttle) room(ctx context.Context, b rest.Bucket) (left int, wait time.Duration, err error) {
 	err = t.store.Read(ctx, func(r store.Reader) error {
-		failures, ends, err := readBucket(r, b.name)
+		failures, ends, err := rest.ReadBucket(r, b.Name)
 		if err != nil {
 			return err
 		}
 		now := r.Now()
-		switch failures = t.remembered(failures, b.limit, ends, now); {
-		case failures%b.limit != 0:
-			left = b.limit - failures%b.limit
+		switch failures = t.remembered(failures, b.Most, ends, now); {
+		case failures%b.Most != 0:
+			left = b.Most - failures%b.Most
 		case failures > 0 && ends.After(now.Time):
 			wait = ends.Sub(now.Time)
 		default:
-			left = b.limit
+			left = b.Most
 		}
 		return nil
 	})
@@ -241,27 +268,32 @@ func (a *attempt) count(ctx context.Context, with func(tx *store.Tx) error) erro
 
 // once reports whether nothing of that name happened in the last while, and notes that it does now.
 func (t *throttle) once(tx *store.Tx, name string, while time.Duration) (bool, error) {
-	n, err := tx.Exec(`INSERT INTO throttle (bucket, failures, since, ends_at) VALUES (?, 1, ?, ?)
-		ON CONFLICT (bucket) DO UPDATE SET since = excluded.since, ends_at = excluded.ends_at WHERE throttle.ends_at <= excluded.since`,
+	n, err := tx.Exec(`INSERT INTO throttle (bucket, failures, since, ends_at, gone_at) VALUES (?, 1, ?, ?3, ?3)
+		ON CONFLICT (bucket) DO UPDATE SET since = excluded.since, ends_at = excluded.ends_at, gone_at = excluded.gone_at WHERE throttle.ends_at <= excluded.since`,
 		name, tx.Now(), store.At(tx.Now().Add(while)))
 	return n > 0, err
 }
 
-func (t *throttle) count(tx *store.Tx, b bucket) error {
-	failures, ends, err := readBucket(tx, b.name)
+func (t *throttle) count(tx *store.Tx, b rest.Bucket) error {
+	failures, ends, err := rest.ReadBucket(tx, b.Name)
 	if err != nil {
 		return err
 	}
 	now := tx.Now()
-	failures = t.remembered(failures, b.limit, ends, now) + 1
-	switch times := failures / b.limit; {
-	case failures%b.limit == 0:
+	failures = t.remembered(failures, b.Most, ends, now) + 1
+	switch times := failures / b.Most; {
+	case failures%b.Most == 0:
 		ends = store.At(now.Add(t.closed(times)))
-	case failures%b.limit == 1 || !ends.After(now.Time):
+	case failures%b.Most == 1 || !ends.After(now.Time):
 		ends = store.At(now.Add(t.set.Window))
 	}
-	_, err = tx.Exec(`INSERT INTO throttle (bucket, failures, since, ends_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (bucket) DO UPDATE SET failures = excluded.failures, ends_at = excluded.ends_at`, b.name, failures, now, ends)
+	gone := ends
+	if failures%b.Most == 0 { // how often it was closed is remembered for longer
+		gone = store.At(ends.Add(t.set.Longest))
+	}
+	_, err = tx.Exec(`INSERT INTO throttle (bucket, failures, since, ends_at, gone_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (bucket) DO UPDATE SET failures = excluded.failures, ends_at = excluded.ends_at, gone_at = excluded.gone_at`,
+		b.Name, failures, now, ends, gone)
 	return err
 }
 
@@ -279,7 +311,7 @@ func (t *throttle) closed(n int) time.Duration {
 func (a *attempt) sent(ctx context.Context, also func(tx *store.Tx) error) error {
 	client := a.buckets[:a.ofClient]
 	for _, b := range a.buckets[len(client):] {
-		a.t.leave(b.name)
+		a.t.leave(b.Name)
 	}
 	if a.buckets = client; len(client) == 0 && also == nil {
 		return nil
@@ -295,29 +327,25 @@ func (a *attempt) sent(ctx context.Context, also func(tx *store.Tx) error) error
 // done gives the places back without counting anything.
 func (a *attempt) done() {
 	for _, b := range a.buckets {
-		a.t.leave(b.name)
+		a.t.leave(b.Name)
 	}
 	a.buckets = nil
 }
 
-// forget empties the buckets of a client and an account, in the transaction that logs somebody in.
+// forget empties the buckets of a client and an account, in the transaction that logs somebody in; those shared with others stay, or
+// whoever has an account could go on guessing at another's.
 func (t *throttle) forget(tx *store.Tx, account, address string) error {
-	c, name := rest.ClientOf(address), "login:"+strings.ToLower(account)+":"
+	c, name := rest.ClientOf(address), accountBucket(account)
 	_, err := tx.Exec(`DELETE FROM throttle WHERE bucket IN (?, ?)`, name+c.Name, name+c.Site)
 	return err
 }
 
-// lift empties every bucket of an account.
+// lift empties every bucket of an account, with those that it shares.
 func (t *throttle) lift(tx *store.Tx, account string) error {
-	from := "login:" + strings.ToLower(account) + ":"
-	_, err := tx.Exec(`DELETE FROM throttle WHERE bucket >= ? AND bucket < ?`, from, from+"\U0010FFFF")
-	return err
-}
-
-func readBucket(r store.Reader, name string) (failures int, ends store.Time, err error) {
-	err = r.QueryRow(`SELECT failures, ends_at FROM throttle WHERE bucket = ?`, name).Scan(&failures, &ends)
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
+	for _, from := range []string{accountBucket(account), sharedBucket(account)} {
+		if _, err := tx.Exec(`DELETE FROM throttle WHERE bucket >= ? AND bucket < ?`, from, from+"\U0010FFFF"); err != nil {
+			return err
+		}
 	}
-	return failures, ends, err
+	return nil
 }

@@ -3,7 +3,6 @@ package profile
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -104,16 +103,5 @@ func (s *Service) CountRename(tx *store.Tx, user, profile int64) error {
 
 // Throttle counts a profile that a user creates for somebody else. Errors: 429 when there were too many within the hour.
 func (s *Service) Throttle(tx *store.Tx, user int64) error {
-	var count int
-	var ends store.Time
-	now := tx.Now()
-	err := tx.QueryRow(`INSERT INTO throttle (bucket, failures, since, ends_at) VALUES (?, 1, ?, ?)
-		ON CONFLICT (bucket) DO UPDATE SET failures = CASE WHEN throttle.ends_at <= excluded.since THEN 1 ELSE throttle.failures + 1 END,
-			since = CASE WHEN throttle.ends_at <= excluded.since THEN excluded.since ELSE throttle.since END,
-			ends_at = CASE WHEN throttle.ends_at <= excluded.since THEN excluded.ends_at ELSE throttle.ends_at END
-		RETURNING failures, ends_at`, "profile:"+strconv.FormatInt(user, 10), now, store.At(now.Add(time.Hour))).Scan(&count, &ends)
-	if err == nil && count > s.settings.ShadowsPerHour {
-		return rest.Refused(rest.LimitShadows, ends.Sub(now.Time))
-	}
-	return err
+	return rest.CountIn(tx, rest.LimitShadows, []rest.Bucket{{Name: "profile:" + strconv.FormatInt(user, 10), Most: s.settings.ShadowsPerHour}})
 }

@@ -7,6 +7,7 @@ import "net/netip"
 type Client struct {
 	Name string // "192.0.2.1", "2001:db8:1:2::/64"
 	Site string // the /48 that it belongs to, "" for IPv4
+	Wide string // the /16 of IPv4 or /32 of IPv6 that it belongs to, "" for what is no address
 }
 
 // siteShare is how many clients' bound all clients of a site share.
@@ -19,9 +20,11 @@ func ClientOf(address string) Client {
 		return Client{Name: address}
 	}
 	if a = a.Unmap().WithZone(""); a.Is4() {
-		return Client{Name: a.String()}
+		wide, _ := a.Prefix(16)
+		return Client{Name: a.String(), Wide: wide.String()}
 	}
 	client, _ := a.Prefix(64)
 	site, _ := a.Prefix(48)
-	return Client{Name: client.String(), Site: site.String()}
+	wide, _ := a.Prefix(32)
+	return Client{Name: client.String(), Site: site.String(), Wide: wide.String()}
 }

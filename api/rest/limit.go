@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -71,24 +70,14 @@ func (c *Call) crowd() int64 {
 // ClientBound is what n for one client comes to at the address of this call: more where many are not told apart.
 func (c *Call) ClientBound(n int) int { return n * int(c.crowd()) }
 
-// A Bucket of a limit takes so many events in an hour.
-type Bucket struct {
-	Name string
-	Most int
-}
-
 // Buckets are those that something counts in which this call does, of those that are bounded.
 func (c *Call) Buckets(l Limit) (all []Bucket) {
 	bound := c.service.Limits[l]
 	if n := c.ClientBound(bound.PerClient); n > 0 {
-		client := ClientOf(c.Client)
-		all = append(all, Bucket{"limit:" + string(l) + ":client:" + client.Name, n})
-		if client.Site != "" {
-			all = append(all, Bucket{"limit:" + string(l) + ":client:" + client.Site, n * siteShare})
-		}
+		all = BucketsOf("limit:"+string(l)+":client:", c.Client, n, n*siteShare, n*wideShare)
 	}
 	if bound.PerUser > 0 && c.User != nil {
-		all = append(all, Bucket{userBucket(l, c.User.ID), bound.PerUser})
+		all = append(all, Bucket{Name: userBucket(l, c.User.ID), Most: bound.PerUser})
 	}
 	return all
 }
@@ -100,8 +89,12 @@ func (c *Call) Count(tx *store.Tx, l Limit) error {
 
 // CountIn is Count for something that a call began, and that is done after its answer.
 func CountIn(tx *store.Tx, l Limit, buckets []Bucket) error {
+	buckets, err := Placed(tx, buckets)
+	if err != nil {
+		return err
+	}
 	for _, b := range buckets {
-		n, ends, err := countIn(tx, b.Name)
+		n, ends, err := countIn(tx, b.Name, limitWindow)
 		if err != nil {
 			return err
 		}
@@ -118,7 +111,7 @@ func (l Limits) Room(tx *store.Tx, what Limit, user int64) (bool, error) {
 	if most <= 0 {
 		return true, nil
 	}
-	n, _, err := countIn(tx, userBucket(what, user))
+	n, _, err := countIn(tx, userBucket(what, user), limitWindow)
 	if err == nil && n > most {
 		what.count()
 	}
@@ -145,13 +138,12 @@ func (c *Call) CheckLimit(l Limit) error {
 	}
 	return c.service.Store.Read(c.r.Context(), func(r store.Reader) error {
 		now := r.Now()
+		all, err := Placed(r, all)
+		if err != nil {
+			return err
+		}
 		for _, b := range all {
-			var n int
-			var ends store.Time
-			err := r.QueryRow(`SELECT failures, ends_at FROM throttle WHERE bucket = ?`, b.Name).Scan(&n, &ends)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
+			n, ends, err := ReadBucket(r, b.Name)
 			if err != nil {
 				return err
 			}
@@ -161,17 +153,6 @@ func (c *Call) CheckLimit(l Limit) error {
 		}
 		return nil
 	})
-}
-
-// countIn adds one to a bucket, which begins again once its window has passed.
-func countIn(tx *store.Tx, bucket string) (n int, ends store.Time, err error) {
-	now := tx.Wall()
-	err = tx.QueryRow(`INSERT INTO throttle (bucket, failures, since, ends_at) VALUES (?, 1, ?, ?)
-		ON CONFLICT (bucket) DO UPDATE SET failures = CASE WHEN throttle.ends_at <= excluded.since THEN 1 ELSE throttle.failures + 1 END,
-			since = CASE WHEN throttle.ends_at <= excluded.since THEN excluded.since ELSE throttle.since END,
-			ends_at = CASE WHEN throttle.ends_at <= excluded.since THEN excluded.ends_at ELSE throttle.ends_at END
-		RETURNING failures, ends_at`, bucket, now, store.At(now.Add(limitWindow))).Scan(&n, &ends)
-	return n, ends, err
 }
 
 // Refused is the 429 of a limit that is reached, which is counted for the metrics when it is answered; wait is how long until the next
