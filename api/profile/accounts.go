@@ -26,7 +26,7 @@ var (
 		"slug": {"p.slug"}, "full_name": {"p.full_name"}, "email": {"p.email"}, "phone": {"p.phone"}, "street_address": {"p.street_address"},
 		"locality": {"p.locality"}, "region": {"p.region"}, "postal_code": {"p.postal_code"}, "country": {"p.country"},
 	}
-	// accountProfiles are the profiles that anybody who is logged in may find (profiles.md 8.1).
+	// accountProfiles are the profiles that are found (profiles.md 8.1).
 	accountProfiles = rest.List[account]{
 		Select: "p.id, p.full_name", From: "profile p", Where: "p.is_active = 1 AND p.email <> '' AND p.id <> ?", Key: "p.id",
 		Search: accountSearch, Order: profileOrder, Default: []string{"full_name"}, Dates: "p.created_at", Scan: scanAccount,
@@ -40,7 +40,7 @@ var (
 		Order:   rest.Names{"full_name": {"u.first_name", "u.last_name"}, "created_at": {"u.created_at"}},
 		Default: []string{"full_name"}, Dates: "u.created_at", Scan: scanAccount,
 	}
-	// accountUsers are the users that anybody who is logged in may find (profiles.md 8.4).
+	// accountUsers are the users that are found (profiles.md 8.4).
 	accountUsers = rest.List[accountUser]{
 		Select: "u.id", From: "user u", Where: "u.is_active = 1", Key: "u.id",
 		Search: rest.Names{
@@ -55,20 +55,21 @@ var (
 	}
 )
 
-// The same without what they look for in addresses, where it is not told whose account an address is (decision 78).
+// The same for who may not read the accounts: by what people and organisations are called. What one finds by a part of an address, a
+// phone or a street is learned by trying (decision 78).
 var (
-	hiddenProfiles         = withoutAddresses(accountProfiles)
-	hiddenProfilesSearched = searched(hiddenProfiles)
-	hiddenBareUsers        = withoutAddresses(bareUsers)
-	hiddenUsers            = withoutAddresses(accountUsers)
+	namedProfiles         = byName(accountProfiles)
+	namedProfilesSearched = searched(namedProfiles)
+	namedBareUsers        = byName(bareUsers)
+	namedUsers            = byName(accountUsers)
 )
 
-// withoutAddresses is a list that is neither searched nor sorted by addresses.
-func withoutAddresses[T any](l rest.List[T]) rest.List[T] {
+// byName is a list that is searched by names alone, and not sorted by addresses.
+func byName[T any](l rest.List[T]) rest.List[T] {
 	l.Search, l.Order = maps.Clone(l.Search), maps.Clone(l.Order)
-	for _, names := range []rest.Names{l.Search, l.Order} {
-		delete(names, "email")
-		delete(names, "phone")
+	for _, field := range []string{"email", "phone", "street_address", "locality", "region", "postal_code", "country"} {
+		delete(l.Search, field)
+		delete(l.Order, field)
 	}
 	return l
 }
@@ -85,9 +86,9 @@ type accountUser struct {
 }
 
 func (s *Service) listAccountUsers(c *rest.Call, r store.Reader) (rest.Found[accountUser], error) {
-	list := &accountUsers
-	if s.hides(c) {
-		list = &hiddenUsers
+	list := &namedUsers
+	if c.Query.IsBrokerStaff() {
+		list = &accountUsers
 	}
 	found, err := list.TypeAhead(c, r)
 	if err != nil {
@@ -114,9 +115,9 @@ var neighbours = rest.List[account]{
 }
 
 func (s *Service) listAccountProfiles(c *rest.Call, r store.Reader) (rest.Found[account], error) {
-	list, all := accountProfilesSearched, &accountProfiles
-	if s.hides(c) {
-		list, all = hiddenProfilesSearched, &hiddenProfiles
+	list, all, staff := namedProfilesSearched, &namedProfiles, c.Query.IsBrokerStaff()
+	if staff {
+		list, all = accountProfilesSearched, &accountProfiles
 	}
 	if len(c.Terms()) == 0 {
 		list = all
@@ -125,7 +126,7 @@ func (s *Service) listAccountProfiles(c *rest.Call, r store.Reader) (rest.Found[
 	if err != nil {
 		return found, err
 	}
-	if found.Count == 0 && !s.hides(c) && c.Searches(accountSearch, "email") {
+	if found.Count == 0 && staff && c.Searches(accountSearch, "email") {
 		if found, err = s.findNeighbours(c, r, found); err != nil {
 			return found, err
 		}
@@ -181,9 +182,9 @@ func (s *Service) listAccounts(c *rest.Call, r store.Reader) (rest.Found[account
 	if err != nil {
 		return found, err
 	}
-	bare := &bareUsers
-	if s.hides(c) {
-		bare = &hiddenBareUsers
+	bare := &namedBareUsers
+	if c.Query.IsBrokerStaff() {
+		bare = &bareUsers
 	}
 	users, err := bare.TypeAhead(c, r)
 	if err != nil {

@@ -26,11 +26,13 @@ func (s *Service) Endpoints() []rest.Endpoint {
 	status := rest.Text("role_status", "Keeps roles that are one of these, which commas separate: active, invited, requested.")
 	personal := rest.Flag("include_personal_profile", "Lists the personal profile too.")
 	return []rest.Endpoint{
-		rest.Get("/api/accounts", known, s.listAccounts, rest.Lists(&accountProfiles, accountProfilesSearched, &neighbours, &bareUsers)),
-		rest.Get("/api/accounts/profiles", known, s.listAccountProfiles, rest.Lists(&accountProfiles, accountProfilesSearched, &neighbours)),
+		rest.Get("/api/accounts", known, s.listAccounts, rest.Lists(&accountProfiles, accountProfilesSearched, &namedProfiles, namedProfilesSearched,
+			&neighbours, &bareUsers, &namedBareUsers)),
+		rest.Get("/api/accounts/profiles", known, s.listAccountProfiles, rest.Lists(&accountProfiles, accountProfilesSearched,
+			&namedProfiles, namedProfilesSearched, &neighbours)),
 		rest.Post("/api/accounts/profiles", known, s.createShadow, created, rest.Keyed()),
 		rest.Get("/api/accounts/profiles/{profile}", known, s.getAccount),
-		rest.Get("/api/accounts/users", known, s.listAccountUsers, rest.Lists(&accountUsers)),
+		rest.Get("/api/accounts/users", known, s.listAccountUsers, rest.Lists(&accountUsers, &namedUsers)),
 
 		rest.Get("/api/agreements", broker, s.listAgreements, rest.Lists(&agreements)),
 		rest.Post("/api/agreements", broker, s.addAgreement, created),
