@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -101,12 +102,12 @@ func newPerson(t testing.TB, at string) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: insecure.Clone(), Dial: func(network, address string) (net.Conn, error) {
+	transport := &http.Transport{TLSClientConfig: insecure.Clone(), DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		_, port, err := net.SplitHostPort(address) // every host is this machine
 		if err != nil {
 			return nil, err
 		}
-		return net.Dial(network, "127.0.0.1:"+port)
+		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &person{t: t, at: page, client: &http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: transport,

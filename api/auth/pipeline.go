@@ -295,22 +295,24 @@ func (s *Service) challenge(c *rest.Call, e *entry, v *view, place *attempt) (do
 	if e.link != nil {
 		return false, nil
 	}
-	for _, a := range s.demands(e, v) {
-		if v.candidate == nil && !a.forced {
-			return false, mustVerify(a.ch)
-		}
-		if err := s.send(c, a.ch, a.address, v.candidate, e.person); err != nil {
-			return false, err
-		}
-		if err := place.sent(c.Context(), nil); err != nil {
-			return false, err
-		}
-		if e.door == recoverDoor && !s.set.RecoverStatus401 {
-			return true, nil
-		}
-		return false, codeSent(a.ch)
+	demands := s.demands(e, v)
+	if len(demands) == 0 {
+		return false, nil
 	}
-	return false, nil
+	a := demands[0]
+	if v.candidate == nil && !a.forced {
+		return false, mustVerify(a.ch)
+	}
+	if err := s.send(c, a.ch, a.address, v.candidate, e.person); err != nil {
+		return false, err
+	}
+	if err := place.sent(c.Context(), nil); err != nil {
+		return false, err
+	}
+	if e.door == recoverDoor && !s.set.RecoverStatus401 {
+		return true, nil
+	}
+	return false, codeSent(a.ch)
 }
 
 // A demand is a code that has to be brought back.

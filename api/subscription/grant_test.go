@@ -11,13 +11,6 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-const contactXia = `"profile":{"slug":"xia","printable_name":"Xia Lee","picture":null,"type":"personal","credentials":true,"created_at":"2026-01-01T00:00:00Z",` +
-	`"full_name":"Xia Lee","email":"xia@example.com","phone":"+14155555555","street_address":"","locality":"","region":"","postal_code":"","country":"",` +
-	`"default_timezone":"America/New_York","no_implicit_role":false,"is_provider":false,"is_bulk_buyer":false,"extra":null}`
-
-const grantedToXia = `{"created_at":"2026-03-15T12:00:00Z","ends_at":"2026-04-15T12:00:00Z","description":null,` + contactXia + `,"plan":{"slug":"premium","title":"Premium"},` +
-	`"auto_renew":true,"extra":null,"grant_key":null,"request_key":null,"app_url":"https://app.example.com/app/xia/premium/"}`
-
 // typedProfile is a profile that was granted something, as its provider is shown it: what it typed (decision 78).
 func typedProfile(slug, name, fullName, email string) string {
 	return `"profile":{"slug":"` + slug + `","printable_name":"` + name + `","picture":null,"type":"organization","credentials":false,"created_at":null,"full_name":"` + fullName +
