@@ -99,3 +99,27 @@ func TestConfirmedDomain(t *testing.T) {
 		t.Errorf("it is still %q", got)
 	}
 }
+
+// Who was put on a profile without being asked has agreed to nothing there: any other role waits for an answer (decision 68). Who agreed to one
+// is promoted without another question.
+func TestUnaskedMemberIsAskedForMore(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	w.exec(`UPDATE role_description SET skip_optin_on_grant = 1 WHERE slug = 'contributor'`)
+	const roles = "/api/profile/gym/roles"
+	var key string
+	w.Run(t,
+		c("at once", "gus", "POST "+roles+"/contributor", `{"slug":"alice"}`, 201, `~"grant_key":null`),
+		c("the same once more", "gus", "POST "+roles+"/contributor", `{"slug":"alice"}`, 200, `~"grant_key":null`),
+		c("a duty of the profile's own", "gus", "POST "+roles+"/describe", `{"title":"Duty","skip_optin_on_grant":true}`, 201, "*"),
+		c("is an invitation", "gus", "POST "+roles+"/duty", `{"slug":"alice"}`, 200, `~"grant_key":"`),
+		c("at once again", "gus", "POST "+roles+"/contributor", `{"slug":"alice"}`, 200, `~"grant_key":null`),
+		c("so is that to manage", "gus", "POST "+roles+"/manager", `{"slug":"alice"}`, 200, `~"grant_key":"`).
+			Then(func(t *testing.T, r *httptest.ResponseRecorder) { key, _ = answer(t, r)["grant_key"].(string) }),
+		c("it opens nothing", "alice", "GET "+roles, "", 403, "*"),
+	)
+	w.Run(t,
+		c("accepted", "alice", "PUT /api/users/alice/accessibles/accept/"+key, "", 200, "*"),
+		c("another role needs no answer", "gus", "POST "+roles+"/duty", `{"slug":"alice"}`, 200, `~"grant_key":null`),
+	)
+}

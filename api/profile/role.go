@@ -60,8 +60,8 @@ type Grant struct {
 }
 
 // GrantRole carries out g, and tells the row and whether it is new. A row that exists keeps its state: an active member stays
-// active in the new role, an invitation keeps its key, a request becomes active. Errors: 400 when the last manager of the
-// profile would be demoted (decision 6).
+// active in the new role if it ever agreed to one, an invitation keeps its key, a request becomes active. Errors: 400 when the last manager
+// of the profile would be demoted (decision 6).
 func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err error) {
 	st, err := s.begins(tx, g)
 	if err != nil {
@@ -93,8 +93,8 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 		}
 	}
 	grant, unasked := null(had.Grant), had.Unasked
-	if g.Invited {
-		grant = null(directory.NewKey())
+	if g.Invited || had.Unasked && !st.inForce && had.Description.Int64 != g.Role {
+		grant, unasked = null(directory.NewKey()), false // who was never asked agreed to no other role either (decision 68)
 	} else if st.inForce && had.Grant != "" {
 		grant, unasked = sql.NullString{}, st.unasked
 	}
