@@ -38,11 +38,9 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	if err := c.Count(tx, rest.LimitInvitations); err != nil {
 		return nil, err
 	}
-	user, typed, invited := int64(0), in.Email.Value, true // an address is invited, whoever has it, where that is not told (decision 78)
-	if !s.hides(c) || in.Slug.Value != "" || in.Email.Value == "" {
-		if user, typed, invited, err = s.grantee(tx, in, force); err != nil {
-			return nil, err
-		}
+	user, typed, invited, err := s.grantee(tx, in, force, s.hides(c))
+	if err != nil {
+		return nil, err
 	}
 	if user == 0 {
 		c.Created("")
@@ -64,8 +62,9 @@ func (s *Service) grantRole(c *rest.Call, tx *store.Tx, in *grantInput) (*Role, 
 	return s.readRole(c, tx, p, id)
 }
 
-// grantee finds the user that a body names, and by what, or makes one (force). It is 0 for an address that somebody holds and has not proven.
-func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, typed string, invited bool, err error) {
+// grantee finds the user that a body names, and by what, or makes one (force). It is 0 for an address that somebody holds and has not
+// proven, and for every one with hide, which no name before it may open (decision 78).
+func (s *Service) grantee(tx *store.Tx, in *grantInput, force, hide bool) (id int64, typed string, invited bool, err error) {
 	slug, email := in.Slug.Value, in.Email.Value
 	if runes := []rune(slug); len(runes) > 150 {
 		slug = string(runes[:150])
@@ -78,6 +77,9 @@ func (s *Service) grantee(tx *store.Tx, in *grantInput, force bool) (id int64, t
 		if err == nil || !errors.As(err, new(*rest.Error)) {
 			return id, slug, false, err
 		}
+	}
+	if email != "" && hide {
+		return 0, email, true, nil
 	}
 	held := false
 	if email != "" {
