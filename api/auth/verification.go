@@ -45,7 +45,7 @@ func newChannel(name string) *channel {
 		sql(`DELETE FROM contact WHERE § = ? AND user_id = ? AND replaced_at IS NOT NULL`),
 		sql(`UPDATE contact SET § = NULL, §_verified_at = NULL, §_verification_key = NULL, §_code = NULL, §_verification_at = NULL,
 			§_verification_required = 0, §_attempts = 0 WHERE § = ? AND user_id = ?`),
-		sql(`UPDATE profile SET § = '' WHERE § = ? COLLATE NOCASE AND created_by_id = ?`),
+		sql(`UPDATE profile SET § = '' WHERE § = ?1 COLLATE NOCASE AND (created_by_id = ?2 OR slug = (SELECT username FROM user WHERE id = ?2))`),
 		sql(`UPDATE contact SET replaced_at = NULL WHERE ? <> '' AND user_id = ? AND replaced_at IS NOT NULL AND § IS NOT NULL`),
 	}
 	if name == "email" {

@@ -148,7 +148,9 @@ func (s *Service) makeGrantee(tx *store.Tx, g Grant) (made []int64, nobodys bool
 	switch {
 	case own:
 		n.Slug, n.Personal, n.Manager = u.username, true, u.id
-		n.FullName, n.Email = cmp.Or(n.FullName, u.fullName), cmp.Or(n.Email, u.email)
+		// Nobody writes into somebody's own profile but its user: what is sent to it goes to its address (decision 66).
+		n.FullName, n.Email, n.Phone = cmp.Or(u.fullName, n.FullName), u.email, ""
+		n.StreetAddress, n.Locality, n.Region, n.PostalCode, n.Country, n.Extra = "", "", "", "", "", ""
 	case to.Type == personal:
 		if n.Slug == "" {
 			if n.Slug, err = s.dir.ProfileSlug(tx, n.FullName, n.Email); err != nil {

@@ -269,3 +269,18 @@ func TestGrantToHiddenAddress(t *testing.T) {
 		}
 	}
 }
+
+// The personal profile that a grant makes is its user's: no provider writes another address, name or street into it, to which what is sent
+// to the user would go (decision 66).
+func TestGrantWritesNothingIntoAPersonalProfile(t *testing.T) {
+	w := newWorld(t)
+	w.Run(t, resttest.Case("typed", "gus", "POST /api/profile/gym/plans/gym-monthly/subscriptions",
+		`{"profile":{"slug":"zoe","email":"gus+zoe@example.com","full_name":"Gus Two","type":"personal","phone":"+14155550123","street_address":"1 Elsewhere"}}`, 201, "*"))
+	if got := w.values(`SELECT full_name || ':' || email || ':' || phone || ':' || street_address FROM profile WHERE slug = 'zoe'`); strings.Contains(got, "gus") ||
+		strings.Contains(got, "Gus") || !strings.HasSuffix(got, "zoe@example.com::") {
+		t.Errorf("the profile says %s", got)
+	}
+	if got := w.values(`SELECT recipients FROM outbox`); strings.Contains(got, "gus+zoe") {
+		t.Errorf("mailed to %s", got)
+	}
+}
