@@ -216,3 +216,34 @@ func TestPlantedChangeEnds(t *testing.T) {
 		t.Errorf("%d changes wait, with the code %q", n, code)
 	}
 }
+
+// Whom the one who set an account up let in does not stay on its personal profile, nor do invitations and agreements of that time, when the
+// address alone opens it (decision 67). With the account's own session everything stays.
+func TestPlantedManagerEnds(t *testing.T) {
+	for _, owns := range []bool{false, true} {
+		s := newSite(t)
+		mal := "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
+			`{"username":"mal","password":"yoyo","email":"owner@example.com","full_name":"Mal","type":"personal"}`)
+		s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 1, p.id, u.id, d.id FROM profile p, user u, role_description d
+			WHERE p.slug = 'mal' AND u.username = 'yan' AND d.slug = 'manager' AND d.profile_id IS NULL`)
+		s.exec(t, `INSERT INTO grant_consent (profile_id, provider_id, accepted_at) SELECT p.id, b.id, 1 FROM profile p, profile b WHERE p.slug = 'mal' AND b.slug = 'cowork'`)
+		s.Do("", "POST /api/auth/recover", `{"username":"owner@example.com"}`)
+		code := s.code(t, "owner@example.com")
+		if owns {
+			if w := s.Do("", "PATCH /api/users/mal", `{"email":"owner@example.com","email_code":"`+code+`"}`, mal); w.Code != 200 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		} else {
+			s.token(t, "POST /api/auth", `{"username":"owner@example.com","email_code":"`+code+`"}`)
+		}
+		others := one[int](t, s, `SELECT (SELECT count(*) FROM role r JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id
+			WHERE p.slug = 'mal' AND u.username <> 'mal') + (SELECT count(*) FROM grant_consent)`)
+		if (others != 0) != owns {
+			t.Errorf("owns %v: %d", owns, others)
+		}
+		if n := one[int](t, s, `SELECT count(*) FROM role r JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id
+			WHERE p.slug = 'mal' AND u.username = 'mal'`); n != 1 {
+			t.Errorf("owns %v: its own role is %d", owns, n)
+		}
+	}
+}

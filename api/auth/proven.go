@@ -71,6 +71,9 @@ func (s *Service) endPlanted(tx *store.Tx, u *user, newPassword bool) error {
 			return err
 		}
 	}
+	if err := s.profiles.EndPlanted(tx, u.ID); err != nil {
+		return err
+	}
 	s.dir.TouchUser(tx, u.ID)
 	if err := s.dir.RevokeUser(tx, u.ID); err != nil {
 		return err
