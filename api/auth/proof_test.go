@@ -247,3 +247,15 @@ func TestPlantedManagerEnds(t *testing.T) {
 		}
 	}
 }
+
+// What every log-in has to prove is the owner's to say: whoever set the account up said it for somebody else (decision 67).
+func TestPlantedDemandEnds(t *testing.T) {
+	s := newSite(t)
+	mal := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"mal","password":"yoyo","email":"owner@example.com","full_name":"Mal"}`)
+	if w := s.Do("", "PUT /api/users/mal/otp", `{"password":"yoyo","otp_enabled":false,"email_verification_enabled":true,"phone_verification_enabled":false}`, mal); w.Code != 204 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	s.Do("", "POST /api/auth/recover", `{"username":"owner@example.com"}`)
+	s.token(t, "POST /api/auth/register", `{"email":"owner@example.com","email_code":"`+s.code(t, "owner@example.com")+`","new_password":"mine1","full_name":"Own Er"}`)
+	s.token(t, "POST /api/auth", `{"username":"mal","password":"mine1"}`)
+}

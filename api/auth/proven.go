@@ -65,6 +65,11 @@ func (s *Service) endPlanted(tx *store.Tx, u *user, newPassword bool) error {
 	if err := s.dropOTP(tx, u.ID); err != nil {
 		return err
 	}
+	for _, ch := range []*channel{byEmail, byPhone} { // nor does anybody else say what every log-in has to prove
+		if _, err := tx.Exec(ch.free, u.ID); err != nil {
+			return err
+		}
+	}
 	u.OTP = false
 	if !newPassword {
 		if err := s.setPassword(tx, u, unusable); err != nil {
