@@ -147,6 +147,7 @@ func (a *App) limits() rest.Limits {
 		rest.LimitCarts:         {PerClient: *a.VisitorCarts},
 		rest.LimitSessions:      {PerClient: *a.SessionsPerClient},
 		rest.LimitUploads:       {PerClient: *a.UploadsPerClient, PerUser: *a.UploadsPerUser},
+		rest.LimitOrders:        {PerUser: *a.UnpaidOrders},
 	}
 }
 

@@ -71,6 +71,8 @@ type Settings struct {
 	UploadsPerClient *int `json:"uploads_per_client,omitempty"`
 	// UploadsPerUser is the same for one user. Default: `60`.
 	UploadsPerUser *int `json:"uploads_per_user,omitempty"`
+	// UnpaidOrders is how many orders that nothing is paid for at once a user may place in an hour; 0 for no limit. Default: `60`.
+	UnpaidOrders *int `json:"unpaid_orders,omitempty"`
 	// BodyGrace is how long the body of a request to the API may take to arrive; 0 for no limit. Default: `10s`.
 	BodyGrace *caddy.Duration `json:"body_grace,omitempty"`
 	// BodyRate is how many bytes that have arrived earn a body one more second; 0 for none. Default: `16384`.
@@ -180,6 +182,7 @@ var settings = []setting{
 	{"sessions_per_client", "<number>", "120", "0..1000000", "log-ins that succeed in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.SessionsPerClient }},
 	{"uploads_per_client", "<number>", "60", "0..1000000", "pictures, and lists of seats (`sync_on`), uploaded in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.UploadsPerClient }},
 	{"uploads_per_user", "<number>", "60", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.UploadsPerUser }},
+	{"unpaid_orders", "<number>", "60", "0..1000000", "orders of one user in an hour that nothing is paid for at once: free, asked for, or paid later; 0 for no limit", func(s *Settings) any { return &s.UnpaidOrders }},
 	{"body_grace", "<duration>", "10s", "0..1h", "how long the body of a request to the API may take to arrive; 0 for no limit", func(s *Settings) any { return &s.BodyGrace }},
 	{"body_rate", "<number>", "16384", "0..1000000000", "bytes that earn a body one more second once they have arrived; 0 for none", func(s *Settings) any { return &s.BodyRate }},
 	{"body_memory", "<number>", "16777216", "0..1000000000", "bytes of bodies that one client may have in memory at a time; 0 for no limit", func(s *Settings) any { return &s.BodyMemory }},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"net/http"
 	"strings"
 	"unicode"
 
@@ -53,6 +54,9 @@ type newKeyOutput struct {
 	Secret string `json:"secret"`
 }
 
+// maxKeys is how many API keys a user has at the most, those that have ended included (decision 77).
+const maxKeys = 100
+
 // createKey is POST /api/users/{user}/api-keys. The key is {user}'s, whoever makes it; the audit says who did.
 func (s *Service) createKey(c *rest.Call, in *newKeyInput) (out newKeyOutput, err error) {
 	done, err := s.confirm(c, &in.secrets)
@@ -60,6 +64,13 @@ func (s *Service) createKey(c *rest.Call, in *newKeyInput) (out newKeyOutput, er
 		return out, err
 	}
 	err = s.change(c, done, func(tx *store.Tx, u *user) error {
+		full, err := store.Exists(tx, `SELECT 1 FROM api_key WHERE user_id = ? LIMIT 1 OFFSET ?`, u.ID, maxKeys-1)
+		if err != nil {
+			return err
+		}
+		if full {
+			return rest.Fail(http.StatusBadRequest, "A user has at most 100 API keys. Delete one first.")
+		}
 		out.Secret = directory.NewAPIKey()
 		public, secret := out.Secret[:32], out.Secret[32:]
 		hash := sha256.Sum256([]byte(secret))

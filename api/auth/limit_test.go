@@ -100,3 +100,44 @@ func TestMessagesOfOneClient(t *testing.T) {
 		t.Errorf("recovery codes: %s", got)
 	}
 }
+
+// A user has so many API keys, and no more.
+func TestKeysAreBounded(t *testing.T) {
+	s := newSite(t)
+	s.exec(t, `INSERT INTO api_key (title, api_pub_key, api_password, created_at, user_id)
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99)
+		SELECT 'k', printf('%032d', i), x'00', 1, (SELECT id FROM user WHERE username = 'xia') FROM n`)
+	const key = "POST /api/users/xia/api-keys"
+	s.Run(t,
+		resttest.Case("the last", "xia", key, `{"password":"yoyo"}`, 201, `*`),
+		resttest.Case("one more", "xia", key, `{"password":"yoyo"}`, 400, `{"detail":"A user has at most 100 API keys. Delete one first."}`),
+		resttest.Case("of another user", "yan", "POST /api/users/yan/api-keys", `{"password":"yoyo"}`, 201, `*`),
+	)
+	s.exec(t, `DELETE FROM api_key WHERE api_pub_key = printf('%032d', 1)`)
+	s.Run(t, resttest.Case("after one was deleted", "xia", key, `{"password":"yoyo"}`, 201, `*`))
+}
+
+// Of a user's sessions so many are kept, the last ones.
+func TestSessionsOfOneUser(t *testing.T) {
+	s := newSite(t)
+	oldest, other := s.login(t, "xia"), s.login(t, "yan")
+	s.exec(t, `INSERT INTO session (key_hash, user_id, created_at, ends_at, cookie)
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+		SELECT randomblob(32), (SELECT id FROM user WHERE username = 'xia'), 1, 9000000000000000, 0 FROM n`)
+	get := func(user, header string) int { return s.Do("", "GET /api/users/"+user+"/api-keys", "", header).Code }
+	if status := get("xia", oldest); status != 200 {
+		t.Errorf("with 1,000 sessions the oldest is %d", status)
+	}
+	newest := s.login(t, "xia")
+	for name, want := range map[string]int{oldest: 401, newest: 200} {
+		if status := get("xia", name); status != want {
+			t.Errorf("with one more: %d, want %d", status, want)
+		}
+	}
+	if status := get("yan", other); status != 200 {
+		t.Errorf("of another user: %d", status)
+	}
+	if n := one[int](t, s, `SELECT count(*) FROM session WHERE user_id = (SELECT id FROM user WHERE username = 'xia')`); n != 1000 {
+		t.Errorf("%d sessions are kept", n)
+	}
+}

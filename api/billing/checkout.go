@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -209,6 +210,9 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 	if err := s.check(tx, customer, all); err != nil {
 		return nil, err
 	}
+	if err := countUnpaid(c, tx, all, paid); err != nil {
+		return nil, err
+	}
 	for i := range all {
 		if !all[i].invites() || paid && all[i].sum() > 0 {
 			continue
@@ -218,6 +222,19 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 		}
 	}
 	return &order{Customer: customer, User: c.User.ID, Lines: all}, fillAddress(tx, customer, in)
+}
+
+// countUnpaid counts an order that nothing is paid for at once: what costs nothing, what is asked for, and what is paid later would
+// otherwise make entries without end. Error: 429.
+func countUnpaid(c *rest.Call, tx *store.Tx, all []invoicable, paid bool) error {
+	if !slices.ContainsFunc(all, func(inv invoicable) bool { return len(inv.Items) > 0 }) {
+		return nil // balances alone
+	}
+	bills, err := billsOf(all)
+	if err != nil || paid && len(bills) > 0 {
+		return err
+	}
+	return c.Count(tx, rest.LimitOrders)
 }
 
 // fillAddress gives a customer what it lacks of an address.

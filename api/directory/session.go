@@ -36,8 +36,28 @@ func (d *Directory) OpenSession(tx *store.Tx, userID int64, cookie bool) (Sessio
 	hash := sha256.Sum256([]byte(s.Key))
 	id, err := tx.Insert(`INSERT INTO session (key_hash, user_id, created_at, ends_at, cookie) VALUES (?, ?, ?, ?, ?)`,
 		hash[:], userID, s.CreatedAt, s.EndsAt, cookie)
-	s.ID = id
+	if s.ID = id; err == nil {
+		err = d.endOldest(tx, userID)
+	}
 	return s, err
+}
+
+// maxSessions is how many sessions are kept of a user (decision 77).
+const maxSessions = 1000
+
+// endOldest makes room for a new session: the oldest one gives way, since who begins many has the account's password anyway.
+func (d *Directory) endOldest(tx *store.Tx, userID int64) error {
+	var oldest int64
+	err := tx.QueryRow(`SELECT id FROM session WHERE user_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?`, userID, maxSessions).Scan(&oldest)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.TouchSession(tx, oldest)
+	_, err = tx.Exec(`DELETE FROM session WHERE id = ?`, oldest)
+	return err
 }
 
 // RevokeSession ends a session: its cookie and its tokens are refused from the commit on. A session that has ended is left as

@@ -82,3 +82,21 @@ func TestOTPRequired(t *testing.T) {
 		c("the role goes whenever she wants", "carol", "DELETE /api/users/carol/accessibles/contributor/cowork", "", 204, ""),
 	)
 }
+
+// A profile has so many types of role of its own, and no more; the global ones are the broker's.
+func TestDescriptionsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	for _, owner := range []string{"(SELECT id FROM profile WHERE slug = 'otherprov')", "NULL"} {
+		w.exec(`INSERT INTO role_description (created_at, slug, profile_id, title)
+			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
+			SELECT 1, 'many-' || ` + map[bool]string{true: "'global-'", false: "''"}[owner == "NULL"] + ` || i, ` + owner + `, 'Many' FROM n`)
+	}
+	c := resttest.Case
+	w.Run(t,
+		c("the last", "olga", "POST /api/profile/otherprov/roles/describe", `{"title":"Last"}`, 201, `*`),
+		c("one more", "olga", "POST /api/profile/otherprov/roles/describe", `{"title":"More"}`, 400,
+			`{"detail":"A profile has at most 200 types of role. Delete one first."}`),
+		c("a global one", "bob", "POST /api/profile/broker/roles/describe", `{"title":"First"}`, 201, `*`),
+		c("and more", "bob", "POST /api/profile/broker/roles/describe", `{"title":"Second"}`, 201, `*`),
+	)
+}

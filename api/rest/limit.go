@@ -22,6 +22,7 @@ const (
 	LimitCarts         Limit = "carts"         // of visitors
 	LimitSessions      Limit = "sessions"      // begun
 	LimitUploads       Limit = "uploads"       // pictures and lists of seats
+	LimitOrders        Limit = "orders"        // that nothing is paid for at once
 	LimitShadows       Limit = "shadow_profiles"
 	LimitGuesses       Limit = "guesses"  // wrong passwords and codes
 	LimitMessages      Limit = "messages" // codes and links
@@ -44,6 +45,7 @@ func DefaultLimits() Limits {
 		LimitCarts:         {PerClient: 60},
 		LimitSessions:      {PerClient: 120},
 		LimitUploads:       {PerClient: 60, PerUser: 60},
+		LimitOrders:        {PerUser: 60},
 		LimitShadows:       {PerUser: 60},
 	}
 }
@@ -174,8 +176,8 @@ func Busy(l Limit, cause error) *Error {
 var rejections = func() map[Limit]*atomic.Uint64 {
 	m := map[Limit]*atomic.Uint64{}
 	for _, l := range []Limit{
-		LimitRegistrations, LimitInvitations, LimitCarts, LimitSessions, LimitUploads, LimitShadows, LimitGuesses, LimitMessages,
-		LimitBodies, LimitReads, LimitHashing,
+		LimitRegistrations, LimitInvitations, LimitCarts, LimitSessions, LimitUploads, LimitOrders, LimitShadows, LimitGuesses,
+		LimitMessages, LimitBodies, LimitReads, LimitHashing,
 	} {
 		m[l] = new(atomic.Uint64)
 	}
