@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // A plan that was granted to an address which somebody held without a proof is accepted by whoever proves the address afterwards: as the
@@ -132,5 +134,79 @@ func TestProfileAddressIsProven(t *testing.T) {
 	want("again", "ann@example.com")
 	if told("cowork") != s.value(`SELECT email FROM profile WHERE slug = 'cowork'`) {
 		t.Error("the address of the broker is not told")
+	}
+}
+
+// Whoever sits at somebody's open session does not take a proven address away by deleting the contact that holds it: that needs a secret
+// of the caller, and is told to every proven address as a change is (decision 66). A contact that proves nothing goes as before.
+func TestDeletingAProvenAddress(t *testing.T) {
+	s := newTown(t)
+	s.register("ann", "ann@example.com")
+	s.prove("ann", "ann@example.com")
+	err := s.site.Store.Write(t.Context(), func(tx *store.Tx) error {
+		for _, query := range []string{
+			`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'work', 1, 'ann@work.example', id, 1 FROM user WHERE username = 'ann'`,
+			`INSERT INTO contact (slug, created_at, phone, user_id, phone_verified_at) SELECT 'cell', 1, '+14155550123', id, 1 FROM user WHERE username = 'ann'`,
+			`INSERT INTO contact (slug, created_at, email, user_id) SELECT 'idle', 1, 'ann@idle.example', id FROM user WHERE username = 'ann'`,
+		} {
+			if _, err := tx.Exec(query); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := func() string {
+		return s.value(`SELECT coalesce(group_concat(slug, ' ' ORDER BY slug), '') FROM contact WHERE user_id = (SELECT id FROM user WHERE username = 'ann')`)
+	}
+	told := func() string {
+		return s.value(`SELECT coalesce(group_concat((recipients ->> 'to') || ' ' || (payload ->> 'kind') || ' ' || (payload ->> 'before') || ' ' ||
+			(payload ->> 'after'), '; ' ORDER BY id), '') FROM outbox WHERE event = 'user_address_changed'`)
+	}
+	for _, door := range [][2]string{{"alice", "DELETE /api/contacts/work"}, {"alice", "DELETE /api/users/work"}, {"alice", "DELETE /api/contacts/cell"}} {
+		if w := s.do(door[0], door[1], ""); w.Code != http.StatusUnauthorized || w.Body.String() != `{"detail":"Please prove who you are: a password or a code is required."}` {
+			t.Errorf("%s as %s: %d %s", door[1], door[0], w.Code, w.Body)
+		}
+		if w := s.do(door[0], door[1], `{"password":"wrong"}`); w.Code != http.StatusUnauthorized || w.Body.String() != `{"password":"Incorrect credentials."}` {
+			t.Errorf("%s as %s with a wrong password: %d %s", door[1], door[0], w.Code, w.Body)
+		}
+	}
+	if got := kept() + told(); got != "ann cell idle work" {
+		t.Fatalf("refused, and left are %s", got)
+	}
+	s.must(http.StatusNoContent, "alice", "DELETE /api/contacts/idle", "")
+	s.must(http.StatusNoContent, "alice", "DELETE /api/contacts/work", `{"password":"yoyo"}`)
+	s.must(http.StatusNoContent, "alice", "DELETE /api/users/cell", `{"password":"yoyo"}`)
+	const both = `["ann@work.example","ann@example.com"] email ann@work.example ; ["ann@example.com"] phone +14155550123 `
+	if kept() != "ann" || told() != both {
+		t.Errorf("left are %s, told is %s", kept(), told())
+	}
+	s.must(http.StatusNoContent, "ann", "DELETE /api/users/ann", "")
+}
+
+// A plan that another gave a profile is declined, and one that it accepted is ended, by whoever manages the profile and nobody else
+// (decision 68).
+func TestGrantedPlanIsDropped(t *testing.T) {
+	s := newTown(t)
+	for user, org := range map[string]string{"eve": "lab", "ann": "shop"} {
+		s.register(user, user+"@example.com")
+		s.must(http.StatusCreated, user, "POST /api/users/"+user+"/profiles", `{"full_name":"`+org+`","slug":"`+org+`","email":"`+org+`@example.com"}`)
+	}
+	s.register("sid", "sid@example.com")
+	s.must(http.StatusOK, "alice", "PATCH /api/profile/lab", `{"is_provider":true}`)
+	for _, plan := range []string{"gift", "prize"} {
+		s.must(http.StatusCreated, "eve", "POST /api/profile/lab/plans", `{"title":"`+plan+`","period_amount":0,"is_active":true}`)
+		s.must(http.StatusCreated, "eve", "POST /api/profile/lab/plans/"+plan+"/subscriptions", `{"profile":{"slug":"shop"}}`)
+		key := s.value(`SELECT grant_key FROM subscription s JOIN plan p ON p.id = s.plan_id WHERE p.slug = ? AND grant_key IS NOT NULL`, plan)
+		if plan == "prize" {
+			s.must(http.StatusOK, "ann", "POST /api/profile/shop/subscriptions/accept/"+key, "")
+		}
+		s.must(http.StatusForbidden, "sid", "DELETE /api/profile/shop/subscriptions/"+plan, "")
+		s.must(http.StatusNoContent, "ann", "DELETE /api/profile/shop/subscriptions/"+plan, "")
+		if got := s.must(http.StatusOK, "ann", "GET /api/profile/shop/subscriptions", ""); !strings.Contains(got, `"count":0`) {
+			t.Errorf("left is %s", got)
+		}
 	}
 }

@@ -500,29 +500,3 @@ func (s *Service) putAddresses(tx *store.Tx, c *contact, email, phone string) er
 	}
 	return nil
 }
-
-// deleteAccount is DELETE /api/users/{user}: a user is archived, with its personal profile (decision 39); a contact is removed.
-// Errors: 404; 400 by the rules of profiles.md 6.4.
-func (s *Service) deleteAccount(c *rest.Call, tx *store.Tx, _ *rest.None) (out rest.None, err error) {
-	u, who, err := subject(tx, c.Param("user"))
-	if err != nil {
-		return out, err
-	}
-	if u == nil || who != nil && who.Slug != u.Username {
-		// Nobody's, or a further address of a user: the user stays.
-		if u != nil {
-			s.dir.TouchUser(tx, u.ID)
-		}
-		if _, err := tx.Exec(`DELETE FROM contact WHERE id = ?`, who.ID); err != nil {
-			return out, err
-		}
-		return out, tx.Audit("delete", who.Slug, "")
-	}
-	if err := s.remove(tx, u.ID, c.Query.IsBrokerManager()); err != nil {
-		return out, err
-	}
-	if c.User.ID == u.ID {
-		c.SetCookie(s.dir.EndedCookie())
-	}
-	return out, tx.Audit("delete", c.Param("user"), "")
-}

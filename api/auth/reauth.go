@@ -37,7 +37,7 @@ func (s *Service) reauthenticate(c *rest.Call, in *secrets) (*confirmation, erro
 		return nil, errFrozen
 	}
 	if in.Password == "" && in.OTPCode == "" && in.EmailCode == "" && in.PhoneCode == "" {
-		return nil, unauthorized("detail", "Please prove who you are: a password or a code is required.")
+		return nil, errProveAgain
 	}
 	v := view{}
 	err := c.Read(func(r store.Reader) (err error) {
@@ -192,6 +192,8 @@ func (s *Service) change(c *rest.Call, done *confirmation, fn func(tx *store.Tx,
 		return fn(tx, u)
 	})
 }
+
+var errProveAgain = unauthorized("detail", "Please prove who you are: a password or a code is required.")
 
 var errFrozen = unauthorized("detail", "Credentials cannot be changed on this site.")
 
