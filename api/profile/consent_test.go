@@ -123,3 +123,58 @@ func TestUnaskedMemberIsAskedForMore(t *testing.T) {
 		c("another role needs no answer", "gus", "POST "+roles+"/duty", `{"slug":"alice"}`, 200, `~"grant_key":null`),
 	)
 }
+
+// Whatever role a user has, and however it came to be, the user drops it: the gate of the API does not stand in the way (decision 68).
+func TestAnyRoleIsDropped(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(w *world)
+		user   string
+		on     string
+		asks   bool // whoever dropped it is asked at most, and does not hold the role, when it is granted again
+	}{
+		"granted":                 {func(*world) {}, "carol", "cowork", true},
+		"pending":                 {func(*world) {}, "pia", "cowork", true},
+		"requested":               {func(*world) {}, "ray", "cowork", true},
+		"by the broker, unasked":  {func(w *world) { brokerSkips(w); grant(w, "gus", "gym", "alice") }, "alice", "gym", true},
+		"that asks for codes":     {func(w *world) { w.exec(`UPDATE role_description SET otp_required = 1 WHERE slug = 'contributor'`) }, "kim", "acme", true},
+		"pending, asks for codes": {func(w *world) { w.exec(`UPDATE role_description SET otp_required = 1 WHERE slug = 'contributor'`) }, "pia", "cowork", true},
+		"on an archived profile":  {func(w *world) { w.exec(`UPDATE profile SET is_active = 0 WHERE slug = 'acme'`) }, "kim", "acme", false},
+		"a request for no role in particular": {func(w *world) {
+			w.exec(`UPDATE role SET role_description_id = NULL, request_key = ? WHERE user_id = (SELECT id FROM user WHERE username = 'kim')`,
+				"e1a0000000000000000000000000000000000003")
+		}, "kim", "acme", true},
+		"the last manager of an archived profile": {func(w *world) { w.exec(`UPDATE profile SET is_active = 0 WHERE slug = 'acme'`) }, "yan", "acme", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			tc.change(w)
+			has := func(more string) int {
+				return get[int](w, `SELECT count(*) FROM role WHERE user_id = (SELECT id FROM user WHERE username = '`+tc.user+`')
+					AND profile_id = (SELECT id FROM profile WHERE slug = '`+tc.on+`')`+more)
+			}
+			if has("") != 1 {
+				t.Fatal("there is nothing to drop")
+			}
+			w.Run(t, resttest.Case("dropped", tc.user, "DELETE /api/users/"+tc.user+"/accessibles/manager/"+tc.on, "", 204, ""))
+			if has("") != 0 {
+				t.Error("it is still there")
+			}
+			if !tc.asks {
+				return
+			}
+			brokerSkips(w)
+			w.Run(t, resttest.Case("again", "bob", "POST /api/profile/"+tc.on+"/roles/contributor", `{"slug":"`+tc.user+`"}`, 201, "*"))
+			if has(" AND grant_key IS NULL") != 0 {
+				t.Error("who dropped it was put on the profile again without being asked")
+			}
+		})
+	}
+}
+
+func brokerSkips(w *world) {
+	w.exec(`UPDATE role_description SET skip_optin_on_grant = 1 WHERE profile_id IS NULL`)
+}
+
+func grant(w *world, by, profile, user string) {
+	w.Do(by, "POST /api/profile/"+profile+"/roles/contributor", `{"slug":"`+user+`"}`)
+}

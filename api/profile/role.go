@@ -266,11 +266,11 @@ const aManager = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at I
 	AND u.is_active = 1 AND (substr(u.password, 1, 1) NOT IN ('', '!') OR u.last_login IS NOT NULL)`
 
 // keepManager fails when no manager is left on a profile without the user. The broker may leave any profile but its own alone
-// (decision 6): without a manager there, nobody runs the site.
+// (decision 6): without a manager there, nobody runs the site. A profile that was archived needs none, and keeps nobody (decision 68).
 func (s *Service) keepManager(r store.Reader, profile, without int64, broker bool) error {
 	var slug string
 	var others bool
-	err := r.QueryRow(`SELECT slug, EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = p.id AND r.user_id <> ? AND `+aManager+`)
+	err := r.QueryRow(`SELECT slug, p.is_active = 0 OR EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = p.id AND r.user_id <> ? AND `+aManager+`)
 		FROM profile p WHERE p.id = ?`, without, r.Now(), profile).Scan(&slug, &others)
 	if err == nil && !others && (!broker || slug == s.dir.Broker()) {
 		err = rest.Bad("detail", "A profile must keep at least one manager.")
