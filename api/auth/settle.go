@@ -346,6 +346,7 @@ func (s *Service) register(tx *store.Tx, e *entry, v *view, encoded string) (*us
 // takeProven takes what the entry proves from users who only told it and have proven other addresses: those are not recovered by it,
 // and the one who registers has it.
 func (s *Service) takeProven(tx *store.Tx, e *entry, v *view) error {
+channels:
 	for ch, address := range map[*channel]string{byEmail: v.email, byPhone: v.phone} {
 		if address == "" || !e.proves(ch) {
 			continue
@@ -356,8 +357,11 @@ func (s *Service) takeProven(tx *store.Tx, e *entry, v *view) error {
 		}
 		for _, id := range holders { // two at most
 			proven, err := directory.AnyProven(tx, id)
-			if err != nil || !proven {
+			if err != nil {
 				return err
+			}
+			if !proven {
+				continue channels
 			}
 		}
 		if err := s.takeAway(tx, ch, address, 0); err != nil {
