@@ -58,6 +58,7 @@ type Options struct {
 	Crowd  func(*http.Request) bool // the client is many who are not told apart; see rest.Options
 	Limits rest.Limits              // of what clients and users do; nil for none
 	Bodies rest.BodyLimits          // of how bodies of requests arrive
+	Pace   rest.Pace                // of what one client has the API do
 
 	TokenLifetime time.Duration
 	Cookies       directory.Cookies
@@ -168,7 +169,7 @@ func New(site *Site, o Options) (*Service, error) {
 	s.rest, err = rest.New(rest.Options{
 		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
 		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, SendTo: o.SendTo, Client: o.Client,
-		Crowd: o.Crowd, Limits: o.Limits, Bodies: o.Bodies,
+		Crowd: o.Crowd, Limits: o.Limits, Bodies: o.Bodies, Pace: o.Pace,
 		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule, CORSRestricted: s.proxy.Restricted,
 	}, endpoints)
 	s.openAPI = sync.OnceValues(func() (rest.Document, error) { return rest.NewDocument(s.rest.OpenAPI()) })

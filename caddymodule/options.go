@@ -107,6 +107,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	o.Bodies = rest.BodyLimits{
 		Grace: time.Duration(*a.BodyGrace), Rate: *a.BodyRate, Memory: int64(*a.BodyMemory),
 	}
+	o.Pace = rest.DefaultPace()
 
 	for _, hide := range []*bool{&o.Auth.HideAccountExistence, &o.Profile.HideAccounts, &o.Subscription.HideAccounts} {
 		*hide = a.HideAccountExistence

@@ -33,7 +33,8 @@ type Call struct {
 	ahead  time.Duration // of the clock of whom the path is about; see accessrules.Profile
 	accept accepted
 	body   requestBody
-	held   int64 // bytes of the body in memory
+	held   int64     // bytes of the body in memory
+	turns  [2]*paced // that the call has, of its client and of its /48
 
 	outcome
 	cookies  []*http.Cookie
@@ -163,6 +164,7 @@ func (c *Call) Read(fn func(r store.Reader) error) error {
 	c.zone() // asks the directory, which reads by itself
 	read := c.service.Store.Read
 	if c.endpoint != nil && c.endpoint.long() && !c.reading {
+		c.leave() // long reads have turns of their own
 		release, err := c.service.long.Acquire(c.r.Context(), ClientOf(c.Client))
 		if err != nil {
 			if c.r.Context().Err() != nil {

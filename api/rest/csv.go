@@ -97,6 +97,7 @@ func (c *Call) sendCSV() error {
 	h.Set("Content-Type", typeCSV+"; charset=utf-8")
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, lastWord(e.Path), c.Now.UTC().Format("20060102")))
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
+	c.leave()
 	c.sent = true
 	c.sendCookies(true)
 	c.w.WriteHeader(http.StatusOK)

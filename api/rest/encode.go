@@ -102,6 +102,7 @@ func (c *Call) failed(e *Error) answer {
 
 // send writes an answer.
 func (c *Call) send(a answer) {
+	c.leave()
 	c.discardBody()
 	c.sent = true
 	h := c.w.Header()

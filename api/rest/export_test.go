@@ -6,3 +6,10 @@ func (f *Fair) Remembered() int {
 	defer f.mu.Unlock()
 	return len(f.last)
 }
+
+// Paced is how many clients and /48s the pace is kept of.
+func (s *Service) Paced() int {
+	s.pacer.mu.Lock()
+	defer s.pacer.mu.Unlock()
+	return len(s.pacer.clients)
+}

@@ -29,6 +29,7 @@ const (
 	LimitBodies        Limit = "bodies"   // bytes of bodies in memory
 	LimitReads         Limit = "reads"    // that may be long
 	LimitHashing       Limit = "hashing"  // of passwords
+	LimitRequests      Limit = "requests" // worked on at a time
 )
 
 // A Bound is how often an hour. 0 turns it off.
@@ -177,7 +178,7 @@ var rejections = func() map[Limit]*atomic.Uint64 {
 	m := map[Limit]*atomic.Uint64{}
 	for _, l := range []Limit{
 		LimitRegistrations, LimitInvitations, LimitCarts, LimitSessions, LimitUploads, LimitOrders, LimitShadows, LimitGuesses,
-		LimitMessages, LimitBodies, LimitReads, LimitHashing,
+		LimitMessages, LimitBodies, LimitReads, LimitHashing, LimitRequests,
 	} {
 		m[l] = new(atomic.Uint64)
 	}

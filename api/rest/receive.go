@@ -36,6 +36,7 @@ func (c *Call) readBody(limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
+	c.leave() // what arrives slowly is no work
 	in := c.receive(http.MaxBytesReader(c.w, r.Body, limit))
 	defer in.stop()
 	b := new(bytes.Buffer)
@@ -55,7 +56,7 @@ func (c *Call) readBody(limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, Fail(http.StatusBadRequest, "The request body could not be read.")
 	}
-	return b.Bytes(), nil
+	return b.Bytes(), c.enter()
 }
 
 // discardBody reads what is left of a body that nobody wanted, in the time that it would have had: the server would wait for it without

@@ -16,6 +16,7 @@ import (
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &Call{service: s, w: w, r: r, Now: store.At(s.Now()), Client: s.Client(r)}
 	defer c.release()
+	defer c.leave()
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -47,6 +48,9 @@ func (s *Service) serve(c *Call) error {
 	}
 	c.route = rt
 	h["Allow"] = []string{rt.allow}
+	if err := c.enter(); err != nil {
+		return err
+	}
 	if c.r.Method == http.MethodOptions {
 		c.send(s.describe(c, rt, params))
 		return nil
@@ -179,6 +183,7 @@ func (s *Service) failure(c *Call, err error) answer {
 	}
 	e := errorOf(err)
 	e.limit.count()
+	c.linger(e)
 	switch {
 	case e.Status == http.StatusInternalServerError:
 		c.Log().Error("an endpoint failed", zap.Error(err))

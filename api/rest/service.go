@@ -50,6 +50,8 @@ type Options struct {
 	Limits Limits
 	// Bodies bound how the bodies of requests arrive. Default: no bounds but those of their size.
 	Bodies BodyLimits
+	// Pace bounds how fast one client is served. Default: not at all.
+	Pace Pace
 	// Pages maps the page that cures a refusal (accessrules.Verdict.Target, "/login/") to its URL; "" when the site has no such
 	// page: then browsers are told 401 or 403 as well (decision 61). Default: none.
 	Pages func(target string) string
@@ -80,6 +82,7 @@ type Service struct {
 	origins   map[string]bool
 	held      held  // bodies
 	long      *Fair // reads that may be long
+	pacer     pacer
 }
 
 // New makes a service of a table of endpoints. It refuses a table with an endpoint that has no condition, with two rows of one
@@ -122,7 +125,7 @@ func New(o Options, endpoints []Endpoint) (*Service, error) {
 	}
 	s := &Service{
 		Options: o, endpoints: endpoints, routes: routes, words: wordsOf(endpoints), origins: make(map[string]bool), held: held{bytes: make(map[string]int64)},
-		long: NewFair(store.LongReads, longQueue, longWait),
+		long: NewFair(store.LongReads, longQueue, longWait), pacer: newPacer(o.Pace, o.Now),
 	}
 	for _, origin := range o.Origins {
 		s.origins[CanonicalOrigin(strings.TrimRight(origin, "/"))] = true
