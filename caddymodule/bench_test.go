@@ -46,6 +46,14 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent is gone
 		pprof.StopCPUProfile()
 		os.Exit(0)
+	case "one client":
+		var f flood
+		if err := json.Unmarshal([]byte(os.Getenv("TOLLGATE_BENCH_FLOOD")), &f); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		f.ask()
+		os.Exit(0)
 	case "upstream":
 		serve := func(addr string, h http.HandlerFunc) {
 			l, err := net.Listen("tcp", addr)
