@@ -164,7 +164,9 @@ func (c *Call) Read(fn func(r store.Reader) error) error {
 	c.zone() // asks the directory, which reads by itself
 	read := c.service.Store.Read
 	if c.endpoint != nil && c.endpoint.long() && !c.reading {
-		c.leave() // long reads have turns of their own
+		if err := c.enterLong(); err != nil {
+			return err
+		}
 		release, err := c.service.long.Acquire(c.r.Context(), ClientOf(c.Client))
 		if err != nil {
 			if c.r.Context().Err() != nil {

@@ -3,6 +3,7 @@ package rest
 import (
 	"math"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -13,11 +14,14 @@ import (
 // Pace bounds how fast one client is served. 0 turns a bound off.
 type Pace struct {
 	AtOnce int           // requests that are worked on at a time; others wait for their turn. Default: 32
+	Long   int           // reads of them that may be long. Default: one processor less than there are, so that one is left to others
 	Delay  time.Duration // of the answer to a refusal, for each one that the client had lately. Default: 10 ms
 }
 
 // DefaultPace is what sites have.
-func DefaultPace() Pace { return Pace{AtOnce: 32, Delay: 10 * time.Millisecond} }
+func DefaultPace() Pace {
+	return Pace{AtOnce: 32, Long: max(1, runtime.GOMAXPROCS(0)-1), Delay: 10 * time.Millisecond}
+}
 
 const (
 	turnWait      = 10 * time.Second // for a turn, before the answer is 503
@@ -42,7 +46,8 @@ type pacer struct {
 // A pacedName is a client or a /48, of which many may not be told apart.
 type pacedName struct {
 	name  string
-	share int // how many clients it counts as
+	share int  // how many clients it counts as
+	long  bool // its long reads
 }
 
 type paced struct {
@@ -61,29 +66,38 @@ func newPacer(pace Pace, now func() time.Time) pacer {
 // names are whom the pace of the call is that of: its client, and the /48 of that.
 func (c *Call) names() (names [2]pacedName, n int) {
 	client, crowd := ClientOf(c.Client), int(c.crowd())
-	names[0] = pacedName{client.Name, crowd}
+	names[0] = pacedName{name: client.Name, share: crowd}
 	if client.Site == "" {
 		return names, 1
 	}
-	names[1] = pacedName{client.Site, crowd * siteShare}
+	names[1] = pacedName{name: client.Site, share: crowd * siteShare}
 	return names, 2
 }
 
 // enter waits until it is the turn of the call. Error: 503.
-func (c *Call) enter() error {
-	p := &c.service.pacer
-	if p.AtOnce <= 0 {
+func (c *Call) enter() error { return c.enterFor(LimitRequests, c.service.pacer.AtOnce) }
+
+// enterLong waits until it is the turn of the call to read what may be long, in place of the turn that it has. Error: 503.
+func (c *Call) enterLong() error {
+	c.leave()
+	return c.enterFor(LimitReads, c.service.pacer.Long)
+}
+
+func (c *Call) enterFor(l Limit, most int) error {
+	if most <= 0 {
 		return nil
 	}
+	p := &c.service.pacer
 	names, n := c.names()
 	for i, name := range names[:n] {
-		client, err := p.enter(c, name)
+		name.long = l == LimitReads
+		client, err := p.enter(c, name, most*name.share)
 		if err != nil {
 			c.leave()
 			if c.r.Context().Err() != nil {
 				return err
 			}
-			return Busy(LimitRequests, err)
+			return Busy(l, err)
 		}
 		c.turns[i] = client
 	}
@@ -109,10 +123,13 @@ func (c *Call) leave() {
 // everyone is whom turns are given to where all are those of one client.
 var everyone = Client{Name: "everyone"}
 
-func (p *pacer) enter(c *Call, name pacedName) (*paced, error) {
+func (p *pacer) enter(c *Call, name pacedName, most int) (*paced, error) {
 	p.mu.Lock()
 	client := p.of(name)
-	waits := client.inTurns >= p.AtOnce*name.share
+	if client.turns == nil {
+		client.turns = NewFair(most, waitPerClient*name.share, turnWait)
+	}
+	waits := client.inTurns >= most
 	if waits && p.waiting >= waitInAll {
 		p.mu.Unlock()
 		return nil, errQueueFull
@@ -225,7 +242,7 @@ func (p *pacer) of(name pacedName) *paced {
 		}
 		p.sweep = 2 * len(p.clients)
 	}
-	client = &paced{pacedName: name, turns: NewFair(p.AtOnce*name.share, waitPerClient*name.share, turnWait)}
+	client = &paced{pacedName: name}
 	p.clients[name] = client
 	return client
 }

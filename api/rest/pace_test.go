@@ -214,3 +214,34 @@ func TestSlowBodiesTakeNoTurn(t *testing.T) {
 		t.Errorf("beside slow bodies: %d", res.StatusCode)
 	}
 }
+
+// Of the reads that may be long so many of one client run at a time; its others are answered meanwhile.
+func TestLongReadsOfOneClientAtOnce(t *testing.T) {
+	running, finish := make(chan int, 10), make(chan struct{})
+	site := newPaced(t, rest.Options{Pace: rest.Pace{AtOnce: 3, Long: 1}}, quick,
+		rest.Get("/api/pricing", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Page[item], error) {
+			running <- 1
+			<-finish
+			return rest.Page[item]{Results: []item{}}, nil
+		}))
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			if w := site.ask(t.Context(), "192.0.2.1:1", "GET /api/pricing", ""); w.Code != http.StatusOK {
+				t.Errorf("a long read: %d", w.Code)
+			}
+		})
+	}
+	<-running
+	time.Sleep(30 * time.Millisecond)
+	if n := len(running); n > 0 {
+		t.Errorf("%d more than one long read of a client run", n)
+	}
+	all.Go(func() { site.ask(t.Context(), "192.0.2.2:1", "GET /api/pricing", "") })
+	<-running // of the other client
+	if w := site.ask(t.Context(), "192.0.2.1:1", "GET /api", ""); w.Code != http.StatusOK {
+		t.Errorf("a short read beside long ones: %d", w.Code)
+	}
+	close(finish)
+	all.Wait()
+}
