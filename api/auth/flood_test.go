@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 	"github.com/caddy-tollgate/tollgate/store/storetest"
 )
 
@@ -150,8 +151,9 @@ func TestFloodKeepsCounts(t *testing.T) {
 	if status, _ := s.loginFrom("[2001:db9::1]:1", name, "yoyo"); status != 201 {
 		t.Errorf("and from elsewhere: %d", status)
 	}
+	s.Run(t, resttest.Case("who shares it renames himself", name, "PATCH /api/users/"+name, `{"slug":"another-name"}`, 200, `~another-name`))
 	if status, _ := s.loginFrom("192.0.3.98:1", "xia", "wrong"); status != 429 {
-		t.Errorf("after a log-in of who shares the count: %d", status)
+		t.Errorf("after a log-in and a rename of who shares the count: %d", status)
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *Service) Unlock(ctx context.Context, username string) error {
 		if _, err := tx.Exec(`UPDATE otp SET nb_attempts = 0, locked_until = NULL WHERE user_id = ?`, u.ID); err != nil {
 			return err
 		}
-		return s.throttle.lift(tx, u.Username)
+		return s.throttle.liftShared(tx, u.Username)
 	})
 }
 

@@ -340,12 +340,20 @@ func (t *throttle) forget(tx *store.Tx, account, address string) error {
 	return err
 }
 
-// lift empties every bucket of an account, with those that it shares.
+// lift empties every bucket of an account alone: whoever renames or erases an account of his own must not empty what it shares.
 func (t *throttle) lift(tx *store.Tx, account string) error {
-	for _, from := range []string{accountBucket(account), sharedBucket(account)} {
-		if _, err := tx.Exec(`DELETE FROM throttle WHERE bucket >= ? AND bucket < ?`, from, from+"\U0010FFFF"); err != nil {
-			return err
-		}
+	return emptyBuckets(tx, accountBucket(account))
+}
+
+// liftShared empties also those that the account shares with others, for an operator.
+func (t *throttle) liftShared(tx *store.Tx, account string) error {
+	if err := t.lift(tx, account); err != nil {
+		return err
 	}
-	return nil
+	return emptyBuckets(tx, sharedBucket(account))
+}
+
+func emptyBuckets(tx *store.Tx, from string) error {
+	_, err := tx.Exec(`DELETE FROM throttle WHERE bucket >= ? AND bucket < ?`, from, from+"\U0010FFFF")
+	return err
 }
