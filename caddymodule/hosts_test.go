@@ -216,9 +216,7 @@ func TestCookieDomainIsChecked(t *testing.T) {
 
 // TestWarningOfCookies warns once an hour of an application that sets a cookie of the site's.
 func TestWarningOfCookies(t *testing.T) {
-	real, later := now, time.Duration(0)
-	t.Cleanup(func() { now = real }) // when the site has stopped
-	now = func() time.Time { return real().Add(later) }
+	t.Cleanup(func() { ahead.Store(0) }) // when the site has stopped
 	log := filepath.Join(t.TempDir(), "log.json")
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "tollgate_session=theirs") }))
 	t.Cleanup(app.Close)
@@ -230,7 +228,7 @@ func TestWarningOfCookies(t *testing.T) {
 		after time.Duration
 		want  int
 	}{{0, 1}, {time.Second, 1}, {59 * time.Minute, 1}, {61 * time.Minute, 2}, {90 * time.Minute, 2}, {122 * time.Minute, 3}} {
-		later = c.after
+		ahead.Store(int64(c.after))
 		for range 2 {
 			if got := s.must(200, "GET", "/x", nil).header["Set-Cookie"]; got != nil {
 				t.Errorf("the application sets %q", got)
