@@ -87,49 +87,58 @@ func newHasher(o Hashing) *hasher {
 	return h
 }
 
-type clientKey struct{}
+type callKey struct{}
 
 // asClient is the context of a call, which tells the hasher whose turn it takes.
-func asClient(c *rest.Call) context.Context {
-	return context.WithValue(c.Context(), clientKey{}, rest.ClientOf(c.Client))
-}
+func asClient(c *rest.Call) context.Context { return context.WithValue(c.Context(), callKey{}, c) }
 
-// acquire waits for a turn, of which each client gets a fair share. The error is a 503 when too many wait or the wait is too long.
-func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
-	client, _ := ctx.Value(clientKey{}).(rest.Client)
-	if release, err = h.turns.Acquire(ctx, client); err != nil {
-		err = rest.Busy(rest.LimitHashing, err)
+// inTurn does work when its turn has come, of which each client gets a fair share. Meanwhile a call does not count as one of those of
+// its client that are worked on. Errors: those of the work, and a 503 when too many wait or the wait is too long.
+func (h *hasher) inTurn(ctx context.Context, work func() error) error {
+	call, _ := ctx.Value(callKey{}).(*rest.Call)
+	var client rest.Client // nobody's: a command
+	if call != nil {
+		client = rest.ClientOf(call.Client)
 	}
-	return release, err
+	turn := func() error {
+		release, err := h.turns.Acquire(ctx, client)
+		if err != nil {
+			return rest.Busy(rest.LimitHashing, err)
+		}
+		defer release()
+		return work()
+	}
+	if call == nil {
+		return turn()
+	}
+	return call.Aside(turn)
 }
 
 // hash returns the PHC string of a password, prepared where it can be: an older one may hold what is refused today.
-func (h *hasher) hash(ctx context.Context, password string) (string, error) {
-	release, err := h.acquire(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer release()
-	password, _ = prepare(password)
-	return argon2id.CreateHash(password, &h.params)
+func (h *hasher) hash(ctx context.Context, password string) (encoded string, err error) {
+	err = h.inTurn(ctx, func() (err error) {
+		password, _ = prepare(password)
+		encoded, err = argon2id.CreateHash(password, &h.params)
+		return err
+	})
+	return encoded, err
 }
 
 // verify reports whether the password is the one behind encoded, and whether it should be hashed again because the parameters
 // rose, it was imported, or it was hashed as typed. It is tried prepared, and then as typed, where that is another text. How often it
 // is hashed is a matter of the text alone, but for one that is right: nobody learns from the time whether there is an account.
 func (h *hasher) verify(ctx context.Context, password, encoded string) (ok, stale bool, err error) {
-	release, err := h.acquire(ctx)
-	if err != nil {
-		return false, false, err
-	}
-	defer release()
-	prepared, _ := prepare(password)
-	ok, stale, err = h.match(prepared, encoded)
-	if ok || err != nil || prepared == password {
-		return ok, stale, err
-	}
-	ok, _, err = h.match(password, encoded)
-	return ok, true, err
+	err = h.inTurn(ctx, func() (err error) {
+		prepared, _ := prepare(password)
+		ok, stale, err = h.match(prepared, encoded)
+		if ok || err != nil || prepared == password {
+			return err
+		}
+		stale = true
+		ok, _, err = h.match(password, encoded)
+		return err
+	})
+	return ok, stale, err
 }
 
 // compare hashes a text once. A hash that is unusable or not understood matches nothing, after the same work.

@@ -102,7 +102,7 @@ func TestHashingQueue(t *testing.T) {
 	set := testSettings().Hashing
 	set.Parallel, set.Queue, set.Deadline = 1, 1, time.Hour
 	h := newHasher(set)
-	release, err := h.acquire(t.Context())
+	release, err := h.turns.Acquire(t.Context(), rest.Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestHashingQueue(t *testing.T) {
 	}
 	set.Deadline = 0
 	h = newHasher(set)
-	release, err = h.acquire(t.Context())
+	release, err = h.turns.Acquire(t.Context(), rest.Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestHashingQueue(t *testing.T) {
 // The door answers 503 with Retry-After when too many wait.
 func TestBusy(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.Settings.Hashing.Parallel, o.Settings.Hashing.Queue = 1, 0 })
-	release, err := s.hasher.acquire(t.Context())
+	release, err := s.hasher.turns.Acquire(t.Context(), rest.Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestBusy(t *testing.T) {
 // Unknown and disabled users cost a hash like everybody else.
 func TestEqualWork(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.Settings.Hashing.Parallel, o.Settings.Hashing.Queue = 1, 0 })
-	release, err := s.hasher.acquire(t.Context())
+	release, err := s.hasher.turns.Acquire(t.Context(), rest.Client{})
 	if err != nil {
 		t.Fatal(err)
 	}

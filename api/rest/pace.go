@@ -120,6 +120,18 @@ func (c *Call) leave() {
 	}
 }
 
+// Aside does work that has a bound of its own while the call has no turn: what waits for long would keep its client from all else. The
+// call waits for a turn again afterwards. Errors: those of the work, and 503.
+func (c *Call) Aside(work func() error) error {
+	held := c.turns[0] != nil
+	c.leave()
+	err := work()
+	if err == nil && held {
+		err = c.enter()
+	}
+	return err
+}
+
 // everyone is whom turns are given to where all are those of one client.
 var everyone = Client{Name: "everyone"}
 

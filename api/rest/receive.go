@@ -24,6 +24,9 @@ type BodyLimits struct {
 // connection by itself when more is left.
 const maxDiscard = 256 << 10
 
+// smallBody is up to which announced length memory is taken for all of a body before it arrives.
+const smallBody = 2048
+
 var errTooSlow = Fail(http.StatusRequestTimeout, "The request body did not arrive in time.")
 
 // readBody reads the body of a call. Errors: 413, 408, 429, and 400 when the connection broke.
@@ -40,7 +43,9 @@ func (c *Call) readBody(limit int64) ([]byte, error) {
 	in := c.receive(http.MaxBytesReader(c.w, r.Body, limit))
 	defer in.stop()
 	b := new(bytes.Buffer)
-	b.Grow(int(min(max(r.ContentLength, 0), 4096)) + bytes.MinRead)
+	if n := r.ContentLength; n <= smallBody {
+		b.Grow(int(max(n, 0)) + bytes.MinRead) // all of it in one piece
+	}
 	_, err := b.ReadFrom(in)
 	var over *http.MaxBytesError
 	var own *Error
