@@ -98,20 +98,46 @@ func (s *Service) preparePending(tx *store.Tx, ch *channel, address string, user
 
 // sendPending sends the code of a change of a user to an address that another one has.
 func (s *Service) sendPending(c *rest.Call, ch *channel, address string, user int64) error {
+	if ch == byEmail {
+		return c.Write(func(tx *store.Tx) error { return s.mailPending(c, tx, address, user) })
+	}
 	var code string
 	if err := c.Write(func(tx *store.Tx) (err error) {
 		if err := c.Count(tx, rest.LimitInvitations); err != nil { // nobody has shown yet whose address it is
 			return err
 		}
-		if code, err = s.preparePending(tx, ch, address, user); err != nil || ch == byPhone {
-			return err
-		}
-		return s.notices.Emit(tx, &notice.UserVerification{User: &notice.User{ID: user}, Purpose: notice.ProvesChange, Code: code,
-			Lifetime: s.set.VerificationLifetime, Email: address})
-	}); err != nil || ch == byEmail {
+		code, err = s.preparePending(tx, ch, address, user)
+		return err
+	}); err != nil {
 		return err
 	}
 	return s.text(c, address, code)
+}
+
+// mailPending mails the code of a change of a user to an address that another one has.
+func (s *Service) mailPending(c *rest.Call, tx *store.Tx, address string, user int64) error {
+	if err := c.Count(tx, rest.LimitInvitations); err != nil { // nobody has shown yet whose address it is
+		return err
+	}
+	code, err := s.preparePending(tx, byEmail, address, user)
+	if err != nil {
+		return err
+	}
+	return s.notices.Emit(tx, &notice.UserVerification{User: &notice.User{ID: user}, Purpose: notice.ProvesChange, Code: code,
+		Lifetime: s.set.VerificationLifetime, Email: address})
+}
+
+// mustWait reports whether a change of a user to an address waits for its proof: another user has it, or it is not told whether one has
+// (decision 78).
+func (s *Service) mustWait(c *rest.Call, r store.Reader, ch *channel, address string, u *user) (bool, error) {
+	if address == "" {
+		return false, nil
+	}
+	if s.set.HideAccountExistence && !c.Query.IsBrokerManager() {
+		mine, err := holds(r, ch, address, u)
+		return !mine, err
+	}
+	return heldByOther(r, ch, address, u)
 }
 
 // pendingFor is how long a change is kept at least that nobody answered, since its messages count for an hour.

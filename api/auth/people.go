@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -113,29 +114,36 @@ func (s *Service) ArchiveUser(tx *store.Tx, userID int64) error {
 }
 
 // UpdateFromProfile copies the name and the e-mail address of a personal profile to its user; "" changes nothing. A new address
-// is not verified, and a user who has proven one keeps it (decision 66). Errors: 400 on "email" when another user has it.
-func (s *Service) UpdateFromProfile(tx *store.Tx, userID int64, fullName, email string) error {
+// is not verified, and a user who has proven one keeps it. One that another user has waits for its code, and so does every new one where
+// the site does not tell who has an account (decisions 66 and 78). Errors: 429.
+func (s *Service) UpdateFromProfile(c *rest.Call, tx *store.Tx, userID int64, fullName, email string) (waits bool, err error) {
 	u, err := userByID(tx, userID)
 	if err != nil || u == nil {
-		return err
+		return false, err
 	}
 	if first, last := splitName(fullName); first != "" && (first != u.FirstName || last != u.LastName) {
 		if _, err := tx.Exec(`UPDATE user SET first_name = ?, last_name = ? WHERE id = ?`, first, last, u.ID); err != nil {
-			return err
+			return false, err
 		}
 		if _, err := tx.Exec(`UPDATE contact SET full_name = ? WHERE user_id = ?`, fullName, u.ID); err != nil {
-			return err
+			return false, err
 		}
 	}
 	s.dir.TouchUser(tx, u.ID)
 	email = strings.ToLower(email)
 	if email == "" || strings.EqualFold(email, u.Email) {
-		return nil
+		return false, nil
+	}
+	if waits, err = s.mustWait(c, tx, byEmail, email, u); err != nil {
+		return false, err
+	}
+	if waits {
+		return true, s.mailPending(c, tx, email, u.ID)
 	}
 	if proven, err := directory.AnyProven(tx, u.ID); err != nil || proven {
-		return err // the address of the account changes where its user proves again who it is
+		return false, err // the address of the account changes where its user proves again who it is
 	}
-	return s.moveAddresses(tx, u, email, "")
+	return false, s.moveAddresses(tx, u, email, "")
 }
 
 // PrepareVerification makes ready the key by which a user without a password activates the account (auth.md 7). The link goes out

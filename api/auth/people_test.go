@@ -60,22 +60,49 @@ func TestPrepareVerificationIsNotThrottled(t *testing.T) {
 
 func TestUpdateFromProfile(t *testing.T) {
 	s := newSite(t)
-	id := one[int64](t, s, `SELECT id FROM user WHERE username = 'xia'`)
+	c := resttest.Case
 	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'xia'`)
-	s.write(t, func(tx *store.Tx) error { return s.UpdateFromProfile(tx, id, "Xia Wang", "") })
-	s.Run(t, resttest.Case("name", "xia", "GET /api/users/xia", "", 200, `~"email":"xia@example.com"~"full_name":"Xia Wang"`))
+	s.Run(t,
+		c("a name", "xia", "PATCH /api/profile/xia", `{"full_name":"Xia Wang"}`, 200, `*`),
+		c("is the user's", "xia", "GET /api/users/xia", "", 200, `~"email":"xia@example.com"~"full_name":"Xia Wang"`),
+	)
 	if !one[bool](t, s, `SELECT email_verified_at IS NOT NULL FROM contact WHERE slug = 'xia'`) {
 		t.Error("the address is no longer verified though it did not change")
 	}
-	s.write(t, func(tx *store.Tx) error { return s.UpdateFromProfile(tx, id, "", "Moved@Example.com") })
-	s.Run(t, resttest.Case("a proven address stays", "xia", "GET /api/users/xia", "", 200, `~"email":"xia@example.com"`))
+	s.Run(t,
+		c("an address", "xia", "PATCH /api/profile/xia", `{"email":"Moved@Example.com"}`, 200, `*`),
+		c("a proven one stays", "xia", "GET /api/users/xia", "", 200, `~"email":"xia@example.com"`),
+	)
 	s.exec(t, `UPDATE contact SET email_verified_at = NULL WHERE slug = 'xia'`)
-	s.write(t, func(tx *store.Tx) error { return s.UpdateFromProfile(tx, id, "", "Moved@Example.com") })
-	s.Run(t, resttest.Case("address", "xia", "GET /api/users/xia", "", 200, `~"email":"moved@example.com"`))
-	if one[bool](t, s, `SELECT email_verified_at IS NOT NULL FROM contact WHERE email = 'moved@example.com'`) {
+	s.Run(t,
+		c("another address", "xia", "PATCH /api/profile/xia", `{"email":"Moved.On@Example.com"}`, 200, `~"email":"Moved.On@Example.com"~"detail":"Profile was updated."`),
+		c("is the user's", "xia", "GET /api/users/xia", "", 200, `~"email":"moved.on@example.com"`),
+	)
+	if one[bool](t, s, `SELECT email_verified_at IS NOT NULL FROM contact WHERE email = 'moved.on@example.com'`) {
 		t.Error("the new address is verified")
 	}
-	refused(t, s, func(tx *store.Tx) error { return s.UpdateFromProfile(tx, id, "", "yan@example.com") })
+}
+
+// An address that another user has is none of a personal profile until its code came back for its user (decision 66), whether the user
+// has proven an address or not.
+func TestProfileWaitsForTheAddressOfAnother(t *testing.T) {
+	for _, proven := range []string{"NULL", "1"} {
+		s := newSite(t)
+		c := resttest.Case
+		s.exec(t, `UPDATE contact SET email_verified_at = `+proven+` WHERE slug = 'xia'`)
+		s.Run(t,
+			c("another's address", "xia", "PATCH /api/profile/xia", `{"email":"yan@example.com","locality":"Oakland"}`, 200,
+				`~"email":"xia@example.com"~"locality":"Oakland"~"detail":"Profile was updated. Please bring back the code that was sent to yan@example.com as email_code of the user."`),
+			c("stays the other's", "yan", "GET /api/users/yan", "", 200, `~"email":"yan@example.com"`),
+			c("at once again", "xia", "PATCH /api/profile/xia", `{"email":"yan@example.com"}`, 429, `*`),
+			c("without its code", "xia", "PATCH /api/users/xia", `{"email":"yan@example.com","email_code":"000000","password":"yoyo"}`, 400, `*`),
+		)
+		code := one[string](t, s, `SELECT code FROM pending_address WHERE address = 'yan@example.com'`)
+		s.Run(t,
+			c("with its code", "xia", "PATCH /api/users/xia", `{"email":"yan@example.com","email_code":"`+code+`","password":"yoyo"}`, 200, `~"email":"yan@example.com"`),
+			c("it is the user's", "xia", "PATCH /api/profile/xia", `{"email":"yan@example.com"}`, 200, `~"email":"yan@example.com"~"detail":"Profile was updated."`),
+		)
+	}
 }
 
 // The door of profiles: renaming and archiving a personal profile.

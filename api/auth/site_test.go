@@ -62,14 +62,17 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	profiles := profile.NewService(profile.Options{Store: db, Directory: dir, Notices: notices, Settings: profile.DefaultSettings()})
 	o := Options{
-		Store: db, Directory: dir, Notices: notices, Profiles: profiles, Logger: zap.NewNop(), Settings: testSettings(),
+		Store: db, Directory: dir, Notices: notices, Logger: zap.NewNop(), Settings: testSettings(),
 		Pictures: &rest.Pictures{Dir: t.TempDir(), Max: rest.MaxPicture},
 	}
 	for _, fn := range change {
 		fn(&o)
 	}
+	profileSettings := profile.DefaultSettings()
+	profileSettings.HideAccounts = o.Settings.HideAccountExistence
+	profiles := profile.NewService(profile.Options{Store: db, Directory: dir, Notices: notices, Settings: profileSettings})
+	o.Profiles = profiles
 	core, logs := observer.New(zap.InfoLevel)
 	s := &site{Service: New(o), dir: dir, logs: logs}
 	profiles.SetUsers(s.Service)

@@ -127,6 +127,9 @@ func (e *RoleRequestCreated) people() ([]*Profile, []*User) {
 	return []*Profile{&e.Profile}, []*User{e.OriginatedBy, &e.User}
 }
 func (e *RoleRequestCreated) route(*Profile) route {
+	if e.Profile.ID == 0 { // whose address it is, the site does not tell
+		return route{back: "/", to: e.Profile.Email, by: e.OriginatedBy}
+	}
 	return route{back: profilePath("/profile/", &e.Profile, "/roles/"), to: e.Profile.Email, managers: []int64{e.Profile.ID}, by: e.OriginatedBy}
 }
 

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -8,6 +9,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/caddy-tollgate/tollgate/api/directory"
 )
 
 // What users write is text in HTML too, links to nowhere, and no header; the page that the mail is about is a link.
@@ -29,6 +32,21 @@ func TestHTML(t *testing.T) {
 			!strings.Contains(m.Text, evil) || strings.Contains(m.Text, "&lt;") {
 			t.Errorf("%s:\n%s\n%s", e.Name(), m.Text, m.HTML)
 		}
+	}
+}
+
+// A request to an address that is not told to be anybody's goes there alone, and says how it is answered.
+func TestRequestToAddress(t *testing.T) {
+	w := newWorld(t)
+	w.emit(&RoleRequestCreated{Profile: Profile{ProfileDetail: directory.TypedProfile("acme@firm.example", "")}, OriginatedBy: ByUser(w.kim), User: User{ID: w.kim}})
+	w.deliver()
+	sent := w.mails.Sent()
+	if len(sent) != 1 {
+		t.Fatal(sent)
+	}
+	m := sent[0]
+	if !slices.Equal(m.To, []string{"acme@firm.example"}) || len(m.Bcc) > 0 || !strings.Contains(m.Text, "give the user kim a role on your profile") {
+		t.Errorf("%+v", m)
 	}
 }
 

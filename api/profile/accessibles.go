@@ -38,7 +38,9 @@ const (
 	accessibleColumns = roleColumns + ", p.is_provider"
 	accessibleTables  = roleTables + ` JOIN profile p ON p.id = r.profile_id`
 	// ofUser (bind the user, now, whether the personal profile counts) are the rows that a user's list is made of.
-	ofUser = "r.user_id = ? AND " + notEnded + " AND (? OR p.slug <> u.username)"
+	// memberEmail is the address of a profile, by which its members find it: who asks for a role, or is asked, is not told it.
+	memberEmail = "CASE WHEN r.grant_key IS NULL AND r.request_key IS NULL THEN p.email END"
+	ofUser      = "r.user_id = ? AND " + notEnded + " AND (? OR p.slug <> u.username)"
 )
 
 // accessibles lists the roles of a user; accessiblesAs those of a description.
@@ -46,13 +48,13 @@ var (
 	accessibles = rest.List[Accessible]{
 		Select: accessibleColumns, From: accessibleTables, Key: "r.id", Where: ofUser + " AND " + status,
 		Search: rest.Names{
-			"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}, "profile__email": {"p.email"}, "role": {"d.slug"}, "role__title": {"d.title"},
+			"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}, "profile__email": {memberEmail}, "role": {"d.slug"}, "role__title": {"d.title"},
 		},
 		Order: accessibleOrder, Default: []string{"-created_at"}, Dates: "r.created_at", Scan: scanAccessible,
 	}
 	accessiblesAs = rest.List[Accessible]{
 		Select: accessibleColumns, From: accessibleTables, Key: "r.id", Where: ofUser + " AND d.slug = ? AND " + status,
-		Search: rest.Names{"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}, "profile__email": {"p.email"}},
+		Search: rest.Names{"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}, "profile__email": {memberEmail}},
 		Order:  accessibleOrder, Default: []string{"-created_at"}, Dates: "r.created_at", Scan: scanAccessible,
 	}
 	accessibleOrder = rest.Names{
@@ -188,12 +190,16 @@ func (s *Service) requestRoles(c *rest.Call, tx *store.Tx, in *requestInput) (*A
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := requestedProfiles(tx, in, s.hides(c))
+	hide := s.hides(c) && in.Slug.Value == ""
+	profiles, err := requestedProfiles(tx, in, hide)
 	if err != nil {
 		return nil, err
 	}
 	created := false
 	if len(profiles) == 0 {
+		if hide && !force {
+			return s.requestByAddress(c, tx, user, in)
+		}
 		if !force {
 			return nil, rest.Fail(http.StatusNotFound, "Profile "+in.Slug.Or(in.Email.Value)+" does not exist.")
 		}
@@ -234,8 +240,34 @@ func (s *Service) requestRoles(c *rest.Call, tx *store.Tx, in *requestInput) (*A
 	return s.readAccessible(c, tx, first)
 }
 
-// requestedProfiles finds the active profiles that a body names.
-// Where it is not told whose account an address is, it stands for no personal profile.
+// requestByAddress asks whoever reads an address for a role, where it is not told whose account that is (decision 78): one mail goes
+// there, and nothing is looked up or kept. Who manages the profile in question answers by giving the role to the user, who accepts it.
+func (s *Service) requestByAddress(c *rest.Call, tx *store.Tx, user int64, in *requestInput) (*Accessible, error) {
+	a := Accessible{CreatedAt: tx.Now(), RequestKey: new(directory.NewKey())}
+	if slug := c.Param("role"); slug != "" {
+		d, err := describedRole(tx, 0, slug, s.editor(c)) // those of a profile would tell that there is one
+		if err != nil {
+			return nil, err
+		}
+		row := tx.QueryRow(`SELECT `+describe+` FROM role_description d LEFT JOIN profile o ON o.id = d.profile_id WHERE d.id = ?`, d.id)
+		if err := row.Scan(a.description.dest()...); err != nil {
+			return nil, err
+		}
+		a.RoleDescription = a.description.description(s.editor(c))
+	}
+	if err := c.Count(tx, rest.LimitInvitations); err != nil {
+		return nil, err
+	}
+	typed := directory.TypedProfile(in.Email.Value, "")
+	a.Profile = typed.ProfileShort
+	a.HomeURL, a.SettingsURL, a.RemoveURL = c.URL("/"), c.URL("/"), c.URL("/api/users/"+url.PathEscape(c.Param("user"))+"/accessibles")
+	c.Created("")
+	return &a, s.notices.Emit(tx, &notice.RoleRequestCreated{
+		Profile: notice.Profile{ProfileDetail: typed}, OriginatedBy: notice.ByUser(c.User.ID), User: notice.User{ID: user}, Detail: in.Message.Value,
+	})
+}
+
+// requestedProfiles finds the active profiles that a body names, by an address only where it is told whose account that is.
 func requestedProfiles(r store.Reader, in *requestInput, hide bool) ([]int64, error) {
 	switch {
 	case in.Slug.Value != "":
@@ -247,10 +279,11 @@ func requestedProfiles(r store.Reader, in *requestInput, hide bool) ([]int64, er
 			return nil, err
 		}
 		return []int64{p.ID}, nil
+	case in.Email.Value != "" && hide:
+		return nil, nil
 	case in.Email.Value != "":
-		return store.Column[int64](r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ?
-			AND NOT (? AND EXISTS (SELECT 1 FROM user u WHERE u.username = profile.slug)) ORDER BY id LIMIT ?`,
-			in.Email.Value, processorID, hide, maxRequested)
+		return store.Column[int64](r, `SELECT id FROM profile WHERE email = ? COLLATE NOCASE AND is_active = 1 AND id <> ? ORDER BY id LIMIT ?`,
+			in.Email.Value, processorID, maxRequested)
 	}
 	return nil, rest.Bad("detail", "One of slug or email is required.")
 }

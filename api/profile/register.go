@@ -70,7 +70,7 @@ func (s *Service) createConnected(c *rest.Call, tx *store.Tx, in *newInput) (any
 		return nil, emailRequired
 	}
 	if n.Personal {
-		if err := s.copyToUser(tx, user, n); err != nil {
+		if err := s.copyToUser(c, tx, user, &n); err != nil {
 			return nil, err
 		}
 	}
@@ -87,27 +87,30 @@ func (s *Service) created(c *rest.Call, tx *store.Tx, n New) (*directory.Profile
 	return &d, err
 }
 
-// copyToUser carries the name and the address of a new personal profile over to its user (profiles.md 1.1).
-func (s *Service) copyToUser(tx *store.Tx, user int64, n New) error {
+// copyToUser carries the name and the address of a new personal profile over to its user (profiles.md 1.1). While the address waits
+// for its proof, the profile has that of the user.
+func (s *Service) copyToUser(c *rest.Call, tx *store.Tx, user int64, n *New) error {
 	var name, email string
 	err := tx.QueryRow(`SELECT trim(first_name || ' ' || last_name), coalesce(email, '') FROM user WHERE id = ?`, user).Scan(&name, &email)
 	if err != nil {
 		return err
 	}
+	changed := New{FullName: n.FullName, Email: n.Email}
 	if n.FullName == name {
-		n.FullName = ""
+		changed.FullName = ""
 	}
 	if n.Email == email {
-		n.Email = ""
+		changed.Email = ""
 	}
-	if n.FullName == "" && n.Email == "" {
+	if changed.FullName == "" && changed.Email == "" {
 		return nil
 	}
-	if err := emailFree(tx, n.Email, user); err != nil {
-		return err
-	}
 	s.dir.TouchUser(tx, user)
-	return s.users.UpdateFromProfile(tx, user, n.FullName, n.Email)
+	waits, err := s.users.UpdateFromProfile(c, tx, user, changed.FullName, changed.Email)
+	if waits {
+		n.Email = email
+	}
+	return err
 }
 
 type converted struct {
@@ -149,7 +152,6 @@ func (s *Service) convert(tx *store.Tx, user int64, in *newInput) (*converted, e
 func (s *Service) createShadow(c *rest.Call, tx *store.Tx, in *newInput) (*directory.ProfileDetail, error) {
 	n := in.profile(c.User.ID)
 	if in.personal() {
-		n.Personal = true
 		if err := s.personalShadow(c, tx, &n); err != nil {
 			return nil, err
 		}
@@ -163,7 +165,8 @@ func (s *Service) createShadow(c *rest.Call, tx *store.Tx, in *newInput) (*direc
 	return s.created(c, tx, n)
 }
 
-// personalShadow finds or makes the user of a personal profile.
+// personalShadow finds or makes the user of a personal profile. Where it is not told whether somebody has the address already, no user
+// may be made of it: the profile waits for its holder, as one that a grant makes (decision 78).
 func (s *Service) personalShadow(c *rest.Call, tx *store.Tx, n *New) (err error) {
 	if n.Slug == "" {
 		if n.Slug, err = s.slugOf(tx, New{FullName: n.FullName, Email: n.Email}); err != nil {
@@ -179,7 +182,8 @@ func (s *Service) personalShadow(c *rest.Call, tx *store.Tx, n *New) (err error)
 		if n.Email == "" {
 			n.Email = email
 		}
-		return s.copyToUser(tx, n.Manager, *n)
+		n.Personal = true
+		return s.copyToUser(c, tx, n.Manager, n)
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	case n.Email == "":
@@ -188,16 +192,20 @@ func (s *Service) personalShadow(c *rest.Call, tx *store.Tx, n *New) (err error)
 	if err := s.nameFree(tx, n.Slug, 0, 0); err != nil {
 		return err
 	}
-	if err := emailFree(tx, n.Email, 0); err != nil {
+	if s.hides(c) {
+		return nil
+	}
+	if err := emailFree(tx, n.Email); err != nil {
 		return err
 	}
+	n.Personal = true
 	n.Manager, err = s.users.NewUser(tx, n.Slug, n.Email, n.FullName)
 	return err
 }
 
-// emailFree refuses an address that another user has.
-func emailFree(r store.Reader, email string, user int64) error {
-	taken, err := exists(r, `SELECT EXISTS (SELECT 1 FROM user WHERE email = ? AND id <> ?)`, email, user)
+// emailFree refuses to make a user of an address that one has.
+func emailFree(r store.Reader, email string) error {
+	taken, err := exists(r, `SELECT EXISTS (SELECT 1 FROM user WHERE email = ?)`, email)
 	if err == nil && taken {
 		err = rest.Bad("email", "This email is already taken.")
 	}

@@ -1,6 +1,9 @@
 package profile
 
-import "github.com/caddy-tollgate/tollgate/store"
+import (
+	"github.com/caddy-tollgate/tollgate/api/rest"
+	"github.com/caddy-tollgate/tollgate/store"
+)
 
 // Users is what profiles ask of user accounts. Package auth implements it; the assembly hands it over with SetUsers.
 type Users interface {
@@ -15,8 +18,9 @@ type Users interface {
 	// not archive the user's personal profile.
 	ArchiveUser(tx *store.Tx, userID int64) error
 	// UpdateFromProfile copies the name and the e-mail address of a personal profile to its user; "" changes nothing. A new
-	// address is not verified. Errors: 400 on "email" when another user has it.
-	UpdateFromProfile(tx *store.Tx, userID int64, fullName, email string) error
+	// address is not verified. waits says that another user may have it: it is nobody's until the code that was sent there comes
+	// back for this user (decision 66). Errors: 429.
+	UpdateFromProfile(c *rest.Call, tx *store.Tx, userID int64, fullName, email string) (waits bool, err error)
 	// PrepareVerification makes ready the key by which a user without a password activates the account (auth.md 7), so that the
 	// link in the invitation leads there. reason says why.
 	PrepareVerification(tx *store.Tx, userID int64, reason string) (key string, err error)

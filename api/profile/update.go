@@ -46,8 +46,13 @@ func (s *Service) updateProfile(c *rest.Call, tx *store.Tx, in *updateInput) (*D
 	if err := s.confirmDomain(tx, p.ID, in.ConfirmedDomain); err != nil {
 		return nil, err
 	}
-	if err := s.updateUser(c, tx, p, before, in, broker); err != nil {
+	waits, err := s.updateUser(c, tx, p, before, in, broker)
+	if err != nil {
 		return nil, err
+	}
+	email := in.Email.Value
+	if waits {
+		in.Email.Value = before.Email
 	}
 	if err := saveProfile(tx, p.ID, before, in); err != nil {
 		return nil, err
@@ -66,6 +71,9 @@ func (s *Service) updateProfile(c *rest.Call, tx *store.Tx, in *updateInput) (*D
 	d, err := s.detail(c, tx, p.ID)
 	if err == nil {
 		d.Message = "Profile was updated."
+	}
+	if err == nil && waits {
+		d.Message = "Profile was updated. Please bring back the code that was sent to " + email + " as email_code of the user."
 	}
 	return d, err
 }
@@ -108,29 +116,30 @@ func saveProfile(tx *store.Tx, id int64, before directory.ProfileDetail, in *upd
 
 // updateUser carries over to the user of a personal profile what changes of its name, e-mail address and slug (profiles.md 1.1,
 // 6.3), as far as the caller may write that user's account: the user itself and the broker (decision 29). Of a value that
-// somebody else wrote earlier nothing is carried over, or it would take the account over at the user's own next write.
-func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before directory.ProfileDetail, in *updateInput, broker bool) error {
+// somebody else wrote earlier nothing is carried over, or it would take the account over at the user's own next write. waits says that
+// the address is none of the profile yet: another user may have it.
+func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before directory.ProfileDetail, in *updateInput, broker bool) (waits bool, err error) {
 	user, err := attachedUser(tx, p.ID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	mine := user == 0 || broker || c.User.ID == user
 	if slug := in.Slug.Or(p.Slug); slug != p.Slug {
 		if err := s.renamable(p); err != nil {
-			return err
+			return false, err
 		}
 		if !mine {
-			return rest.Invalid("slug", "Only its user can rename a personal profile.")
+			return false, rest.Invalid("slug", "Only its user can rename a personal profile.")
 		}
 		if err := s.nameFree(tx, slug, user, p.ID); err != nil {
-			return err
+			return false, err
 		}
 		if err := s.leaveSlug(tx, p, user, slug); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if user == 0 || !mine {
-		return nil
+		return false, nil
 	}
 	var name, email string
 	if n := in.FullName.Or(before.FullName); n != before.FullName {
@@ -138,15 +147,12 @@ func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before director
 	}
 	if e := in.Email.Or(before.Email); e != before.Email {
 		email = e
-		if err := emailFree(tx, email, user); err != nil {
-			return err
-		}
 	}
 	if name == "" && email == "" {
-		return nil
+		return false, nil
 	}
 	s.dir.TouchUser(tx, user)
-	return s.users.UpdateFromProfile(tx, user, name, email)
+	return s.users.UpdateFromProfile(c, tx, user, name, email)
 }
 
 // leaveSlug prepares a profile for another slug. The user of a personal one is renamed with it, which counts as one rename.

@@ -259,22 +259,25 @@ func (f *fakeUsers) ArchiveUser(tx *store.Tx, id int64) error {
 	return err
 }
 
-func (f *fakeUsers) UpdateFromProfile(tx *store.Tx, id int64, fullName, email string) error {
+func (f *fakeUsers) UpdateFromProfile(_ *rest.Call, tx *store.Tx, id int64, fullName, email string) (bool, error) {
 	f.dir.TouchUser(tx, id)
 	if fullName != "" {
 		first, last, _ := strings.Cut(fullName, " ")
 		if _, err := tx.Exec(`UPDATE user SET first_name = ?, last_name = ? WHERE id = ?`, first, last, id); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if email == "" {
-		return nil
+		return false, nil
+	}
+	if held, err := exists(tx, `SELECT EXISTS (SELECT 1 FROM user WHERE email = ? AND id <> ?)`, email, id); held || err != nil {
+		return true, err
 	}
 	if _, err := tx.Exec(`UPDATE contact SET email_verified_at = NULL WHERE user_id = ?`, id); err != nil {
-		return err
+		return false, err
 	}
 	_, err := tx.Exec(`UPDATE user SET email = ? WHERE id = ?`, email, id)
-	return err
+	return false, err
 }
 
 func (f *fakeUsers) PrepareVerification(tx *store.Tx, id int64, reason string) (string, error) {
