@@ -259,3 +259,93 @@ func TestPlantedDemandEnds(t *testing.T) {
 	s.token(t, "POST /api/auth/register", `{"email":"owner@example.com","email_code":"`+s.code(t, "owner@example.com")+`","new_password":"mine1","full_name":"Own Er"}`)
 	s.token(t, "POST /api/auth", `{"username":"mal","password":"mine1"}`)
 }
+
+// Who asks for a code by name gets it at an address that is proven, although another one is shown: by mail and by text.
+func TestCodesGoToProvenAddresses(t *testing.T) {
+	for kind, address := range map[string][2]string{
+		"email": {"rae@example.com", "else@example.com"}, "phone": {"+14155550166", "+14155550177"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			texts := &pocket{}
+			s := newSite(t, func(o *Options) { o.Texts = texts })
+			proven, shown := address[0], address[1]
+			rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
+				`{"username":"rae","password":"yoyo","full_name":"Rae","`+kind+`":"`+proven+`"}`)
+			s.Do("", "POST /api/auth/recover", `{"username":"`+proven+`"}`)
+			for _, body := range []string{`"` + kind + `":"` + proven + `","` + kind + `_code":"` + s.message(t, texts, proven).code + `"`,
+				`"` + kind + `":"` + shown + `","password":"yoyo"`} {
+				if w := s.Do("", "PATCH /api/users/rae", "{"+body+"}", rae); w.Code != 200 {
+					t.Fatalf("%s: %d %s", body, w.Code, w.Body)
+				}
+			}
+			for _, ask := range []string{`POST /api/auth/recover {"username":"rae"}`, `POST /api/auth {"username":"rae","password":"yoyo","check_` + kind + `":true}`} {
+				s.Clock.Advance(time.Hour)
+				before := s.message(t, texts, proven).code
+				s.exec(t, `UPDATE contact SET `+kind+`_code = NULL`)
+				request, body, _ := strings.Cut(ask, " {")
+				s.Do("", request, "{"+body)
+				if now := s.message(t, texts, proven).code; now == before || now == "" || s.message(t, texts, shown).code != "" {
+					t.Errorf("%s: the proven address was sent %q after %q, the other one %q", ask, now, before, s.message(t, texts, shown).code)
+				}
+			}
+		})
+	}
+}
+
+// What was sent to an address does not prove the one that takes its place: neither code nor link.
+func TestChangeEndsCodesOfBefore(t *testing.T) {
+	for _, links := range []bool{false, true} {
+		for kind, address := range map[string][2]string{
+			"email": {"rae@example.com", "else@example.com"}, "phone": {"+14155550166", "+14155550177"},
+		} {
+			if links && kind == "phone" {
+				continue // a text holds a code
+			}
+			t.Run(fmt.Sprintf("%s, links %t", kind, links), func(t *testing.T) {
+				texts := &pocket{}
+				s := newSite(t, func(o *Options) { o.Texts, o.Settings.UseVerificationLinks = texts, links })
+				rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
+					`{"username":"rae","password":"yoyo","full_name":"Rae","`+kind+`":"`+address[0]+`"}`)
+				s.Do("", "POST /api/auth/recover", `{"username":"`+address[0]+`"}`)
+				sent := s.message(t, texts, address[0])
+				if w := s.Do("", "PATCH /api/users/rae", `{"`+kind+`":"`+address[1]+`"}`, rae); w.Code != 200 {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				request, body := "PATCH /api/users/rae", `{"`+kind+`":"`+address[1]+`","`+kind+`_code":"`+sent.code+`"}`
+				if links {
+					request, body = "POST /api/auth/"+sent.key, `{"new_password":"fresh"}`
+				}
+				if w := s.Do("", request, body, rae); w.Code != 400 {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+				if n := one[int](t, s, `SELECT count(*) FROM contact WHERE `+kind+`_verified_at IS NOT NULL`); n != 0 {
+					t.Errorf("%d addresses are proven", n)
+				}
+			})
+		}
+	}
+}
+
+// An address of the address book that somebody proved once is unproven when a user takes it: that was somebody else, perhaps.
+func TestAddressOfTheBookIsUnproven(t *testing.T) {
+	for kind, address := range map[string]string{"email": "book@example.com", "phone": "+14155550166"} {
+		for _, request := range []string{"PATCH /api/users/xia", "POST /api/auth/register"} {
+			t.Run(kind+", "+request, func(t *testing.T) {
+				s := newSite(t)
+				s.Do("alice", "POST /api/contacts", `{"full_name":"Some Body","`+kind+`":"`+address+`"}`)
+				s.exec(t, `UPDATE contact SET `+kind+`_verified_at = 1 WHERE `+kind+` = ?`, address)
+				user, body := "xia", `{"`+kind+`":"`+address+`"}`
+				if strings.HasPrefix(request, "POST") {
+					user, body = "", `{"username":"rae","password":"yoyo","full_name":"Rae","`+kind+`":"`+address+`"}`
+				}
+				if w := s.Do(user, request, body); w.Code != 200 && w.Code != 201 {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				if got := one[string](t, s, `SELECT u.username || ' ' || (`+kind+`_verified_at IS NOT NULL) FROM contact c JOIN user u ON u.id = c.user_id
+					WHERE c.`+kind+` = ?`, address); !strings.HasSuffix(got, " 0") {
+					t.Errorf("%s: the address passes for proven", got)
+				}
+			})
+		}
+	}
+}

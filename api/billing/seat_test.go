@@ -64,6 +64,21 @@ func TestOwnSeats(t *testing.T) {
 		w.ids["plan basic"], w.Clock.Now().UnixMicro()); got != "acme gym yan" {
 		t.Errorf("subscribed %s", got)
 	}
+
+	// What the buyer merely typed as its own address waits on the address (decision 66).
+	w.exec(`UPDATE profile SET is_bulk_buyer = 1 WHERE slug = 'acme'`)
+	w.exec(`UPDATE contact SET email_verified_at = NULL WHERE email = 'yan@example.com'`)
+	w.Run(t,
+		c("unproven", "yan", "POST /api/cart", `{"plan":"premium","sync_on":"yan@example.com","full_name":"Yan"}`, 201, "*"),
+		c("unproven, paid", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_visa"}`, 201, `~"amount"`),
+	)
+	w.settle()
+	if got := w.values(`SELECT count(*) FROM subscription WHERE profile_id = ? AND plan_id = ?`, w.ids["yan"], w.ids["plan premium"]); got != "0" {
+		t.Errorf("%s subscriptions of who has not proven the address", got)
+	}
+	if got := w.values(`SELECT count(DISTINCT claim_code) FROM cart_item WHERE recorded = 0 AND user_id IS NULL`); got != "1" {
+		t.Errorf("%s seats wait to be claimed", got)
+	}
 	w.verify()
 }
 
