@@ -18,7 +18,8 @@ type Query struct {
 	Form     bool   // a form of a person, who is told of a refusal by a page
 	ReadOnly bool   // the site refuses writes (disable_updates)
 
-	withOTP bool // roles that ask for one-time passwords count, though the caller has none
+	withOTP bool     // roles that ask for one-time passwords count, though the caller has none
+	own     [1]Param // room for the parameters of the one path that most requests ask for
 }
 
 // A Param is a named segment of a path.

@@ -255,27 +255,45 @@ func appendPrintable(b []byte, s, more string) []byte {
 // removes such names, Authorization and Cookie from Connection, where a client could have a proxy drop what the gate sets. It
 // does so on every request, whether headers are on or off (decision 55). h may be nil. Trailers want stripping too.
 //
-// It removes as well what would tell an upstream of another path than the one that is decided on, and returns the methods that the
-// request asks an upstream to take in place of its own, in capitals: see Set.Judge.
-func (h *Headers) Strip(header http.Header) (methods []string) {
+// It removes as well what would tell an upstream of another path than the one that is decided on.
+func (h *Headers) Strip(header http.Header) (seen Seen) {
+	var connection []string
 	for name, values := range header {
-		switch {
+		if name == "" {
+			continue
+		}
+		switch first := foldHeader(name[0]); {
 		case h.ours(name):
 			delete(header, name)
-		case name == "" || foldHeader(name[0]) != 'x':
-		case among(rerouting, name):
-			delete(header, name)
-		case among(overriding, name):
-			methods = addMethods(methods, values)
+		case first == 'x':
+			switch {
+			case among(rerouting, name):
+				delete(header, name)
+			case among(overriding, name):
+				seen.Methods = addMethods(seen.Methods, values)
+			}
+		case first == 'd':
+			seen.Depth = seen.Depth || name == "Depth"
+			seen.Destination = seen.Destination || name == "Destination"
+		case name == "Upgrade":
+			seen.Upgrade = true
+		case name == "Connection":
+			connection = values
 		}
 	}
-	for _, value := range header["Connection"] {
+	for _, value := range connection {
 		if h.named(value) {
 			h.stripConnection(header)
 			break
 		}
 	}
-	return methods
+	return seen
+}
+
+// Seen is what Strip has come across in a header, so that nobody need look for it again.
+type Seen struct {
+	Methods                     []string // that the request asks an upstream to take in place of its own, in capitals: see Set.Judge
+	Depth, Destination, Upgrade bool     // there is a header of that name
 }
 
 // ours reports whether a header tells who calls.

@@ -36,8 +36,12 @@ const (
 // Judge answers a request that asks for several paths or methods: each of them must be admitted. For a path that a rewrite made, no rule
 // is no refusal, since a rule admits the one that was sent; a rule that refuses refuses. Of several rules that admit, the first in the
 // order of the set counts for what the upstream is told; the others are in Beside. It sets q.Params to the parameters of that rule.
-func (s *Set) Judge(q *Query, a *Asked) Decision {
-	d := s.judge(q, a)
+func (s *Set) Judge(q *Query, a *Asked) (d Decision) {
+	if a.single() {
+		s.decide(q, a.Path.match, q.own[:0], &d)
+		return d
+	}
+	d = s.judge(q, a)
 	for _, method := range a.Methods {
 		if !d.Verdict.OK() {
 			break
@@ -53,6 +57,12 @@ func (s *Set) Judge(q *Query, a *Asked) Decision {
 	}
 	q.Params = d.Params
 	return d
+}
+
+// single reports whether a request asks for one path with one method, as nearly all do: there is nothing to compare.
+func (a *Asked) single() bool {
+	return !a.Rewritten && !a.Deep && a.Behind == nil && a.Destination == nil && len(a.Methods) == 0 && a.Note == nil &&
+		a.Path.unsure == "" && !a.Scripts.In(a.Path.match)
 }
 
 func (s *Set) judge(q *Query, a *Asked) Decision {
@@ -150,8 +160,8 @@ func (j *judging) below(a *Asked, path string) {
 		return
 	}
 	for _, rank := range j.s.below(j.q.Method, path) {
-		d := Decision{Rule: &j.s.rules[rank], Index: int(rank), Params: j.s.paramsOf(rank, path)}
-		if d = j.s.check(j.q, d); !d.Verdict.OK() {
+		d := Decision{Rule: &j.s.rules[rank], Index: int(rank), Params: j.s.paramsOf(rank, path, nil)}
+		if j.s.check(j.q, &d); !d.Verdict.OK() {
 			j.take(a, PathBelow, d.Rule.Path, d, false)
 			return
 		}

@@ -24,13 +24,14 @@ func IsForm(r *http.Request) bool {
 
 // waitsForPage reports whether a browser shows the answer to a person, by what it says of its request.
 func waitsForPage(h http.Header) bool {
+	if !slices.ContainsFunc(h["Accept"], acceptsPage) {
+		return false
+	}
 	if _, script := h["X-Requested-With"]; script {
 		return false
 	}
-	if mode := h["Sec-Fetch-Mode"]; len(mode) > 0 && mode[0] != "navigate" {
-		return false
-	}
-	return slices.ContainsFunc(h["Accept"], acceptsPage)
+	mode := h["Sec-Fetch-Mode"]
+	return len(mode) == 0 || mode[0] == "navigate"
 }
 
 // Back is where somebody goes on after a page that cured a refusal: the address that was asked; or, since a form is not sent again, the

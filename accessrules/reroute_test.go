@@ -42,7 +42,7 @@ func TestMethod(t *testing.T) {
 // TestStripRerouting takes off what tells of another path, and finds what asks for another method.
 func TestStripRerouting(t *testing.T) {
 	h := http.Header{"X-Original-Url": {"/a"}, "X_rewrite.url": {"/b"}, "X-Http-Method-Override": {" delete", "PUT"}, "X.method.override": {"patch"}, "X-Http-Methods": {"x"}, "X": {"y"}}
-	methods := accessrules.NewHeaders("X-").Strip(h)
+	methods := accessrules.NewHeaders("X-").Strip(h).Methods
 	slices.Sort(methods)
 	if !slices.Equal(methods, []string{"DELETE", "PATCH", "PUT"}) {
 		t.Errorf("methods %q", methods)

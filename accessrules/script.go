@@ -38,9 +38,11 @@ func NewScripts(more []string) (Scripts, error) {
 // on "admin/x". What goes on with another dot is a file of another kind, as "file.php.txt" is.
 func (s Scripts) next(path string, from int) (end int, behind string, stuck bool) {
 	for i := from; i < len(path); i++ {
-		if path[i] != '.' {
-			continue
+		dot := strings.IndexByte(path[i:], '.')
+		if dot < 0 {
+			break
 		}
+		i += dot
 		for _, ending := range s {
 			if !hasPrefixFold(path[i:], ending) {
 				continue

@@ -155,16 +155,19 @@ func (s *Set) Match(method, path string) (int, Params) {
 	if rank == noRank {
 		return -1, nil
 	}
-	return int(rank), s.paramsOf(rank, path)
+	return int(rank), s.paramsOf(rank, path, nil)
 }
 
-// paramsOf are the parameters that a path gives a rule, decoded, as far as the path goes.
-func (s *Set) paramsOf(rank int32, path string) Params {
+// paramsOf are the parameters that a path gives a rule, decoded, as far as the path goes. They are put into room where they fit.
+func (s *Set) paramsOf(rank int32, path string, room Params) Params {
 	placed := s.params[rank]
 	if len(placed) == 0 {
 		return nil
 	}
-	params := make(Params, 0, len(placed))
+	params := room
+	if cap(params) < len(placed) {
+		params = make(Params, 0, len(placed))
+	}
 	for at := 0; len(params) < len(placed); at++ {
 		var value string
 		if value, path = cutSegment(path); value == "" {
@@ -278,17 +281,25 @@ type Decision struct {
 // Decide answers a request for a path in the form that Clean gives. The first rule whose path matches decides, and all of its
 // conditions must hold; a path that no rule matches is refused with NoRule, for everybody. It sets q.Params to the parameters
 // of the path.
-func (s *Set) Decide(q *Query, path string) Decision {
-	index, params := s.Match(q.Method, path)
-	q.Params = params
-	if index < 0 {
-		return Decision{Index: -1, Verdict: Verdict{Reason: NoRule}, Failed: -1}
+func (s *Set) Decide(q *Query, path string) (d Decision) {
+	s.decide(q, path, nil, &d)
+	return d
+}
+
+// decide is Decide with room for the parameters.
+func (s *Set) decide(q *Query, path string, room Params, d *Decision) {
+	rank := s.tree(q.Method).find(0, path, noRank)
+	if rank == noRank {
+		d.Index, d.Failed, d.Verdict.Reason = -1, -1, NoRule
+		q.Params = nil
+		return
 	}
-	return s.check(q, Decision{Rule: &s.rules[index], Index: index, Params: params})
+	d.Rule, d.Index, d.Params = &s.rules[rank], int(rank), s.paramsOf(rank, path, room)
+	s.check(q, d)
 }
 
 // check checks the conditions of the rule of a decision.
-func (s *Set) check(q *Query, d Decision) Decision {
+func (s *Set) check(q *Query, d *Decision) {
 	q.Params, d.Failed = d.Params, -1
 	for i, c := range d.Rule.Conditions {
 		if d.Verdict = c.Check(q); !d.Verdict.OK() {
@@ -296,5 +307,4 @@ func (s *Set) check(q *Query, d Decision) Decision {
 			break
 		}
 	}
-	return d
 }

@@ -351,28 +351,55 @@ func cpuTime(b *testing.B, pid int) time.Duration {
 }
 
 // BenchmarkGateHandler is the gate's handler alone, warm: identify, match, check, strip, attach.
-func BenchmarkGateHandler(b *testing.B) {
+func BenchmarkGateHandler(b *testing.B) { benchHandler(b, "/app/joe1/page?x=1", true, http.StatusOK) }
+
+// BenchmarkGateAnonymous is the same for somebody whom nobody knows, where a rule is open to all.
+func BenchmarkGateAnonymous(b *testing.B) { benchHandler(b, "/public/page?x=1", false, http.StatusOK) }
+
+// BenchmarkGateRefused is the same for somebody who is refused.
+func BenchmarkGateRefused(b *testing.B) {
+	benchHandler(b, "/app/acme/page?x=1", true, http.StatusForbidden)
+}
+
+func benchHandler(b *testing.B, path string, known bool, status int) {
 	s := newSite(b)
 	joe := s.register("joe1")
 	s.subscribe("joe1", joe)
 	gate := runningGate(b)
-	next := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
+	next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	})
 	name, value, _ := strings.Cut(joe, ": ")
-	req := httptest.NewRequest("GET", "/app/joe1/page?x=1", nil)
+	req := httptest.NewRequest("GET", path, nil)
 	caddyhttp.NewTestReplacer(req)
 	req.RemoteAddr = "127.0.0.1:4000"
-	w := httptest.NewRecorder()
 	token := []string{value}
+	var w benchWriter
+	w.header = http.Header{}
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(req.Header)
+		clear(w.header)
 		req.Header["Accept"] = accept
-		req.Header[name] = token
-		if err := gate.ServeHTTP(w, req, next); err != nil || w.Code != 200 {
-			b.Fatal(err, w.Code)
+		if known {
+			req.Header[name] = token
+		}
+		if err := gate.ServeHTTP(&w, req, next); err != nil || w.status != status {
+			b.Fatal(err, w.status)
 		}
 	}
 }
+
+// benchWriter takes an answer at no cost.
+type benchWriter struct {
+	header http.Header
+	status int
+}
+
+func (w *benchWriter) Header() http.Header         { return w.header }
+func (w *benchWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w *benchWriter) WriteHeader(status int)      { w.status = status }
 
 // BenchmarkGateRules is the same with 1, 100 and 10,000 rules in front of the one that decides, in turn: their number does not count.
 // It prints the ratio of each to one rule; what it takes does not depend on b.N.

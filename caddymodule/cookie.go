@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -139,17 +138,15 @@ func addCookie(r *http.Request, cookie string) {
 // pass hands a request on to the application, and keeps its answer from setting a cookie of ours: that would log people out, or in as
 // somebody else.
 func (g *Gate) pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	cw := cookieWriters.Get().(*cookieWriter)
-	cw.ResponseWriter, cw.gate, cw.begun = w, g, false
-	err := next.ServeHTTP(cw, r)
-	cw.drop() // of the trailers
-	cw.ResponseWriter, cw.gate = nil, nil
-	cookieWriters.Put(cw)
-	return err
+	return new(cookieWriter).pass(g, w, r, next)
 }
 
-// cookieWriters are used again, as most answers are small.
-var cookieWriters = sync.Pool{New: func() any { return new(cookieWriter) }}
+func (w *cookieWriter) pass(g *Gate, to http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	w.ResponseWriter, w.gate = to, g
+	err := next.ServeHTTP(w, r)
+	w.drop() // of the trailers
+	return err
+}
 
 // A cookieWriter drops the cookies of an answer that have a name of ours.
 type cookieWriter struct {

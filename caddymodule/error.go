@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -14,12 +15,18 @@ import (
 // ServeHTTP decides on a request. An error that passes through the gate, before or after admission, takes the request to the error
 // handlers of the site: they may proxy, and nobody has decided that what they ask may know who is there (decision 76).
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	err := g.handle(w, r, next)
+	q := queries.Get().(*accessrules.Query)
+	err := g.handle(w, r, next, q)
+	*q = accessrules.Query{}
+	queries.Put(q)
 	if err != nil {
 		g.disclaim(r)
 	}
 	return err
 }
+
+// queries are used again. Conditions get hold of them, so that each would be one more thing on the heap.
+var queries = sync.Pool{New: func() any { return new(accessrules.Query) }}
 
 // forgotten begin the names of the placeholders that error handlers are not given.
 var forgotten = []string{"http.regexp.", "http.matchers.", "http.auth."}
@@ -77,5 +84,5 @@ func (g *Gate) disclaim(r *http.Request) {
 	} else {
 		setPath(r.URL, path.Form())
 	}
-	handOriginal(r, form)
+	handOriginal(r, &orig, form)
 }

@@ -198,12 +198,12 @@ func (e *explanation) ofAPI(a *App, q *accessrules.Query, r *http.Request) {
 // ofGate explains a request that comes to a gate. Error: facts could not be read.
 func (e *explanation) ofGate(g *Gate, q *accessrules.Query, r *http.Request) error {
 	e.Gate = g.Name
-	ask, err := g.asks(r, q.Method, nil)
+	ask := asked{method: q.Method}
+	err := g.asks(r, &ask, new(accessrules.Seen))
 	if err != nil {
 		e.unclear(verdictOf(err))
 		return nil
 	}
-	hand(r, &ask.Asked)
 	d := e.judge(g, q, &ask.Asked)
 	if d.Rule != nil {
 		e.Origin = g.origins(d.Rule)

@@ -47,6 +47,7 @@ type keptKey struct {
 // attachment is what is attached to the requests of a caller. Immutable.
 type attachment struct {
 	until   time.Time
+	name    any // of the caller, as placeholders have it
 	headers []accessrules.Header
 	cookie  string
 	keys    []string // of invoices, that the application is told
@@ -96,6 +97,7 @@ func (f *forwarder) attach(r *http.Request, q *accessrules.Query, id *directory.
 	if err != nil {
 		return nil, err
 	}
+	known(r, a.name)
 	// Later handlers may edit values in place: each request gets its own.
 	values := make([]string, len(a.headers))
 	for i := range a.headers {
@@ -172,7 +174,7 @@ func (key *keptKey) session(now time.Time) accessrules.Session {
 // make makes what is attached to the requests of a caller.
 func (f *forwarder) make(now time.Time, key keptKey) (*attachment, error) {
 	g := f.gate
-	a := &attachment{until: now.Add(keepSession)}
+	a := &attachment{until: now.Add(keepSession), name: key.user.Username}
 	session := key.session(now)
 	switch backend, secret := f.session(key.choice); backend {
 	case accessrules.JWTSession:

@@ -194,11 +194,11 @@ func (g *Gate) warnOfKey() {
 }
 
 // handle decides on a request (access.md B.5): identify, match, check, strip, attach, pass on.
-func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, q *accessrules.Query) error {
 	if !g.app.admit(r) {
 		return caddyhttp.Error(http.StatusForbidden, errDemo)
 	}
-	q := accessrules.Query{
+	*q = accessrules.Query{
 		Facts:    g.app.site.Directory,
 		Now:      g.app.site.Now(),
 		Page:     accessrules.IsPage(r),
@@ -207,15 +207,16 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	}
 	var ok bool
 	if q.Method, ok = accessrules.Method(r); !ok {
-		return g.unclear(w, r, &q, errTunnel)
+		return g.unclear(w, r, q, errTunnel)
 	}
-	methods := g.headers.Strip(r.Header)
-	ask, err := g.asks(r, q.Method, methods)
-	if err != nil {
-		return g.unclear(w, r, &q, err)
+	seen := g.headers.Strip(r.Header)
+	ask := asked{method: q.Method}
+	if err := g.asks(r, &ask, &seen); err != nil {
+		return g.unclear(w, r, q, err)
 	}
-	hand(r, &ask.Asked)
-	accessrules.StripUpgrade(r)
+	if seen.Upgrade {
+		accessrules.StripUpgrade(r)
+	}
 	r.Trailer = nil // it fills up while the body is read, after all checks; whoever passes a request on may drop it (RFC 9110 6.5)
 	if len(g.dials) > 0 {
 		g.choose(r)
@@ -225,52 +226,53 @@ func (g *Gate) handle(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 		return nil
 	}
 	d := accessrules.Decision{Index: -1, Failed: -1}
-	if preflight(r) && !g.PreflightDeny && len(methods) == 0 {
+	if preflight(r) && !g.PreflightDeny && len(seen.Methods) == 0 {
 		g.upward.anonymous(r)
-		g.observe(r, &q, &d, resultPreflight)
+		g.observe(r, q, &d, resultPreflight)
 		return g.pass(w, r, next)
 	}
 	if q.Facts.Broker() == "" {
 		d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: errStarting}
-		g.observe(r, &q, &d, resultUnavailable)
-		return g.refuse(w, r, &q, &d)
+		g.observe(r, q, &d, resultUnavailable)
+		return g.refuse(w, r, q, &d)
 	}
-	id, err := g.app.site.Directory.Identify(r)
+	id, err := g.app.site.Directory.IdentifyAt(r, q.Now)
 	if err != nil {
 		d.Verdict = badIdentity(err)
 	} else {
-		if q.Caller = id.User; id.User != nil {
-			known(r, id.User)
-		}
-		d = g.decide(&q, &ask)
-		if d.Verdict.OK() && g.foreign(r, &id, &d, &q, methods) {
+		q.Caller = id.User
+		d = g.decide(q, &ask)
+		if d.Verdict.OK() && g.foreign(r, &id, &d, q, seen.Methods) {
 			d.Verdict = accessrules.Verdict{Reason: accessrules.ForeignOrigin}
 		}
 	}
 	var invoices []string
+	forwarded := d.Verdict.OK() && d.Rule.Forward
 	switch {
-	case !d.Verdict.OK():
-	case !d.Rule.Forward:
-		g.upward.anonymous(r)
-	default:
-		if invoices, err = g.upward.attach(r, &q, &id, &d); err != nil {
-			d.Verdict = accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}
+	case forwarded:
+		if invoices, err = g.upward.attach(r, q, &id, &d); err != nil {
+			d.Verdict, forwarded = accessrules.Verdict{Reason: accessrules.Unavailable, Err: err}, false
 		}
+	case d.Verdict.OK():
+		g.upward.anonymous(r)
+	}
+	if !forwarded && id.User != nil {
+		known(r, id.User.Username)
 	}
 	if d.Verdict.OK() {
-		g.observe(r, &q, &d, resultAdmitted)
+		g.observe(r, q, &d, resultAdmitted)
 		if len(invoices) > 0 {
 			next = g.synchronising(next, invoices)
 		}
 		return g.serve(w, r, next, &ask, &id, &d)
 	}
-	if g.pageAsked(r, &q, &ask.Asked) {
+	if g.pageAsked(r, q, &ask.Asked) {
 		g.upward.anonymous(r)
-		g.observe(r, &q, &d, resultPage)
+		g.observe(r, q, &d, resultPage)
 		return g.pass(w, r, next)
 	}
-	g.observe(r, &q, &d, resultOf(d.Verdict))
-	return g.refuse(w, r, &q, &d)
+	g.observe(r, q, &d, resultOf(d.Verdict))
+	return g.refuse(w, r, q, &d)
 }
 
 // decide is what the rules in force say.

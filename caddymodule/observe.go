@@ -28,10 +28,10 @@ func (g *Gate) observe(r *http.Request, q *accessrules.Query, d *accessrules.Dec
 	}
 }
 
-// known tells Caddy who the caller is: the placeholder that later handlers and the access log read.
-func known(r *http.Request, u *accessrules.User) {
+// known tells Caddy the name of the caller: the placeholder that later handlers and the access log read.
+func known(r *http.Request, name any) {
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Set("http.auth.user.id", u.Username)
+		repl.Set("http.auth.user.id", name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,25 +58,29 @@ func originOf(r *http.Request) (orig http.Request, rewritten, ok bool) {
 	return orig, orig.URL.Path != r.URL.Path || orig.URL.RawPath != r.URL.RawPath, true
 }
 
-// asks reads every path that a request asks for. Errors: accessrules.PathError, errForeign, errMethods, errCopied.
-func (g *Gate) asks(r *http.Request, method string, methods []string) (a asked, err error) {
-	if len(methods) > accessrules.MaxMethods {
-		return a, errMethods
+// asks reads every path that a request asks for, and has the request carry them in the form that is matched. Errors:
+// accessrules.PathError, errForeign, errMethods, errCopied.
+func (g *Gate) asks(r *http.Request, a *asked, seen *accessrules.Seen) (err error) {
+	if len(seen.Methods) > accessrules.MaxMethods {
+		return errMethods
 	}
-	a.method = method
-	a.Methods, a.Scripts = methods, g.scripts
-	a.Deep = deep(r.Header, method) || slices.ContainsFunc(methods, func(m string) bool { return deep(r.Header, m) })
+	a.Methods, a.Scripts = seen.Methods, g.scripts
+	var depth []string
+	if seen.Depth {
+		depth = r.Header["Depth"]
+	}
+	a.Deep = deep(depth, a.method) || slices.ContainsFunc(a.Methods, func(m string) bool { return deep(depth, m) })
 	if a.Path, err = readPath(r.URL); err != nil {
-		return a, err
+		return err
 	}
 	prefix := ""
 	orig, rewritten, ok := originOf(r)
 	if ok && orig.URL.RawQuery != r.URL.RawQuery && !resolved(orig.URL) {
-		return a, errCopied
+		return errCopied
 	}
 	if rewritten {
 		if a.Sent, err = readPath(orig.URL); err != nil {
-			return a, err
+			return err
 		}
 		a.Rewritten = a.Sent.String() != a.Path.String()
 		if prefix = g.strippedFrom(&a.Sent, &a.Path); prefix != "" {
@@ -83,12 +88,22 @@ func (g *Gate) asks(r *http.Request, method string, methods []string) (a asked, 
 		}
 		if a.Rewritten {
 			if err := readRemainder(r, &a.Asked); err != nil {
-				return a, err
+				return err
 			}
 		}
 	}
-	a.Destination, err = g.destination(r, prefix)
-	return a, err
+	if seen.Destination {
+		if a.Destination, err = g.destination(r, prefix); err != nil {
+			return err
+		}
+	}
+	if setPath(r.URL, a.Path.Form()) {
+		r.RequestURI = r.URL.RequestURI()
+	}
+	if ok {
+		handOriginal(r, &orig, cmp.Or(a.Sent.Form(), a.Path.Form()))
+	}
+	return nil
 }
 
 // errCopied is a path with doubled slashes or dot segments, of which a rewrite has made a part of the query, or may have: applications
@@ -109,6 +124,9 @@ func resolved(u *url.URL) bool {
 func readPath(u *url.URL) (accessrules.Path, error) { return accessrules.Read(spelling(u)) }
 
 func spelling(u *url.URL) string {
+	if bare(u) {
+		return u.Path
+	}
 	raw := u.RawPath
 	if raw != "" && strings.IndexByte(raw, '#') < 0 {
 		if plain, err := url.PathUnescape(raw); err == nil && plain == u.Path {
@@ -119,6 +137,17 @@ func spelling(u *url.URL) string {
 		return "/" // as it is sent on
 	}
 	return raw
+}
+
+// bare reports whether the path of a URL is spelled alike with and without encoding, as most are. It is quick to see.
+func bare(u *url.URL) bool {
+	for i := range len(u.Path) {
+		c := u.Path[i]
+		if !('a' <= c && c <= 'z' || '-' <= c && c <= '9' || 'A' <= c && c <= 'Z' || c == '_') { // "-" to "9" are "./" besides
+			return false
+		}
+	}
+	return u.Path != "" && u.RawPath == "" && u.Opaque == ""
 }
 
 // strippedFrom is which of the prefixes that are said to be stripped was, "" for none: the sent path is exactly it and the path at hand.
@@ -156,8 +185,7 @@ func readRemainder(r *http.Request, a *accessrules.Asked) error {
 }
 
 // deep reports whether a method acts on all that is below a path (RFC 4918 9): what only looks does where it says so, or does not say.
-func deep(h http.Header, method string) bool {
-	depth := h["Depth"]
+func deep(depth []string, method string) bool {
 	switch method {
 	case "COPY", "MOVE", "DELETE", "LOCK":
 		return true
@@ -211,30 +239,13 @@ func withoutPort(host string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(host, ":80"), ":443")
 }
 
-// hand makes a request carry its paths in the form that is matched, in every place where later handlers find them: the URL, the request
-// as it came, from which FastCGI takes REQUEST_URI, and the placeholders of both.
-func hand(r *http.Request, a *accessrules.Asked) {
-	if setPath(r.URL, a.Path.Form()) {
-		r.RequestURI = r.URL.RequestURI()
-	}
-	sent := a.Sent.Form()
-	if sent == "" {
-		sent = a.Path.Form()
-	}
-	handOriginal(r, sent)
-}
-
-// handOriginal puts a path into the request as it came.
-func handOriginal(r *http.Request, form string) {
-	orig, _, ok := originOf(r)
-	if !ok {
-		return
-	}
+// handOriginal puts a path into the request as it came, from which FastCGI takes REQUEST_URI, and into the placeholders of it.
+func handOriginal(r *http.Request, orig *http.Request, form string) {
 	if changed := setPath(orig.URL, form); !changed && isURI(orig.RequestURI, form) {
 		return
 	}
 	orig.RequestURI = orig.URL.RequestURI()
-	*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, orig)) // in place: placeholders read this request
+	*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, *orig)) // in place: placeholders read this request
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.request.orig_uri", orig.RequestURI)
 	}
@@ -248,7 +259,7 @@ func isURI(target, path string) bool {
 
 // setPath makes a URL carry a path in a form, and no other form of it. It reports whether that is a change.
 func setPath(u *url.URL, form string) bool {
-	if u.Path != "" && u.Opaque == "" && u.EscapedPath() == form {
+	if bare(u) && u.Path == form || u.Path != "" && u.Opaque == "" && u.EscapedPath() == form {
 		return false
 	}
 	plain, err := url.PathUnescape(form)

@@ -30,7 +30,8 @@ type stream struct {
 	cancel    context.CancelFunc // of ctx; nil where the server does it
 	shard     *shard
 	born      uint32 // the keeper's look at that time
-	http1     bool   // alone on its connection
+	writer    cookieWriter
+	http1     bool // alone on its connection
 
 	// Guarded by the shard.
 	phase      phase
@@ -149,7 +150,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	s.w, s.ctx, s.http1 = w, r.Context(), r.ProtoMajor == 1
 	g.app.streams.list(s)
 	defer g.app.streams.end(s)
-	return g.pass(w, r, next)
+	return s.writer.pass(g, w, r, next)
 }
 
 func (all *streams) begin(g *Gate, a *asked, id *directory.Identity, d *accessrules.Decision) *stream {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,55 +19,52 @@ var errForeign = &CredentialError{"Invalid token"}
 // DefaultCredentials is the header that carries our credentials unless the configuration names another.
 const DefaultCredentials = "Authorization"
 
-// byHeader says who the credential of a header is. Errors: *CredentialError for one of ours that is bad, or a failure of the store.
+// byHeader sets who the credential of a header is. Errors: *CredentialError for one of ours that is bad, or a failure of the store.
 // foreign is why one that is not ours says nothing to us; it is nil as well where the scheme is unknown.
-func (d *Directory) byHeader(values []string) (id Identity, foreign *CredentialError, err error) {
+func (d *Directory) byHeader(values []string, now time.Time, id *Identity) (foreign *CredentialError, err error) {
 	header := values[0]
 	if len(values) > 1 {
 		header = strings.Join(values, ", ") // one list by HTTP, and no valid credential: only one reading of a request counts
 	}
-	keyword, rest := word(header)
-	token, more := word(rest)
+	keyword, token := word(header)
 	switch {
 	case strings.EqualFold(keyword, "bearer"):
+		f := tokenForm
+		if isAPIKey(token) {
+			f = keyForm
+		}
+		if err = d.known(f, token, now, id); err != errForeign { // first, as all is well most times: what is known is one word of ASCII
+			return nil, err
+		}
+		foreign = errForeign
 		switch {
 		case token == "":
 			foreign = errBearerNone
-		case more != "":
+		case strings.ContainsAny(token, blanks):
 			foreign = errBearerSpaces
 		case !utf8.ValidString(token):
 			foreign = errBearerInvalid
-		case isAPIKey(token):
-			id, err = d.known(keyForm, token)
-			return id, nil, err
-		default:
-			if id, err = d.known(tokenForm, token); err != errForeign {
-				return id, nil, err
-			}
-			foreign = errForeign
 		}
 	case strings.EqualFold(keyword, "basic"):
-		switch {
+		if err = d.known(basicForm, token, now, id); err != errForeign {
+			return nil, err
+		}
+		switch foreign = errForeign; {
 		case token == "":
 			foreign = errBasicNone
-		case more != "":
+		case strings.ContainsAny(token, blanks):
 			foreign = errBasicSpaces
-		default:
-			if id, err = d.known(basicForm, token); err != errForeign {
-				return id, nil, err
-			}
-			if foreign = errForeign; !isBase64(token) {
-				foreign = errNotBase64
-			}
+		case !isBase64(token):
+			foreign = errNotBase64
 		}
 	}
 	if !ownWords(header) {
-		return Identity{}, foreign, nil
+		return foreign, nil
 	}
 	if foreign == nil {
 		foreign = errInvalidToken
 	}
-	return Identity{}, nil, foreign
+	return nil, foreign
 }
 
 // Own reports whether the header that carries credentials holds one that has the form of ours, good or bad: it must not go on.
@@ -114,7 +112,7 @@ func notOfCredentials(c rune) bool {
 func isOwn(f form, raw string) bool {
 	switch f {
 	case tokenForm:
-		return isToken(raw)
+		return !strings.ContainsAny(raw, blanks) && utf8.ValidString(raw) && isToken(raw)
 	case basicForm:
 		return isAPIKey(raw) || isOwnBasic(raw)
 	}

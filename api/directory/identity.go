@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -25,11 +26,14 @@ var (
 // Identify says who a request comes from (conventions.md 2.1): by the login token or API key of its header of credentials, or else by
 // its session cookie, or else nobody. The first that is present and ours decides. Errors: *CredentialError for a credential of ours
 // that is bad; any other error is a failure of the store, and nobody may pass. Requests known already cost no I/O.
-func (d *Directory) Identify(r *http.Request) (Identity, error) {
+func (d *Directory) Identify(r *http.Request) (Identity, error) { return d.IdentifyAt(r, d.o.Now()) }
+
+// IdentifyAt is Identify for who has looked at the clock already.
+func (d *Directory) IdentifyAt(r *http.Request, now time.Time) (id Identity, err error) {
 	conf := d.conf.Load()
 	var foreign *CredentialError
 	if values := r.Header[conf.Credentials]; len(values) > 0 {
-		id, bad, err := d.byHeader(values)
+		foreign, err = d.byHeader(values, now, &id)
 		if err != nil {
 			return Identity{}, err
 		}
@@ -37,15 +41,14 @@ func (d *Directory) Identify(r *http.Request) (Identity, error) {
 			id.Ambient = id.Ambient && conf.Credentials == DefaultCredentials // no browser sends another header by itself
 			return id, nil
 		}
-		foreign = bad
 	}
 	key, present := FindCookie(r.Header, conf.Cookies.Session)
 	if !present {
 		return Identity{Foreign: foreign}, nil
 	}
-	id, err := Identity{}, error(errInvalidToken)
+	err = errInvalidToken
 	if len(key) == sessionKeyLen {
-		id, err = d.known(cookieForm, key)
+		err = d.known(cookieForm, key, now, &id)
 	}
 	if bad := (*CredentialError)(nil); errors.As(err, &bad) {
 		return Identity{DeadCookie: true, Foreign: foreign}, nil
@@ -58,7 +61,7 @@ func (d *Directory) Identify(r *http.Request) (Identity, error) {
 func word(s string) (first, rest string) {
 	s = trim(s)
 	end := len(s)
-	for _, blank := range []byte(" \t") { // twice a fast search: tokens are long
+	for _, blank := range []byte(blanks) { // twice a fast search: tokens are long
 		if i := strings.IndexByte(s[:end], blank); i >= 0 {
 			end = i
 		}
@@ -66,7 +69,19 @@ func word(s string) (first, rest string) {
 	return s[:end], trim(s[end:])
 }
 
-func trim(s string) string { return strings.Trim(s, " \t") }
+// blanks are what parts the words of a header.
+const blanks = " \t"
+
+// trim is strings.Trim with blanks, for text that has few.
+func trim(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
 
 // form is how a credential is written: the same text means something else in another place.
 type form byte
@@ -96,35 +111,34 @@ type credential struct {
 func (c *credential) weight() uint32 { return 600 }
 
 // known answers from the cache, or opens the credential and keeps it. What is bad is not kept, so that nobody can fill the cache
-// with it.
-func (d *Directory) known(f form, raw string) (Identity, error) {
+// with it. It sets id, which is none yet, where there is no error.
+func (d *Directory) known(f form, raw string, now time.Time, id *Identity) error {
 	if len(raw) > maxToken {
-		return Identity{}, errForeign
+		return errForeign
 	}
 	key := credentialKey{f, sum(raw)}
 	c := d.cached(&key)
 	if c == nil {
 		if !isOwn(f, raw) {
-			return Identity{}, errForeign
+			return errForeign
 		}
 		var err error
-		c, err = d.keep(key, func(r store.Reader, epoch uint64) (*credential, error) { return d.open(r, epoch, f, raw) })
-		if err != nil {
-			return Identity{}, err
+		if c, err = d.keep(key, func(r store.Reader, epoch uint64) (*credential, error) { return d.open(r, epoch, f, raw) }); err != nil {
+			return err
 		}
 	}
-	now := d.o.Now().UnixMicro()
-	if c.ends != 0 && now >= c.ends {
-		return Identity{}, errInvalidToken
+	at := now.UnixMicro()
+	if c.ends != 0 && at >= c.ends {
+		return errInvalidToken
 	}
 	if c.use != nil {
-		d.noteUse(c, now)
+		d.noteUse(c, at)
 	}
-	id := c.Identity
-	if id.Presented = (Presented{key: key, token: c.token}); c.token == nil {
+	*id = c.Identity
+	if id.Presented.key, id.Presented.token = key, c.token; c.token == nil {
 		id.Presented.raw = raw
 	}
-	return id, nil
+	return nil
 }
 
 // presented is a credential that was good once, without a note of the use.

@@ -107,7 +107,9 @@ func (d *Directory) RefreshToken(tx *store.Tx, raw string) (string, error) {
 
 // VerifyToken says whose login token raw is. Errors: *CredentialError when it is bad in any way, or a failure of the store.
 func (d *Directory) VerifyToken(raw string) (Identity, error) {
-	return d.known(tokenForm, raw)
+	var id Identity
+	err := d.known(tokenForm, raw, d.o.Now(), &id)
+	return id, err
 }
 
 func newParser(now func() time.Time) *jwt.Parser {
