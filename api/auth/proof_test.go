@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/api/notice"
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 )
 
@@ -53,18 +56,27 @@ func TestFirstProofByPhone(t *testing.T) {
 }
 
 // The user as whom nobody can log in without an address hands over what it has to the one who proves the address: roles, invitations,
-// and the cart. One with a password keeps all but the address.
+// and the cart. One with a password, or another address that is proven, keeps all but the address, and stays logged in.
 func TestHandOver(t *testing.T) {
 	for kind, address := range map[string]string{"email": "nina@example.com", "phone": "+14155550199"} {
-		for _, password := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, password %t", kind, password), func(t *testing.T) {
+		for _, way := range []string{"", "password", "another address"} {
+			t.Run(kind+", other way: "+way, func(t *testing.T) {
 				texts := &pocket{}
 				s := newSite(t, func(o *Options) { o.Texts = texts })
 				if kind == "phone" {
 					s.exec(t, `UPDATE contact SET phone = ? WHERE slug = 'nina'`, address)
 				}
-				if password {
-					s.exec(t, `UPDATE user SET password = (SELECT password FROM user WHERE username = 'yan') WHERE username = 'nina'`)
+				s.exec(t, `UPDATE user SET password = (SELECT password FROM user WHERE username = 'yan') WHERE username = 'nina'`)
+				nina := s.login(t, "nina")
+				switch {
+				case way == "":
+					s.exec(t, `UPDATE user SET password = '!' WHERE username = 'nina'`)
+				case way == "another address" && kind == "email":
+					s.exec(t, `UPDATE user SET password = '!' WHERE username = 'nina'`)
+					s.exec(t, `UPDATE contact SET phone = '+14155550188', phone_verified_at = 1 WHERE slug = 'nina'`)
+				case way == "another address":
+					s.exec(t, `UPDATE user SET password = '!' WHERE username = 'nina'`)
+					s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'nina'`)
 				}
 				s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id)
 					SELECT 0, p.id, u.id, d.id FROM profile p, user u, role_description d WHERE p.slug = 'acme' AND u.username = 'nina' AND d.slug = 'manager'`)
@@ -80,11 +92,11 @@ func TestHandOver(t *testing.T) {
 				has := func(user string) int {
 					return one[int](t, s, `SELECT count(*) FROM role r JOIN user u ON u.id = r.user_id WHERE u.username = ?`, user)
 				}
-				want := "rae 2, nina 0"
-				if password { // the e-mail address of nina, which nobody has proven, is no way to log in
-					want = "rae 0, nina 2"
+				want := "rae 2, nina 0, 401"
+				if way != "" { // the e-mail address of nina, which nobody has proven, is no way to log in
+					want = "rae 0, nina 2, 200"
 				}
-				if got := fmt.Sprintf("rae %d, nina %d", has("rae"), has("nina")); got != want {
+				if got := fmt.Sprintf("rae %d, nina %d, %d", has("rae"), has("nina"), s.Do("", "GET /api/auth/tokens", "", nina).Code); got != want {
 					t.Errorf("%s, want %s", got, want)
 				}
 				if lost := one[string](t, s, `SELECT kind || ' ' || address FROM lost_address`); lost != kind+" "+address {
@@ -346,6 +358,117 @@ func TestAddressOfTheBookIsUnproven(t *testing.T) {
 					t.Errorf("%s: the address passes for proven", got)
 				}
 			})
+		}
+	}
+}
+
+// What was there before the first proof ends, whoever is logged in where the address alone opens the account, but for the account itself; it
+// stays where something was proven before (decision 67).
+func TestFirstProofEndsWhatWasThere(t *testing.T) {
+	const address, ended, kept = "owner@example.com", "key 0, SSH 0, agreements 0, password 401, session 401", "key 1, SSH 1, agreements 1, password 201, session 200"
+	for _, tc := range []struct{ name, as, proven, want string }{
+		{"without a session", "", "", ended},
+		{"with another's session", "rae", "", ended},
+		{"with its own session", "mal", "", kept},
+		{"proven before", "", address, kept},
+		{"another address proven before", "", "more@example.com", kept},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newSite(t)
+			tokens := map[string]string{}
+			for user, email := range map[string]string{"mal": address, "rae": "rae@example.com"} {
+				tokens[user] = "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
+					`{"username":"`+user+`","password":"yoyo","email":"`+email+`","full_name":"Some Body"}`)
+			}
+			s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE email = ?`, tc.proven)
+			if tc.proven == "more@example.com" {
+				s.exec(t, `INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'more', 1, 'more@example.com', id, 1 FROM user
+					WHERE username = 'mal'`)
+			}
+			for request, body := range map[string]string{
+				"POST /api/users/mal/api-keys": `{"title":"one","password":"yoyo"}`, "PUT /api/users/mal/ssh-keys": `{"pubkey":"ssh-ed25519 AAAA","password":"yoyo"}`,
+			} {
+				if w := s.Do("", request, body, tokens["mal"]); w.Code > 201 {
+					t.Fatalf("%s: %d %s", request, w.Code, w.Body)
+				}
+			}
+			s.exec(t, `INSERT INTO role_answer (user_id, profile_id, accepted, answered_at) SELECT u.id, p.id, 1, 1 FROM user u, profile p
+				WHERE u.username = 'mal' AND p.slug = 'acme'`)
+			proven := first(tc.proven, address)
+			s.Do("", "POST /api/auth/recover", `{"username":"`+proven+`"}`)
+			headers := []string{}
+			if tc.as != "" {
+				headers = append(headers, tokens[tc.as])
+			}
+			if w := s.Do("", "POST /api/auth", `{"username":"`+proven+`","email_code":"`+s.code(t, proven)+`"}`, headers...); letIn(t, w) != "mal" {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			if got := fmt.Sprintf("key %d, SSH %d, agreements %d, password %d, session %d", one[int](t, s, `SELECT count(*) FROM api_key`),
+				one[int](t, s, `SELECT count(ssh_key) FROM user`), one[int](t, s, `SELECT count(*) FROM role_answer`),
+				s.Do("", "POST /api/auth", `{"username":"mal","password":"yoyo"}`).Code, s.Do("", "GET /api/auth/tokens", "", tokens["mal"]).Code); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+			if n := one[int](t, s, `SELECT count(*) FROM audit WHERE action = 'first proof' AND subject = 'mal'`); (n == 1) != (tc.want == ended) {
+				t.Errorf("%d rows of the audit", n)
+			}
+		})
+	}
+}
+
+// The code of a change is good once, and not after five wrong ones.
+func TestCodeOfAChange(t *testing.T) {
+	for _, wrong := range []int{4, 5} {
+		s := newSite(t)
+		rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
+		bring := func(code string) int {
+			return s.Do("", "PATCH /api/users/rae", `{"email":"yan@example.com","email_code":"`+code+`"}`, rae).Code
+		}
+		s.Do("", "PATCH /api/users/rae", `{"email":"yan@example.com"}`, rae)
+		code := s.message(t, nil, "yan@example.com").code
+		for range wrong {
+			bring("000000")
+		}
+		got := fmt.Sprint(bring(code), bring(code))
+		if want := map[int]string{4: "200 400", 5: "400 400"}[wrong]; got != want {
+			t.Errorf("after %d wrong ones: %s, want %s", wrong, got, want)
+		}
+	}
+}
+
+// Whoever sits at somebody's open session adds no address to an account with a proven one: that needs a secret of the user.
+func TestAddingAnAddressNeedsASecret(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.Texts = &pocket{} })
+	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'yan'`)
+	for _, body := range []string{`{"phone":"+14155550166"}`, `{"email":"else@example.com"}`, `{"phone":"+14155550166","email":"yan@example.com"}`} {
+		if w := s.Do("yan", "PATCH /api/users/yan", body); w.Code != 401 {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+		if w := s.Do("yan", "PATCH /api/users/yan", strings.Replace(body, "}", `,"password":"yoyo"}`, 1)); w.Code != 200 {
+			t.Errorf("%s with the password: %d %s", body, w.Code, w.Body)
+		}
+		s.exec(t, `UPDATE contact SET phone = NULL WHERE slug = 'yan'`)
+	}
+}
+
+// Until the address that took its place is proven, mails about the security of an account go to the proven one as well.
+func TestSecurityIsToldToTheProvenAddress(t *testing.T) {
+	s := newSite(t, func(o *Options) {
+		var err error
+		o.Notices, err = notice.New(notice.Options{Directory: o.Directory, Store: o.Store, Now: time.Now, Logger: zap.NewNop(), BaseURL: resttest.Base,
+			From: "site@cowork.example.com", Mailer: new(notice.MemoryMailer), Logins: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'yan'`)
+	if w := s.Do("yan", "PATCH /api/users/yan", `{"email":"else@example.com","password":"yoyo"}`); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for _, door := range []struct{ event, password string }{{"user_login_failed", "wrong"}, {"user_logged_in", "yoyo"}} {
+		s.Do("", "POST /api/auth", `{"username":"yan","password":"`+door.password+`"}`)
+		to := one[string](t, s, `SELECT coalesce((SELECT recipients ->> 'to' FROM outbox WHERE event = ? AND sink = 'mail' ORDER BY id DESC LIMIT 1), '')`, door.event)
+		if to != `["else@example.com","yan@example.com"]` {
+			t.Errorf("of %s are told %s", door.event, to)
 		}
 	}
 }
