@@ -78,6 +78,7 @@ func TestCredentialsOfTheApplication(t *testing.T) {
 		{"an unknown scheme", "Token xyz", 200, 401, true},
 		{"a signed request", "AWS4-HMAC-SHA256 Credential=a/b, Signature=" + strings.Repeat("a1", 32), 200, 401, true},
 		{"the application's JWT", "Bearer " + theirs(jwt.MapClaims{"user_id": 7, "username": "joe", "exp": 1, "jti": "29a1b2"}), 200, 401, true},
+		{"the application's JWT with an id like ours, and no name", "Bearer " + theirs(jwt.MapClaims{"sub": "7", "exp": 1, "jti": strings.Repeat("a1", 20)}), 200, 401, true},
 		{"our token", joe[15:], 200, 200, false},
 		{"our key", basicOf(key + ":")[15:], 200, 200, false},
 		{"our key as a bearer token", "Bearer " + key, 200, 200, false},

@@ -186,12 +186,13 @@ func TestStripped(t *testing.T) {
 		word string
 		want map[string]int
 	}{
-		{"stripped /shop/", map[string]int{"/shop/open/x": 200, "/shop/admin": 401, "/shop": 403, "/shop//open/./y": 200, "/shop/nowhere": 403}},
+		{"stripped /shop/", map[string]int{"/shop/open/x": 200, "/shop/admin": 401, "/shop": 403, "/shop//open/./y": 200, "/shop/nowhere": 403,
+			"/shop/renamed": 403}}, // it is made of another path than the one that was sent
 		{"", map[string]int{"/shop/open/x": 403, "/shop/admin": 403}},
 		{"stripped /other", map[string]int{"/shop/open/x": 403}},
 	} {
 		s := newSite(t, func(s *site) {
-			s.more = "uri strip_prefix /shop"
+			s.more = "rewrite /shop/renamed /open/x\n\turi strip_prefix /shop"
 			s.gate = "rule /open/ any\n\t\trule /admin/ authenticated\n\t\t" + c.word
 		})
 		for path, want := range c.want {

@@ -558,13 +558,20 @@ func TestStreamsAreKept(t *testing.T) {
 	s := streamSite(t, `rule /kept/{profile}/ {
 			direct contributor weak
 			streams keep
-		}`)
+		}
+		rule /ended/{profile}/ direct contributor weak`)
 	list, kim := speakers(t), s.register("kim")
 	s.subscribe("kim", kim)
 	kept, others := openAll(t, list, "/kept/kim", kim), openAll(t, list, "/app/kim", kim)
+	both, err := openRaw("ticks", "/kept/kim/x.php/ended/kim", kim) // it is for what stands behind the script as well, whose rule keeps nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { both.conn.Close() })
 	time.Sleep(3 * takeEvery * lookEvery)
 	s.must(204, "DELETE", "/api/auth/tokens", nil, kim)
 	wantEnded(t, others, time.Now())
+	wantAllClosed(t, []*rawStream{both}, time.Now())
 	time.Sleep(time.Second)
 	wantOpen(t, kept)
 	s.must(401, "GET", "/kept/kim/", nil, kim)

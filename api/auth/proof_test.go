@@ -188,6 +188,10 @@ func TestRecoveryAsksForOneTimePasswordsOfBefore(t *testing.T) {
 	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'yan'`)
 	out := s.enrol(t, "yan")
 	s.exec(t, `UPDATE contact SET email_verified_at = NULL WHERE slug = 'yan'`) // as an upgrade leaves it
+	const read = `{"password":"yoyo","otp_enabled":true,"email_verification_enabled":false,"phone_verification_enabled":false}`
+	if w := s.Do("yan", "PUT /api/users/yan/otp", read); w.Code != 200 {
+		t.Errorf("its user reads it: %d %s", w.Code, w.Body)
+	}
 	s.Do("", "POST /api/auth/recover", `{"username":"yan@example.com"}`)
 	code := s.code(t, "yan@example.com")
 	for _, request := range []struct{ line, body string }{
@@ -239,6 +243,8 @@ func TestPlantedManagerEnds(t *testing.T) {
 		s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 1, p.id, u.id, d.id FROM profile p, user u, role_description d
 			WHERE p.slug = 'mal' AND u.username = 'yan' AND d.slug = 'manager' AND d.profile_id IS NULL`)
 		s.exec(t, `INSERT INTO grant_consent (profile_id, provider_id, accepted_at) SELECT p.id, b.id, 1 FROM profile p, profile b WHERE p.slug = 'mal' AND b.slug = 'cowork'`)
+		s.exec(t, `INSERT INTO invitation (created_at, profile_id, role_description_id, email, grant_key) SELECT 1, p.id, d.id, 'friend@example.com', 'k'
+			FROM profile p, role_description d WHERE p.slug = 'mal' AND d.slug = 'manager' AND d.profile_id IS NULL`)
 		s.Do("", "POST /api/auth/recover", `{"username":"owner@example.com"}`)
 		code := s.code(t, "owner@example.com")
 		if owns {
@@ -248,10 +254,15 @@ func TestPlantedManagerEnds(t *testing.T) {
 		} else {
 			s.token(t, "POST /api/auth", `{"username":"owner@example.com","email_code":"`+code+`"}`)
 		}
-		others := one[int](t, s, `SELECT (SELECT count(*) FROM role r JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id
-			WHERE p.slug = 'mal' AND u.username <> 'mal') + (SELECT count(*) FROM grant_consent)`)
-		if (others != 0) != owns {
-			t.Errorf("owns %v: %d", owns, others)
+		want := "0 managers, 0 agreements, 0 invitations"
+		if owns {
+			want = "1 managers, 1 agreements, 1 invitations"
+		}
+		others := one[string](t, s, `SELECT (SELECT count(*) FROM role r JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id
+			WHERE p.slug = 'mal' AND u.username <> 'mal') || ' managers, ' || (SELECT count(*) FROM grant_consent) || ' agreements, ' ||
+			(SELECT count(*) FROM invitation) || ' invitations'`)
+		if others != want {
+			t.Errorf("owns %v: %s, want %s", owns, others, want)
 		}
 		if n := one[int](t, s, `SELECT count(*) FROM role r JOIN profile p ON p.id = r.profile_id JOIN user u ON u.id = r.user_id
 			WHERE p.slug = 'mal' AND u.username = 'mal'`); n != 1 {
@@ -469,6 +480,23 @@ func TestSecurityIsToldToTheProvenAddress(t *testing.T) {
 		to := one[string](t, s, `SELECT coalesce((SELECT recipients ->> 'to' FROM outbox WHERE event = ? AND sink = 'mail' ORDER BY id DESC LIMIT 1), '')`, door.event)
 		if to != `["else@example.com","yan@example.com"]` {
 			t.Errorf("of %s are told %s", door.event, to)
+		}
+	}
+}
+
+// The message with a code names the account that the code opens, and says what bringing it back does.
+func TestMessagesSayWhatCodesDo(t *testing.T) {
+	s := newSite(t)
+	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'yan'`)
+	s.Do("", "POST /api/auth/register", `{"full_name":"New Er","email":"new@example.com","new_password":"yoyo","check_email":true}`)
+	s.Do("", "POST /api/auth/recover", `{"username":"xia@example.com"}`)
+	s.Do("", "POST /api/auth/recover", `{"username":"yan@example.com"}`)
+	s.Do("alice", "PATCH /api/users/alice", `{"email":"nina@example.com"}`)
+	for address, want := range map[string]string{
+		"new@example.com": " address", "xia@example.com": "xia first_proof", "yan@example.com": "yan login", "nina@example.com": "alice change",
+	} {
+		if m := s.message(t, nil, address); m.names+" "+m.purpose != want {
+			t.Errorf("%s: %q says %q, want %q", address, m.names, m.purpose, want)
 		}
 	}
 }

@@ -54,6 +54,20 @@ func TestBrokersDescriptionAsksNobody(t *testing.T) {
 	)
 }
 
+// Who was put on a profile by the broker's description, and taken off it again, has agreed to nothing: a description of the profile's own that
+// asks nobody asks them.
+func TestUnaskedRoleIsNoAgreement(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	w.exec(`UPDATE role_description SET skip_optin_on_grant = 1 WHERE slug = 'contributor'`)
+	w.Run(t,
+		c("a trap", "gus", "POST /api/profile/gym/roles/describe", `{"title":"Trap","skip_optin_on_grant":true}`, 201, "*"),
+		c("put on it", "gus", "POST /api/profile/gym/roles/contributor", `{"slug":"bob"}`, 201, `~"grant_key":null`),
+		c("taken off", "gus", "DELETE /api/profile/gym/roles/contributor/bob", "", 204, ""),
+		c("the trap asks", "gus", "POST /api/profile/gym/roles/trap", `{"slug":"bob"}`, 201, `~"grant_key":"`),
+	)
+}
+
 // The last manager hands over first, but nobody is held as manager who was never asked.
 func TestUnaskedManagerLeaves(t *testing.T) {
 	w := newWorld(t)
