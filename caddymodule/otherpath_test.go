@@ -120,6 +120,22 @@ func TestPageBehindScript(t *testing.T) {
 	}
 }
 
+// TestScriptsAreNamed takes more endings for scripts, or none, where the block says so (decision 75).
+func TestScriptsAreNamed(t *testing.T) {
+	for word, want := range map[string]map[string]int{
+		"":            {"/public/index.php/admin/x": 401, "/public/INDEX.PHTML/admin/x": 401, "/public/run.cgi/admin/x": 200},
+		"scripts cgi": {"/public/index.phar/admin/x": 401, "/public/run.cgi/admin/x": 401, "/public/cgi/admin/x": 200},
+		"scripts off": {"/public/index.php/admin/x": 200, "/public/run.cgi/admin/x": 200},
+	} {
+		newSite(t, func(s *site) { s.gate = "rule /public/ any\n\t\trule /admin/ authenticated\n\t\t" + word })
+		for path, status := range want {
+			if got := raw(t, base, path); got != status {
+				t.Errorf("%q: %s: %d, want %d", word, path, got, status)
+			}
+		}
+	}
+}
+
 // TestErrorHandlersNameNobody: PHP as an error handler is not told who is there, also where a handler before the gate goes on with a copy
 // of the request.
 func TestErrorHandlersNameNobody(t *testing.T) {

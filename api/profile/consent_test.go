@@ -68,6 +68,18 @@ func TestUnaskedRoleIsNoAgreement(t *testing.T) {
 	)
 }
 
+// Who agreed to a role on one profile has agreed to none on another.
+func TestAgreementIsToOneProfile(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	w.exec(`INSERT INTO role_answer (user_id, profile_id, accepted, answered_at) SELECT u.id, p.id, 1, 1 FROM user u, profile p
+		WHERE u.username = 'bob' AND p.slug = 'acme'`)
+	w.Run(t,
+		c("a trap", "gus", "POST /api/profile/gym/roles/describe", `{"title":"Trap","skip_optin_on_grant":true}`, 201, "*"),
+		c("it asks", "gus", "POST /api/profile/gym/roles/trap", `{"slug":"bob"}`, 201, `~"grant_key":"`),
+	)
+}
+
 // The last manager hands over first, but nobody is held as manager who was never asked.
 func TestUnaskedManagerLeaves(t *testing.T) {
 	w := newWorld(t)
