@@ -22,7 +22,7 @@ import (
 // explainCommand says what becomes of a request, by the server that runs or, with --config, by a configuration and its database.
 func explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "explain [--as <user>] [--config <file>] <method> <url>",
+		Use:   "explain [--as <user>] [--config <file>] [--json] <method> <url>",
 		Short: "Says whether a request would pass, by which rule, and what the application would receive",
 		Long: `
 Says which gate and which rule a request comes to, how each condition of the rule comes out and what it
@@ -45,13 +45,16 @@ database are read instead, whether it runs or not.`,
 			if err != nil {
 				return err
 			}
+			if flags.Bool("json") {
+				return printJSON(cmd.OutOrStdout(), e)
+			}
 			_, err = io.WriteString(cmd.OutOrStdout(), e.String())
 			return err
 		},
 	}
 	cmd.Flags().String("as", "", "Username of who sends the request (default: nobody)")
 	cmd.Flags().String("address", "", "Address of the admin endpoint of the server, if it is not the default")
-	return cmd
+	return jsonFlag(cmd)
 }
 
 // askServer asks the server that runs.

@@ -24,7 +24,7 @@ func noticeCommand() *cobra.Command {
 // previewCommand writes a mail without a database, so that templates can be tried before they are used.
 func previewCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "preview <event> [--html] [--templates <folder>]",
+		Use:   "preview <event> [--html|--json] [--templates <folder>]",
 		Short: "Prints the mail of an event, with a sample of its payload",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,6 +50,9 @@ func previewCommand() *cobra.Command {
 				return err
 			}
 			out := cmd.OutOrStdout()
+			if flags.Bool("json") {
+				return printJSON(out, previewed{Subject: m.Subject, Text: m.Text, HTML: m.HTML})
+			}
 			if flags.Bool("html") {
 				_, err = fmt.Fprint(out, m.HTML)
 				return err
@@ -60,7 +63,14 @@ func previewCommand() *cobra.Command {
 	}
 	cmd.Flags().Bool("html", false, "The HTML of the mail, in place of subject and text")
 	cmd.Flags().String("templates", "", "Folder of templates, in place of the configuration's")
-	return cmd
+	return jsonFlag(cmd)
+}
+
+// A previewed mail is what `notice preview --json` prints.
+type previewed struct {
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+	HTML    string `json:"html"`
 }
 
 func letterCommand() *cobra.Command {
