@@ -30,7 +30,7 @@ lint:
 
 # Formatting, vet, static analysis, and the whole suite (floors included) with the race detector.
 test: lint
-	$(GO) test -race -timeout 10m $(PACKAGES)
+	$(GO) test -race -timeout 20m $(PACKAGES)
 
 # The longer shares: more kills, more histories, requests to Stripe held against its published OpenAPI description, every fuzz target for a while, the build without cgo.
 check:

@@ -22,10 +22,14 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddytest"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 )
+
+// patience is how long a test waits for what comes at once: where it is up, something is wrong, and not only slow.
+const patience = time.Minute
 
 // The processes of BenchmarkProxy: Caddy and the upstream run apart from the load, so that the processor time of each can be told.
 func TestMain(m *testing.M) {
@@ -70,6 +74,7 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}
+	caddytest.Default.LoadRequestTimeout = patience
 	now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	os.Exit(m.Run())
 }

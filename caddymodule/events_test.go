@@ -46,7 +46,7 @@ func TestCaddyEvents(t *testing.T) {
 				if origin := e.Origin(); origin != nil && origin.CaddyModule().ID == "tollgate" {
 					return e.Name(), e.Data
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("no event")
 			}
 		}

@@ -87,7 +87,7 @@ func TestMailsOfASite(t *testing.T) {
 				if strings.Contains(mail, "\nSubject: "+subject+"\n") {
 					return mail
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatalf("no mail %q", subject)
 			}
 		}
@@ -238,7 +238,7 @@ func TestMailsToStrangers(t *testing.T) {
 				if strings.Contains(mail, until) {
 					return n
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(patience):
 				t.Fatalf("no mail says %q", until)
 			}
 		}

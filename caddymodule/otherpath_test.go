@@ -213,7 +213,7 @@ https://localhost:9443 {
 	second := &http.Transport{TLSClientConfig: insecure.Clone(), ForceAttemptHTTP2: true}
 	t.Cleanup(second.CloseIdleConnections)
 	for major, transport := range map[int]http.RoundTripper{2: second, 3: third} {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		r, err := http.NewRequestWithContext(ctx, "GET", "https://localhost:9443/x", nil)
 		if err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ func raw(t testing.TB, site, target string, headers ...string) int {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	text := "GET " + target + " HTTP/1.1\r\nHost: " + site + "\r\nConnection: close\r\n"
 	for _, h := range headers {
 		text += h + "\r\n"

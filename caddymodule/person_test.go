@@ -110,7 +110,7 @@ func newPerson(t testing.TB, at string) *person {
 		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &person{t: t, at: page, client: &http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: transport,
+	return &person{t: t, at: page, client: &http.Client{Jar: jar, Timeout: patience, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 

@@ -90,14 +90,14 @@ func TestAccessFollowsMoney(t *testing.T) {
 					}
 				})
 			}
-			for deadline := time.Now().Add(10 * time.Second); before.Load() < 128 && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(patience); before.Load() < 128 && time.Now().Before(deadline); {
 				time.Sleep(time.Millisecond)
 			}
 			if err := end(as); err != nil {
 				t.Error(err)
 			}
 			over.Store(true)
-			for deadline := time.Now().Add(10 * time.Second); after.Load() < 128 && time.Now().Before(deadline) && !t.Failed(); {
+			for deadline := time.Now().Add(patience); after.Load() < 128 && time.Now().Before(deadline) && !t.Failed(); {
 				time.Sleep(time.Millisecond)
 			}
 			close(stop)

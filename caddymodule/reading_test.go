@@ -551,7 +551,7 @@ https://localhost:9443 {
 			plain, _ := url.PathUnescape(c.path)
 			r := &http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: "localhost:9443", Path: plain, RawPath: c.path}, Host: "localhost:9443", Header: http.Header{}}
 			up.take()
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			res, err := transport.RoundTrip(r.WithContext(ctx))
 			if err != nil {
 				cancel()
