@@ -149,6 +149,9 @@ func (a *App) limits() rest.Limits {
 		rest.LimitSessions:      {PerClient: *a.SessionsPerClient},
 		rest.LimitUploads:       {PerClient: *a.UploadsPerClient, PerUser: *a.UploadsPerUser},
 		rest.LimitOrders:        {PerUser: *a.UnpaidOrders},
+		rest.LimitPayments:      {PerClient: *a.PaymentsPerClient, PerUser: *a.PaymentsPerUser},
+		rest.LimitProfiles:      {PerUser: *a.ProfilesPerUser},
+		rest.LimitWrites:        {PerUser: *a.WritesPerUser},
 	}
 }
 

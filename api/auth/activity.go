@@ -245,8 +245,14 @@ func (s *Service) noteProfile(c *rest.Call, tx *store.Tx, in *profileNote) (out 
 	}
 	out.Text = in.Text
 	c.Created("")
+	if err := rest.AtMost(tx, maxNotes, "There are at most 10000 notes about a profile.", `SELECT 1 FROM activity WHERE profile_id = ?`, account); err != nil {
+		return out, err
+	}
 	return out, s.note(tx, c, who.ID, account, in.Text)
 }
+
+// maxNotes is how many notes there are about a profile at the most, but for those that the broker takes of its people (decision 77).
+const maxNotes = 10_000
 
 func (s *Service) note(tx *store.Tx, c *rest.Call, contact, profile int64, text string) error {
 	_, err := tx.Exec(`INSERT INTO activity (created_at, created_by, contact_id, profile_id, text) VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?)`,

@@ -128,3 +128,16 @@ func TestActivities(t *testing.T) {
 	s.Do("alice", "DELETE /api/users/nina", "")
 	s.Run(t, resttest.Case("of a contact whose user is gone", "alice", "GET /api/contacts/nina/activities", "", 200, `~"contact":{"slug":"nina","username":"nina","printable_name":"Nina","picture":null}`))
 }
+
+// There are so many notes about a profile: its providers take them, and anybody may provide something (decision 77).
+func TestNotesAreBounded(t *testing.T) {
+	s := newSite(t)
+	s.exec(t, `INSERT INTO activity (created_at, profile_id) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+		SELECT 1, (SELECT id FROM profile WHERE slug = 'xia') FROM n`)
+	const note = `{"text":"x","contact":null}`
+	s.Run(t,
+		resttest.Case("the last", "alice", "POST /api/activities/xia", note, 201, `*`),
+		resttest.Case("one more", "alice", "POST /api/activities/xia", note, 400, `{"detail":"There are at most 10000 notes about a profile."}`),
+		resttest.Case("about another", "alice", "POST /api/activities/acme", note, 201, `*`),
+	)
+}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"net/http"
 	"strings"
 	"unicode"
 
@@ -64,12 +63,9 @@ func (s *Service) createKey(c *rest.Call, in *newKeyInput) (out newKeyOutput, er
 		return out, err
 	}
 	err = s.change(c, done, func(tx *store.Tx, u *user) error {
-		full, err := store.Exists(tx, `SELECT 1 FROM api_key WHERE user_id = ? LIMIT 1 OFFSET ?`, u.ID, maxKeys-1)
+		err := rest.AtMost(tx, maxKeys, "A user has at most 100 API keys. Delete one first.", `SELECT 1 FROM api_key WHERE user_id = ?`, u.ID)
 		if err != nil {
 			return err
-		}
-		if full {
-			return rest.Fail(http.StatusBadRequest, "A user has at most 100 API keys. Delete one first.")
 		}
 		out.Secret = directory.NewAPIKey()
 		public, secret := out.Secret[:32], out.Secret[32:]

@@ -35,6 +35,9 @@ func (s *Service) payNow(c *rest.Call, customer int64, build func(tx *store.Tx) 
 			view, err = s.tryOut(tx, p)
 			return err
 		}
+		if err := c.Count(tx, rest.LimitPayments); err != nil { // who has a list of cards tries them here
+			return err
+		}
 		return s.prepare(tx, p, name)
 	})
 	if err != nil || c.DryRun() || before == nil && p == nil {

@@ -114,12 +114,10 @@ var titleTaken = rest.Bad("title", "This title is already taken.")
 // createDescription adds a description, a global one when owner is 0. Its slug is derived from the title. Errors: 400 on "title"
 // when that is the slug of a global description, or a word of the API's paths.
 func createDescription(tx *store.Tx, owner int64, in *descriptionInput) (slug string, err error) {
-	full, err := exists(tx, `SELECT EXISTS (SELECT 1 FROM role_description WHERE profile_id = ? LIMIT 1 OFFSET ?)`, owner, maxDescriptions-1)
+	err = rest.AtMost(tx, maxDescriptions, "A profile has at most 200 types of role. Delete one first.",
+		`SELECT 1 FROM role_description WHERE profile_id = ?`, owner) // never for the global ones: those are the broker's
 	if err != nil {
 		return "", err
-	}
-	if full { // never for the global ones: those are the broker's
-		return "", rest.Fail(http.StatusBadRequest, "A profile has at most 200 types of role. Delete one first.")
 	}
 	base := directory.Slugify(in.Title.Value)
 	if base == "" {

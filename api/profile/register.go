@@ -59,6 +59,9 @@ func (s *Service) createConnected(c *rest.Call, tx *store.Tx, in *newInput) (any
 	if convert {
 		return s.convert(tx, user, in)
 	}
+	if err := c.Count(tx, rest.LimitProfiles); err != nil {
+		return nil, err
+	}
 	n := in.profile(c.User.ID)
 	n.Personal, n.Manager = in.personal(), user
 	if n.Email == "" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -37,6 +38,12 @@ import (
 //
 // An input with a method `Check(c *Call) error` is asked last, when all fields are valid; it returns Invalid(…), or a whole-object
 // error Invalid("detail", …).
+
+// What is taken in bytes where the contract tells no greatest length: anybody may leave such texts in the database (decision 77).
+const (
+	maxText  = 64 << 10
+	maxExtra = 16 << 10 // of any JSON
+)
 
 // Enum is an enumeration of conventions.md 8.4: a string type whose values are Choices, or a type that also reads itself from text
 // (encoding.TextUnmarshaler). It has its own messages.
@@ -77,6 +84,7 @@ type field struct {
 	rules            string       // of the validator
 	converts         []string     // rules of ours that also convert: phone, country
 	choices          []string     // of an Enum
+	unbounded        bool         // a text whose rules tell no greatest length: maxText is
 	members          plan         // of a struct
 	item             *field       // of a list
 }
@@ -312,7 +320,11 @@ func (d decoder) value(f *field, dst reflect.Value, v value) any {
 	case kindList:
 		return d.list(f, dst, v)
 	case kindJSON:
-		dst.SetBytes(v.json())
+		raw := v.json()
+		if len(raw) > maxExtra {
+			return []string{msgLongest(strconv.Itoa(maxExtra))}
+		}
+		dst.SetBytes(raw)
 		return nil
 	}
 	var message string
@@ -373,6 +385,9 @@ func (f *field) setText(dst reflect.Value, v value) string {
 	}
 	if strings.ContainsRune(text, 0) {
 		return msgNUL
+	}
+	if f.unbounded && len(text) > maxText {
+		return msgLongest(strconv.Itoa(maxText))
 	}
 	if text != "" {
 		for _, rule := range f.converts {

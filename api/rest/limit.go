@@ -23,6 +23,9 @@ const (
 	LimitSessions      Limit = "sessions"      // begun
 	LimitUploads       Limit = "uploads"       // pictures and lists of seats
 	LimitOrders        Limit = "orders"        // that nothing is paid for at once
+	LimitPayments      Limit = "payments"      // by card that are begun
+	LimitProfiles      Limit = "profiles"      // of one's own
+	LimitWrites        Limit = "writes"        // of any kind
 	LimitShadows       Limit = "shadow_profiles"
 	LimitGuesses       Limit = "guesses"  // wrong passwords and codes
 	LimitMessages      Limit = "messages" // codes and links
@@ -47,6 +50,9 @@ func DefaultLimits() Limits {
 		LimitSessions:      {PerClient: 120},
 		LimitUploads:       {PerClient: 60, PerUser: 60},
 		LimitOrders:        {PerUser: 60},
+		LimitPayments:      {PerClient: 120, PerUser: 60},
+		LimitProfiles:      {PerUser: 60},
+		LimitWrites:        {PerUser: 6000},
 		LimitShadows:       {PerUser: 60},
 	}
 }
@@ -158,6 +164,15 @@ func (c *Call) CheckLimit(l Limit) error {
 	})
 }
 
+// AtMost refuses one row more than most of what a query finds, which an index has in order. Error: 400 with the detail.
+func AtMost(r store.Reader, most int, detail, query string, args ...any) error {
+	full, err := store.Exists(r, query+` LIMIT 1 OFFSET ?`, append(args, most-1)...)
+	if err == nil && full {
+		err = Fail(http.StatusBadRequest, detail)
+	}
+	return err
+}
+
 // Refused is the 429 of a limit that is reached, which is counted for the metrics when it is answered; wait is how long until the next
 // try may succeed, zero when it is not known.
 func Refused(l Limit, wait time.Duration) *Error {
@@ -177,8 +192,8 @@ func Busy(l Limit, cause error) *Error {
 var rejections = func() map[Limit]*atomic.Uint64 {
 	m := map[Limit]*atomic.Uint64{}
 	for _, l := range []Limit{
-		LimitRegistrations, LimitInvitations, LimitCarts, LimitSessions, LimitUploads, LimitOrders, LimitShadows, LimitGuesses,
-		LimitMessages, LimitBodies, LimitReads, LimitHashing, LimitRequests,
+		LimitRegistrations, LimitInvitations, LimitCarts, LimitSessions, LimitUploads, LimitOrders, LimitPayments,
+		LimitProfiles, LimitWrites, LimitShadows, LimitGuesses, LimitMessages, LimitBodies, LimitReads, LimitHashing, LimitRequests,
 	} {
 		m[l] = new(atomic.Uint64)
 	}

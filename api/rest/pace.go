@@ -15,12 +15,12 @@ import (
 type Pace struct {
 	AtOnce int           // requests that are worked on at a time; others wait for their turn. Default: 32
 	Long   int           // reads of them that may be long. Default: one processor less than there are, so that one is left to others
-	Delay  time.Duration // of the answer to a refusal, for each one that the client had lately. Default: 10 ms
+	Delay  time.Duration // of the answer to a refusal, for each one that the client had lately. Default: 20 ms
 }
 
 // DefaultPace is what sites have.
 func DefaultPace() Pace {
-	return Pace{AtOnce: 32, Long: max(1, runtime.GOMAXPROCS(0)-1), Delay: 10 * time.Millisecond}
+	return Pace{AtOnce: 32, Long: max(1, runtime.GOMAXPROCS(0)-1), Delay: 20 * time.Millisecond}
 }
 
 const (
@@ -29,7 +29,7 @@ const (
 	waitInAll     = 16384
 	freeRefusals  = 20              // are answered at once
 	refusalsHalve = 5 * time.Second // in which half of the refusals are forgotten
-	longestDelay  = 5 * time.Second
+	longestDelay  = 15 * time.Second
 )
 
 // pacer keeps the pace of clients, and of their /48s.

@@ -199,6 +199,61 @@ func TestRequestsOfOneClientAtOnce(t *testing.T) {
 	}
 }
 
+// So many requests of one client wait for a turn; more are told at once that the server is busy, and their limit counts them. Another
+// client gets its turn.
+func TestWaitingRequestsAreBounded(t *testing.T) {
+	rejected := func(of rest.Limit) (n uint64) {
+		rest.Rejections(func(l rest.Limit, count uint64) {
+			if l == of {
+				n = count
+			}
+		})
+		return n
+	}
+	for _, c := range []struct {
+		limit   rest.Limit
+		pace    rest.Pace
+		request string
+	}{{rest.LimitRequests, rest.Pace{AtOnce: 1}, "GET /api"}, {rest.LimitReads, rest.Pace{Long: 1}, "GET /api/pricing"}} {
+		running, finish := make(chan int, 2000), make(chan struct{})
+		wait := func() { running <- 1; <-finish }
+		site := newPaced(t, rest.Options{Pace: c.pace},
+			rest.Get("/api", accessrules.Public, func(c *rest.Call, r store.Reader) (item, error) { wait(); return item{}, nil }),
+			rest.Get("/api/pricing", accessrules.Public, func(c *rest.Call, r store.Reader) (rest.Page[item], error) {
+				wait()
+				return rest.Page[item]{Results: []item{}}, nil
+			}))
+		before := rejected(c.limit)
+		busy := make(chan *httptest.ResponseRecorder, 2000)
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 1 + 1024 + 1 {
+			all.Go(func() {
+				if w := site.ask(ctx, "192.0.2.1:1", c.request, ""); w.Code == http.StatusServiceUnavailable {
+					busy <- w
+				}
+			})
+		}
+		select {
+		case w := <-busy:
+			if w.Header().Get("Retry-After") != "2" {
+				t.Errorf("%s: Retry-After %q", c.limit, w.Header().Get("Retry-After"))
+			}
+		case <-time.After(9 * time.Second):
+			t.Errorf("%s: more than 1,024 wait", c.limit)
+		}
+		if n := rejected(c.limit) - before; n != 1 {
+			t.Errorf("%s counted %d refusals, want 1", c.limit, n)
+		}
+		<-running
+		all.Go(func() { site.ask(t.Context(), "192.0.2.2:1", c.request, "") })
+		<-running // of the other client
+		cancel()
+		close(finish)
+		all.Wait()
+	}
+}
+
 // Bodies that come slowly take no turn from others of their client.
 func TestSlowBodiesTakeNoTurn(t *testing.T) {
 	site := newPaced(t, rest.Options{Pace: rest.Pace{AtOnce: 2}}, quick,

@@ -57,6 +57,7 @@ func (f *field) setRules(tag string) {
 		}
 	}
 	f.rules = strings.Join(rules, ",")
+	f.unbounded = f.kind == kindString && !strings.Contains(f.rules, "max=")
 	if f.rules != "" {
 		// An unknown rule is a mistake of the programmer: found when the table is made, not on the first request.
 		validate.Var(reflect.Zero(f.typ).Interface(), f.rules)

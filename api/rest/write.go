@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/store"
@@ -32,7 +33,7 @@ func (c *Call) Write(fn func(tx *store.Tx) error) error {
 		ctx = context.WithoutCancel(ctx)
 	}
 	before, cookies := c.outcome, len(c.cookies)
-	dry := c.DryRun()
+	dry, counted := c.DryRun(), c.counted()
 	c.zone() // asks the directory, which may not be asked in a transaction
 	err := c.service.Store.Write(ctx, func(tx *store.Tx) error {
 		c.outcome, c.cookies = before, c.cookies[:cookies]
@@ -40,6 +41,11 @@ func (c *Call) Write(fn func(tx *store.Tx) error) error {
 		tx.Actor = c.actor()
 		if err := fn(tx); err != nil {
 			return err
+		}
+		if counted && !c.replayed {
+			if err := c.Count(tx, LimitWrites); err != nil {
+				return err
+			}
 		}
 		if !c.audited && !c.replayed && !c.endpoint.opts.noAudit {
 			if err := tx.Audit(c.endpoint.Method+" "+c.endpoint.Path, c.subject(), ""); err != nil {
@@ -58,6 +64,12 @@ func (c *Call) Write(fn func(tx *store.Tx) error) error {
 		return nil
 	}
 	return err
+}
+
+// counted reports whether a write counts as one of its user's: not what the broker's managers do, what takes away, nor the second step
+// of something.
+func (c *Call) counted() bool {
+	return c.User != nil && !c.wrote && c.r.Method != http.MethodDelete && c.service.Limits[LimitWrites].PerUser > 0 && !c.Query.IsBrokerManager()
 }
 
 // operate is Write for an operation that is one transaction: with an Idempotency-Key the answer is kept in it.

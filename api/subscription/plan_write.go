@@ -31,8 +31,8 @@ type PlanChange struct {
 	Unit             rest.Opt[string]           `json:"unit" validate:"max=3"`
 	UnlockEvent      rest.Opt[string]           `json:"unlock_event" in:"null" validate:"max=128"`
 	Extra            rest.Opt[json.RawMessage]  `json:"extra" in:"null"`
-	AdvanceDiscounts rest.Opt[[]discountChange] `json:"advance_discounts"`
-	UseCharges       rest.Opt[[]useChange]      `json:"use_charges"`
+	AdvanceDiscounts rest.Opt[[]discountChange] `json:"advance_discounts" validate:"max=100"`
+	UseCharges       rest.Opt[[]useChange]      `json:"use_charges" validate:"max=100"`
 }
 
 type discountChange struct {
@@ -91,11 +91,18 @@ const tooHigh = "Ensure this value is less than or equal to 10000."
 // tooHigh reports whether a percentage is more than everything (subscriptions.md 3.1).
 func (d Discount) tooHigh() bool { return d.Type == Percentage && d.Value > 10000 }
 
+// maxPlans is how many plans a profile has at the most (decision 77).
+const maxPlans = 1000
+
 // CreatePlan makes a plan of a provider (subscriptions.md 4.2). Errors: 400 on "title", "slug", "unit", "advance_discounts",
 // "use_charges" or "detail".
 func (s *Service) CreatePlan(tx *store.Tx, providerID int64, in *PlanChange) (*Plan, error) {
 	if !in.Title.Set() {
 		return nil, rest.Invalid("title", "This field is required.")
+	}
+	err := rest.AtMost(tx, maxPlans, "A profile has at most 1000 plans. Delete one first.", `SELECT 1 FROM plan WHERE profile_id = ?`, providerID)
+	if err != nil {
+		return nil, err
 	}
 	unit, err := s.firstUnit(tx, providerID)
 	if err != nil {
