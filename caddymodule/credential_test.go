@@ -66,6 +66,14 @@ func TestCredentialsOfTheApplication(t *testing.T) {
 		}
 		return text
 	}
+	by := func(method jwt.SigningMethod, key any) string {
+		claims := jwt.MapClaims{"last_visited": nil, "username": "joe1", "roles": map[string]any{}, "site": map[string]any{}}
+		text, err := jwt.NewWithClaims(method, claims).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
 	for _, c := range []struct {
 		name, credential string
 		hook, account    int  // status, with the credential alone
@@ -100,6 +108,8 @@ func TestCredentialsOfTheApplication(t *testing.T) {
 		{"no kid, another key", "Bearer " + signed(func(_ jwt.MapClaims, h map[string]any) { delete(h, "kid") }), 401, 401, false},
 		{"an unknown kid", "Bearer " + signed(func(_ jwt.MapClaims, h map[string]any) { h["kid"] = "other" }), 401, 401, false},
 		{"of long ago", "Bearer " + signed(func(c jwt.MapClaims, _ map[string]any) { c["exp"] = 1 }), 401, 401, false},
+		{"unsigned, with the shape of ours", "Bearer " + by(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType), 401, 401, false},
+		{"by a longer sum", "Bearer " + by(jwt.SigningMethodHS512, []byte("somebody else's key")), 401, 401, false},
 		{"a session for an application", "Bearer " + theirs(jwt.MapClaims{"last_visited": nil, "username": "joe1", "roles": map[string]any{}, "site": map[string]any{}}), 401, 401, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -121,7 +121,8 @@ func isOwn(f form, raw string) bool {
 
 // isToken reports whether text has the shape of what we sign with HS256: a login token, or a session for an application, whose
 // forgery would be as bad. Neither its key nor its age matters, nor its length: many readers take no notice of what is appended to the
-// signature, which nothing signs.
+// signature, which nothing signs. Nor does it help to say that it is unsigned, or signed by the longer sums of the same kind: only a
+// forger has such, for a reader that believes what a token says of itself.
 func isToken(text string) bool {
 	header, rest, ok := strings.Cut(text, ".")
 	if !ok {
@@ -138,10 +139,19 @@ func isToken(text string) bool {
 		LastVisited json.RawMessage `json:"last_visited"`
 		Roles, Site json.RawMessage
 	}
-	if !decodeSegment(header, &h) || h.Alg != "HS256" || !decodeSegment(payload, &c) || c.Username == nil {
+	if !decodeSegment(header, &h) || !sharesKey(h.Alg) || !decodeSegment(payload, &c) || c.Username == nil {
 		return false
 	}
 	return isSessionKey(c.ID) || c.LastVisited != nil && c.Roles != nil && c.Site != nil
+}
+
+// sharesKey reports whether an algorithm signs with a key that its reader has as well, or not at all. A reader may take no notice of case.
+func sharesKey(alg string) bool {
+	switch strings.ToUpper(strings.TrimSpace(alg)) {
+	case "", "NONE", "HS256", "HS384", "HS512":
+		return true
+	}
+	return false
 }
 
 // decodeSegment reads a part of a token. A field of another type than ours is no reason to take a token for somebody else's.

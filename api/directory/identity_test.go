@@ -172,8 +172,8 @@ func TestForgedTokens(t *testing.T) {
 		return text
 	}
 	parts := strings.Split(good, ".")
-	foreign := map[string]bool{"algorithm none": true, "HS384 with our key": true, "HS512 with our key": true, "ES256": true, "no jti": true,
-		"no username": true, "other claims": true, "dots": true, "not base64": true}
+	foreign := map[string]bool{"ES256": true, "no jti": true, "no username": true,
+		"other claims": true, "dots": true, "not base64": true}
 	for _, c := range []struct {
 		name, token string
 		ok          bool
