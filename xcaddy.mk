@@ -44,6 +44,7 @@ check:
 	TOLLGATE_OPENAPI=1 $(GO) test -count=1 ./api/processor/stripe
 	TOLLGATE_STREAMS=300 $(GO) test -count=1 -run 'ManyStreams|StreamMemory' -timeout 10m ./caddymodule
 	TOLLGATE_PATHS=60000 $(GO) test -count=1 -run PathsAtRandom -timeout 10m ./caddymodule
+	TOLLGATE_PATHS=20000 $(GO) test -count=1 -run WhatUpstreamsActOn -timeout 10m ./caddymodule
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=30s FUZZED="./accessrules ./api/rest ./api/directory ./api/notice"
 
 # Fuzzing caddymodule instruments all of Caddy, which takes minutes to build: `check` leaves it to `soak`.

@@ -1,6 +1,7 @@
 package accessrules
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -79,6 +80,9 @@ func (s *Set) judge(q *Query, a *Asked) Decision {
 	if a.Destination != nil {
 		j.path(a, PathDestination, a.Destination, false)
 	}
+	if j.unruled != "" {
+		j.take(a, PathBehind, j.unruled, Decision{Index: -1, Verdict: Verdict{Reason: NoRule}, Failed: -1}, false)
+	}
 	return j.Decision
 }
 
@@ -89,6 +93,7 @@ type judging struct {
 	q *Query
 	Decision
 	any, refused bool
+	unruled      string // stuck to a script's name, and no rule is for it: that refuses where nothing else does
 }
 
 // path judges a path in all its readings, and those that stand behind a script or below.
@@ -147,7 +152,12 @@ func (j *judging) further(a *Asked, path string, made bool) {
 		case !stuck:
 			j.take(a, PathBehind, behind, d, made)
 			j.below(a, behind)
-		case !d.Verdict.OK() && d.Rule != nil && !j.s.forAll(j.q.Method, d.Index): // only where a rule speaks of it
+		case d.Verdict.OK() || len(behind) <= len("/5"): // "x.php5" is another file
+		case d.Rule == nil:
+			if !made {
+				j.unruled = cmp.Or(j.unruled, behind)
+			}
+		case !j.s.forAll(j.q.Method, d.Index):
 			j.take(a, PathBehind, behind, d, made)
 		}
 		end, behind, stuck = a.Scripts.next(path, end)

@@ -140,8 +140,10 @@ func TestJudgeScripts(t *testing.T) {
 		{"/npm/x.PHPadmin/x", accessrules.DefaultScripts, accessrules.Unauthenticated},
 		{"/npm/x.phpy.phpadmin/x", accessrules.DefaultScripts, accessrules.Unauthenticated},
 		{"/npm/x.php../admin/x", accessrules.DefaultScripts, accessrules.Unauthenticated},
-		{"/npm/x.phpelsewhere/x", accessrules.DefaultScripts, accessrules.Passed}, // of which no rule speaks
-		{"/npm/www.phpbb.com/x.phps", accessrules.DefaultScripts, accessrules.Passed},
+		{"/npm/x.phpelsewhere/x", accessrules.DefaultScripts, accessrules.NoRule},
+		{"/npm/www.phpbb.com/x.phps", accessrules.DefaultScripts, accessrules.NoRule},
+		{"/npm/x.phps", accessrules.DefaultScripts, accessrules.Passed}, // a file of another kind
+		{"/npm/x.php5", accessrules.DefaultScripts, accessrules.Passed},
 		{"/npm/x.php.admin/x", accessrules.DefaultScripts, accessrules.Passed}, // a file of another kind
 		{"/npm/x.phpadmin/x", nil, accessrules.Passed},
 		{"/npm/x.cgi/admin", accessrules.DefaultScripts, accessrules.Passed},

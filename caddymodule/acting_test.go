@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,15 +53,20 @@ http {
 }
 
 // TestWhatUpstreamsActOn sends paths of confusing pieces without credentials to servers that have a reading of their own: none answers
-// what is guarded, while what is open is answered.
+// what is guarded, while what is open is answered. Where a server redirects to its own spelling, it is followed. TOLLGATE_PATHS is how many
+// paths each of them is sent.
 func TestWhatUpstreamsActOn(t *testing.T) {
+	n := 1500
+	if v, err := strconv.Atoi(os.Getenv("TOLLGATE_PATHS")); err == nil {
+		n = v
+	}
 	for name, start := range map[string]func(*testing.T) string{"nginx": nginx, "Go's ServeMux": mux} {
 		t.Run(name, func(t *testing.T) {
 			address := start(t)
 			newSite(t, func(s *site) { s.upstream = &upstream{Server: &httptest.Server{URL: address}} })
 			random := rand.New(rand.NewPCG(3, uint64(time.Now().UnixNano())))
 			reached, direct := 0, 0
-			for range 1500 {
+			for range n {
 				target := []string{"/public/", "/public/", "/", ""}[random.IntN(4)]
 				for range 1 + random.IntN(7) {
 					target += confusing[random.IntN(len(confusing))]
@@ -88,6 +95,19 @@ func TestWhatUpstreamsActOn(t *testing.T) {
 // partOf is which part of a site answers a request target, "" for none.
 func partOf(t *testing.T, site, target string) string {
 	t.Helper()
+	part, location := answeredBy(t, site, target)
+	for range 3 {
+		if !strings.HasPrefix(location, "/") {
+			break
+		}
+		part, location = answeredBy(t, site, location)
+	}
+	return part
+}
+
+// answeredBy is which part of a site answers a request target, and where it redirects to.
+func answeredBy(t *testing.T, site, target string) (part, location string) {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(site, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -95,15 +115,15 @@ func partOf(t *testing.T, site, target string) string {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: "+strings.TrimPrefix(base, "http://")+"\r\nConnection: close\r\n\r\n"); err != nil {
-		return ""
+		return "", ""
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return ""
+		return "", res.Header.Get("Location")
 	}
-	return res.Header.Get("X-Part")
+	return res.Header.Get("X-Part"), ""
 }

@@ -69,6 +69,7 @@ type way struct {
 	stripped []string // prefixes
 	rewrites bool     // other changes of paths
 	gate     *Gate    // that was passed last
+	around   bool     // … by some, since its route has a matcher
 }
 
 // met is what a walk has found on any way.
@@ -108,26 +109,54 @@ func (s *surroundings) walk(routes caddyhttp.RouteList) {
 		return
 	}
 	defer func() { s.depth-- }()
-	groups := map[string]way{} // how requests come to each
+	groups := map[string]way{}   // how requests come to each
+	var gated []*caddyhttp.Route // that lead some requests through a gate
 	for i := range routes {
-		before, group := s.way, routes[i].Group
+		route, before, group := &routes[i], s.way, routes[i].Group
 		if group != "" { // one of its routes is gone, and no other
 			if first, ok := groups[group]; ok {
 				s.way = first
 			}
 			groups[group] = s.way
 		}
-		s.matchers(routes[i].MatcherSets)
-		for _, h := range routes[i].Handlers {
+		if slices.ContainsFunc(gated, func(g *caddyhttp.Route) bool { return within(route, g) }) {
+			s.around = false
+		}
+		s.matchers(route.MatcherSets)
+		for _, h := range route.Handlers {
 			s.pass(h)
 		}
 		switch {
-		case routes[i].Terminal:
+		case route.Terminal:
 			s.way = before
 		case group != "":
 			s.way = before.or(s.way)
+		case len(route.MatcherSets) == 0:
+		case before.gate == nil && s.gate != nil:
+			s.around = true
+			gated = append(gated, route)
+		default:
+			s.around = before.around
 		}
 	}
+}
+
+// within reports whether all requests for a route are for another one as well, by the paths or by all that both match.
+func within(route, other *caddyhttp.Route) bool {
+	text, err := json.Marshal(route.MatcherSets)
+	if all, err2 := json.Marshal(other.MatcherSets); err == nil && err2 == nil && string(text) == string(all) {
+		return len(route.MatcherSets) > 0
+	}
+	for _, set := range route.MatcherSets {
+		covered := slices.ContainsFunc(set, func(m any) bool {
+			paths, ok := m.(*caddyhttp.MatchPath)
+			return ok && !slices.ContainsFunc(*paths, func(p string) bool { return !covers(other, strings.TrimRight(p, "*/")) })
+		})
+		if !covered {
+			return false
+		}
+	}
+	return len(route.MatcherSets) > 0
 }
 
 // or is one way or the other: a gate on the other alone decides on nothing that comes next.
@@ -153,7 +182,7 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 		s.rewrite(h)
 	case *reverseproxy.Handler:
 		s.proxy(h)
-		if s.gate == nil && !asks(h) {
+		if (s.gate == nil || s.around) && !asks(h) {
 			for _, u := range h.Upstreams {
 				s.met.open = append(s.met.open, u.Dial)
 			}
@@ -178,7 +207,7 @@ func (s *surroundings) arrive(g *Gate) {
 	if s.met.gates++; s.met.first == nil {
 		s.met.first = g
 	}
-	s.gate = g
+	s.gate, s.around = g, false
 	for _, prefix := range slices.Compact(slices.Sorted(slices.Values(s.stripped))) {
 		if path, err := checkStripped(prefix); err == nil && !slices.Contains(g.Stripped, path) {
 			g.logger.Warn("a prefix is stripped before the gate, which decides on the path that was sent as well: write `stripped "+path+

@@ -37,6 +37,11 @@ func TestWarningsOfPaths(t *testing.T) {
 		{"a prefix that is stripped behind", "route {\n\t" + gate("") + "uri strip_prefix /shop\n\treverse_proxy localhost:1\n\t}", []string{after}},
 		{"a rewrite on another way", "handle /old {\n\t\trewrite * /new\n\t\trespond ok\n\t}\n\thandle {\n\t" + gate("") + "reverse_proxy localhost:1\n\t}", nil},
 		{"a proxy for what the way of the gate leaves", "handle /app/* {\n\t" + gate("") + "reverse_proxy localhost:1\n\t}\n\thandle /old {\n\t\trespond gone\n\t}\n\treverse_proxy localhost:2", []string{open}},
+		{"a proxy beside a single handle with a gate", "handle /app/* {\n\t" + gate("") + "reverse_proxy localhost:1\n\t}\n\treverse_proxy localhost:2", []string{open}},
+		{"a proxy behind a gate for some paths", "tollgate /app/* {\n\t\trule / any\n\t}\n\treverse_proxy localhost:1", []string{open}},
+		{"… for these alone", "tollgate /app/* {\n\t\trule / any\n\t}\n\treverse_proxy /app/* localhost:1", nil},
+		{"… for some of these", "tollgate /app/* {\n\t\trule / any\n\t}\n\treverse_proxy /app/x/* localhost:1", nil},
+		{"… by the same matcher", "@some method GET\n\ttollgate @some {\n\t\trule / any\n\t}\n\treverse_proxy @some localhost:1", nil},
 		{"error handlers that proxy", gate("") + "reverse_proxy localhost:1\n\thandle_errors {\n\t\treverse_proxy localhost:2\n\t}", []string{errors}},
 		{"error handlers that do not", gate("") + "reverse_proxy localhost:1\n\thandle_errors {\n\t\trespond {err.status_code}\n\t}", nil},
 	} {
