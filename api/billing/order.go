@@ -261,6 +261,10 @@ func (s *Service) subscribe(tx *store.Tx, o *order, inv *invoicable, buys *group
 		if err := s.subs.Accept(tx, sub, o.User); err != nil {
 			return "", err
 		}
+	case sub != nil && sub.Unasked && inv.Subscriber == o.Customer:
+		if err := s.subs.Agree(tx, sub, p); err != nil {
+			return "", err
+		}
 	}
 	switch {
 	case sub == nil:

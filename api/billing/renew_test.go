@@ -106,6 +106,38 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// A subscription that its subscriber was not asked about is not renewed at a price, whatever became of the plan since; what is free is, and
+// that of a profile that nobody manages. Who pays for it has agreed (decision 68).
+func TestRenewalUnasked(t *testing.T) {
+	for _, test := range []struct {
+		name, sub, change, want string
+	}{
+		{"with a price", "xia:gym-monthly", `SELECT 1`, "2026-04-01 10:00 1"},
+		{"free", "xia:gym-monthly", `UPDATE plan SET period_amount = 0`, "2026-05-01 10:00 1"},
+		{"agreed to", "xia:gym-monthly", `UPDATE subscription SET unasked = 0`, "2026-05-01 10:00 1"},
+		{"of a shadow", "ghost:basic", `SELECT 1`, "2026-05-01 10:00 1"},
+	} {
+		w := newWorld(t)
+		w.only(test.sub, "2026-03-01 10:00", "2026-04-01 10:00")
+		w.exec(`UPDATE subscription SET unasked = 1`)
+		w.exec(test.change)
+		w.renew(utc(t, "2026-03-31 12:00"))
+		if got := w.values(ends, w.ids["sub "+test.sub]); got != test.want {
+			t.Errorf("%s: ends %s, want %s", test.name, got, test.want)
+		}
+	}
+	w := newWorld(t)
+	w.saveCard("xia", "xia")
+	w.exec(`UPDATE subscription SET unasked = 1, auto_renew = 0`)
+	w.Run(t,
+		resttest.Case("into the cart", "xia", "POST /api/cart", `{"plan":"gym-monthly"}`, 201, "*"),
+		resttest.Case("pay", "xia", "POST /api/billing/xia/checkout", `{}`, 201, "*"),
+	)
+	if got := w.values(`SELECT unasked || ' ' || auto_renew FROM subscription WHERE id = ?`, w.ids["sub xia:gym-monthly"]); got != "0 1" {
+		t.Errorf("paid: %s", got)
+	}
+}
+
 // TestRenewalLength renews a plan of three months at once, one that is free, one that is no longer sold; not what was cancelled, waits for
 // somebody, or ended too long ago. Quotas begin anew; what was bought in advance stays.
 func TestRenewalLength(t *testing.T) {

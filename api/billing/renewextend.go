@@ -66,6 +66,9 @@ func (s *Service) extendOnce(tx *store.Tx, id int64, t store.Time) (done bool, m
 	if err != nil || !renewable(sub, p, t) {
 		return false, 0, err
 	}
+	if agreed, err := s.subs.RenewsAgreed(tx, sub, p); err != nil || !agreed {
+		return false, 0, err
+	}
 	price := p.Terms().Renewal()
 	next := calendarOf(sub, p).Extend(sub.EndsAt, price.Periods)
 	if !next.After(sub.EndsAt.Time) {

@@ -359,6 +359,9 @@ func (s *Service) resendRequest(c *rest.Call, tx *store.Tx, _ *rest.None) (*Acce
 	if has.Request == "" {
 		return nil, rest.Bad("detail", "There is no request to send again.")
 	}
+	if err := c.Count(tx, rest.LimitInvitations); err != nil {
+		return nil, err
+	}
 	if err := s.tellRequest(c, tx, has.Profile, has.User, ""); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
 )
 
@@ -212,6 +213,40 @@ func TestInvitationOfPlaceholder(t *testing.T) {
 		w.Run(t, c(name, "olga", "PUT /api/users/olga/accessibles/accept/"+key, "", 404, `{"detail":"No Role matches the given query."}`))
 	}
 	w.Run(t, c("a person may be shown it", "donny", "GET /api/profile/cowork/roles/contributor/alice@work.example", "", 200, `~"grant_key":"`+key))
+}
+
+// An invitation without a user is sent again by its path, with the key that it has, and waits as long as a new one from then on.
+func TestResendInvitation(t *testing.T) {
+	c := resttest.Case
+	w := newWorld(t)
+	w.user("mallory")
+	w.exec(`UPDATE user SET email = 'cfo@acme.test' WHERE username = 'mallory'`)
+	const path = "/api/profile/cowork/roles/contributor/CFO@acme.test"
+	w.Run(t,
+		c("before there is one", "donny", "POST "+path, "", 404, "*"),
+		c("invited", "donny", "POST /api/profile/cowork/roles/contributor?force=1", `{"email":"cfo@acme.test","full_name":"Carla"}`, 201, `~"grant_key":null`),
+	)
+	key := get[string](w, `SELECT grant_key FROM invitation`)
+	w.Clock.Advance(20 * 24 * time.Hour)
+	mails := func() int {
+		return get[int](w, `SELECT count(*) FROM outbox WHERE event = 'role_grant_created' AND payload LIKE '%cfo@acme.test%'`)
+	}
+	before := mails()
+	w.Run(t,
+		c("not by a contributor", "carol", "POST "+path, "", 403, "*"),
+		c("not by the manager of another profile", "gus", "POST /api/profile/gym/roles/contributor/cfo@acme.test", "", 404, "*"),
+		c("not as another role", "donny", "POST /api/profile/cowork/roles/manager/cfo@acme.test", "", 404, "*"),
+		c("by a manager", "donny", "POST "+path, "", 200, `~"slug":"CFO@acme.test"~"full_name":"Carla"~"grant_key":null~"slug":"contributor"~"detail":"Invite for CFO@acme.test has been sent"`),
+	)
+	if again := get[string](w, `SELECT grant_key FROM invitation`); again != key || mails() != before+1 {
+		t.Errorf("the key is %s, was %s; %d mails, %d before", again, key, mails(), before)
+	}
+	w.exec(`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'olga-cfo', 1, 'cfo@acme.test', id, 1 FROM user WHERE username = 'olga'`)
+	w.Clock.Advance(20 * 24 * time.Hour)
+	w.Run(t, c("later than the first would have waited", "olga", "PUT /api/users/olga/accessibles/accept/"+key, "", 200, "*"), c("it is used up", "donny", "POST "+path, "", 404, "*"))
+	w.Service.Limits = rest.Limits{rest.LimitInvitations: {PerUser: 1}}
+	w.Run(t, c("a message", "donny", "POST /api/profile/cowork/roles/contributor/pia", "", 200, "*"), c("is counted", "donny", "POST /api/profile/cowork/roles/contributor/pia", "", 429, "*"),
+		c("so is a request", "ray", "POST /api/users/ray/accessibles/contributor/cowork", "", 200, "*"), c("that is sent again", "ray", "POST /api/users/ray/accessibles/contributor/cowork", "", 429, "*"))
 }
 
 // An invitation without a user is taken back by the managers of the profile under the address that it was made for, and ends by itself.

@@ -164,6 +164,8 @@ func TestAnyRoleIsDropped(t *testing.T) {
 		"by the broker, unasked":  {func(w *world) { brokerSkips(w); grant(w, "gus", "gym", "alice") }, "alice", "gym", true},
 		"that asks for codes":     {func(w *world) { w.exec(`UPDATE role_description SET otp_required = 1 WHERE slug = 'contributor'`) }, "kim", "acme", true},
 		"pending, asks for codes": {func(w *world) { w.exec(`UPDATE role_description SET otp_required = 1 WHERE slug = 'contributor'`) }, "pia", "cowork", true},
+		"implicit":                {func(w *world) { implicitly(w, "alice", "gym") }, "alice", "gym", true},
+		"implicit, in force":      {func(w *world) { brokerSkips(w); implicitly(w, "alice", "gym") }, "alice", "gym", true},
 		"on an archived profile":  {func(w *world) { w.exec(`UPDATE profile SET is_active = 0 WHERE slug = 'acme'`) }, "kim", "acme", false},
 		"a request for no role in particular": {func(w *world) {
 			w.exec(`UPDATE role SET role_description_id = NULL, request_key = ? WHERE user_id = (SELECT id FROM user WHERE username = 'kim')`,
@@ -195,6 +197,65 @@ func TestAnyRoleIsDropped(t *testing.T) {
 			}
 		})
 	}
+}
+
+// implicitly has a user put on a profile by the domain of its address.
+func implicitly(w *world, user, on string) {
+	w.exec(`UPDATE role_description SET implicit_create_on_none = 1 WHERE slug = 'contributor' AND profile_id IS NULL`)
+	w.exec(`UPDATE contact SET email_verified_at = 1 WHERE user_id = (SELECT id FROM user WHERE username = '` + user + `')`)
+	w.exec(`UPDATE profile SET confirmed_domain = '` + user + `.example' WHERE slug = '` + on + `'`)
+	w.Do(user, "GET /api/users/"+user+"/accessibles", "")
+}
+
+// Who dropped a role that came by itself does not get it again by itself.
+func TestDroppedImplicitRoleStaysDropped(t *testing.T) {
+	for _, skips := range []bool{false, true} {
+		w := newWorld(t)
+		if skips {
+			brokerSkips(w)
+		}
+		implicitly(w, "alice", "gym")
+		w.Run(t,
+			resttest.Case("dropped", "alice", "DELETE /api/users/alice/accessibles/contributor/gym", "", 204, ""),
+			resttest.Case("read again", "alice", "GET /api/users/alice/accessibles", "", 200, "*"),
+		)
+		if held := get[int](w, `SELECT count(*) FROM role r JOIN user u ON u.id = r.user_id WHERE u.username = 'alice' AND r.grant_key IS NULL`); held != 0 {
+			t.Errorf("skips %v: alice has the role again", skips)
+		}
+	}
+}
+
+// A type of role is not erased while somebody has it; who dropped one that was erased since is asked before having another there.
+func TestErasedRoleWasDropped(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	w.Run(t,
+		c("describe", "gus", "POST /api/profile/gym/roles/describe", `{"title":"Duty"}`, 201, "*"),
+		c("grant", "gus", "POST /api/profile/gym/roles/duty", `{"slug":"alice"}`, 201, "*"),
+		c("ask", "alice", "POST /api/users/alice/accessibles/duty", `{"slug":"gym"}`, 200, `~"accept_grant_api_url":null`),
+		c("erase", "gus", "DELETE /api/profile/gym/roles/describe/duty", "", 400, `{"detail":"The role 'duty' is in use."}`),
+		c("drop", "alice", "DELETE /api/users/alice/accessibles/duty/gym", "", 204, ""),
+		c("erase", "gus", "DELETE /api/profile/gym/roles/describe/duty", "", 204, ""),
+		c("none", "alice", "GET /api/users/alice/accessibles", "", 200, `~"count":0`),
+	)
+	brokerSkips(w)
+	w.Run(t, c("again", "gus", "POST /api/profile/gym/roles/contributor", `{"slug":"alice"}`, 201, `~"grant_key":"`))
+}
+
+// Who asked for a role is not given another one without agreeing to it; who asked for any role is given any.
+func TestAnotherRoleThanAskedFor(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	w.Run(t,
+		c("ask", "alice", "POST /api/users/alice/accessibles/contributor", `{"slug":"cowork"}`, 201, "*"),
+		c("another role", "donny", "POST /api/profile/cowork/roles/manager", `{"slug":"alice"}`, 200, `~"grant_key":"~"slug":"manager"`),
+		c("is not in force", "alice", "GET /api/profile/cowork", "", 403, "*"),
+		c("nor by a second grant", "donny", "POST /api/profile/cowork/roles/manager", `{"slug":"alice"}`, 200, `~"grant_key":"`),
+		c("nor by one that is skipped later", "donny", "POST /api/profile/cowork/roles/contributor", `{"slug":"alice"}`, 200, `~"grant_key":"`),
+		c("ask for any", "olga", "POST /api/users/olga/accessibles", `{"slug":"cowork"}`, 201, "*"),
+		c("gets any", "donny", "POST /api/profile/cowork/roles/manager", `{"slug":"olga"}`, 200, `~"grant_key":null`),
+		c("the role that ray asked for", "donny", "POST /api/profile/cowork/roles/contributor", `{"slug":"ray"}`, 200, `~"grant_key":null`),
+	)
 }
 
 func brokerSkips(w *world) {

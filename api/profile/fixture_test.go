@@ -46,7 +46,9 @@ func TestFixture(t *testing.T) {
 		c("alice accepts again", "alice", "PUT /api/users/alice/accessibles/accept/"+key, "", 404, `{"detail":"No Role matches the given query."}`),
 		c("donny takes it back", "donny", "DELETE /api/profile/cowork/roles/manager/alice", "", 204, ""),
 		c("alice asks", "alice", "POST /api/users/alice/accessibles/contributor", `{"slug":"cowork"}`, 201, `~"request_key":"`),
-		c("donny answers with another role", "donny", "POST /api/profile/cowork/roles/manager", `{"slug":"alice"}`, 200, `~"grant_key":null~"slug":"manager"`),
+		c("donny answers with another role", "donny", "POST /api/profile/cowork/roles/manager", `{"slug":"alice"}`, 200, `~"grant_key":"~"slug":"manager"`),
+		c("which is an invitation", "alice", "GET /api/profile/cowork/roles", "", 403, denied),
+		c("that alice agrees to", "alice", "POST /api/users/alice/accessibles/manager", `{"slug":"cowork"}`, 200, `~"accept_grant_api_url":null`),
 		c("donny removes a manager as contributor", "donny", "DELETE /api/profile/cowork/roles/contributor/alice", "", 204, ""),
 	)
 	if got := w.roleOf("alice", "cowork"); got != "" {

@@ -64,18 +64,57 @@ func (s *Service) invite(c *rest.Call, tx *store.Tx, p *row, description int64, 
 	if err != nil {
 		return nil, err
 	}
-	typed := directory.TypedUser(email, in.FullName.Value)
-	role := Role{CreatedAt: tx.Now(), User: typed, Extra: directory.Extra(directory.ExtraText(in.Extra.Value))}
-	row := tx.QueryRow(`SELECT `+describe+` FROM role_description d LEFT JOIN profile o ON o.id = d.profile_id WHERE d.id = ?`, description)
-	if err := row.Scan(role.description.dest()...); err != nil {
+	return s.tellInvitation(c, tx, p, email, in.Message.Value)
+}
+
+// tellInvitation mails the key of the invitation of an address, and shows what was typed of it; nil when there is none.
+func (s *Service) tellInvitation(c *rest.Call, tx *store.Tx, p *row, email, message string) (*Role, error) {
+	var role Role
+	var name, key string
+	row := tx.QueryRow(`SELECT i.created_at, i.full_name, i.extra, i.grant_key, `+describe+` FROM invitation i
+		JOIN role_description d ON d.id = i.role_description_id LEFT JOIN profile o ON o.id = d.profile_id
+		WHERE i.profile_id = ? AND i.email = ? AND i.created_at > ?`, p.ID, email, store.At(tx.Now().Add(-invitationLifetime)))
+	var extra sql.NullString
+	err := row.Scan(append([]any{&role.CreatedAt, &name, &extra, &key}, role.description.dest()...)...)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	role.RoleDescription = role.description.description(s.editor(c))
+	typed := directory.TypedUser(email, name)
+	role.User, role.RoleDescription = typed, role.description.description(s.editor(c))
+	if extra.Valid {
+		role.Extra = directory.Extra(&extra.String)
+	}
 	role.RemoveURL = c.URL("/api/profile/" + p.Slug + "/roles/" + role.slug() + "/" + url.PathEscape(email))
 	return &role, s.notices.Emit(tx, &notice.RoleGrantCreated{
-		Profile: notice.Profile{ID: p.ID}, OriginatedBy: notice.ByUser(c.User.ID), User: notice.User{UserDetail: typed}, Detail: in.Message.Value,
+		Profile: notice.Profile{ID: p.ID}, OriginatedBy: notice.ByUser(c.User.ID), User: notice.User{UserDetail: typed}, Detail: message,
 		GrantKey: key, RoleDescription: notice.RoleDescription{Slug: role.slug(), Title: role.RoleDescription.Title},
 	})
+}
+
+// resendInvitation sends the invitation of an address to a role again, which waits as long as a new one from now on.
+func (s *Service) resendInvitation(c *rest.Call, tx *store.Tx, email string) (*Role, error) {
+	p, err := findProfile(tx, c.Param("profile"))
+	if err != nil {
+		return nil, err
+	}
+	d, err := grantable(tx, p.ID, c.Param("role"), s.editor(c))
+	if err != nil {
+		return nil, err
+	}
+	now := tx.Now()
+	_, err = tx.Exec(`UPDATE invitation SET created_at = ? WHERE profile_id = ? AND email = ? AND role_description_id = ? AND created_at > ?`,
+		now, p.ID, email, d.id, store.At(now.Add(-invitationLifetime)))
+	if err != nil {
+		return nil, err
+	}
+	role, err := s.tellInvitation(c, tx, p, email, "")
+	if err == nil && (role == nil || role.slug() != d.Slug) {
+		err = rest.NotFound("Role")
+	}
+	return role, err
 }
 
 // acceptInvitation gives a user the role that an invitation of an address holds, if the user has proven that address. It returns

@@ -60,7 +60,8 @@ type Grant struct {
 }
 
 // GrantRole carries out g, and tells the row and whether it is new. A row that exists keeps its state: an active member stays
-// active in the new role if it ever agreed to one, an invitation keeps its key, a request becomes active. Errors: 400 when the last manager
+// active in the new role if it ever agreed to one, an invitation keeps its key, a request becomes active, or an invitation when it
+// was for another role (decision 68). Errors: 400 when the last manager
 // of the profile would be demoted (decision 6).
 func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err error) {
 	st, err := s.begins(tx, g)
@@ -93,14 +94,15 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 		}
 	}
 	grant, unasked := null(had.Grant), had.Unasked
-	if g.Invited || had.Unasked && !st.inForce && had.Description.Int64 != g.Role {
+	other := had.Request != "" && had.Description.Valid && had.Description.Int64 != g.Role && !st.inForce // than the role that was asked for
+	if other || g.Invited || had.Unasked && !st.inForce && had.Description.Int64 != g.Role {
 		grant, unasked = null(directory.NewKey()), false // who was never asked agreed to no other role either (decision 68)
 	} else if st.inForce && had.Grant != "" {
 		grant, unasked = sql.NullString{}, st.unasked
 	}
 	_, err = tx.Exec(`UPDATE role SET request_key = NULL, grant_key = ?1, role_description_id = ?2, extra = coalesce(?3, extra), unasked = ?4,
-		typed_name = CASE WHEN ?6 IS NULL THEN typed_name ELSE ?5 END, typed = coalesce(?6, typed) WHERE id = ?7`,
-		grant, g.Role, null(g.Extra), unasked, null(g.TypedName), null(g.Typed), had.ID)
+		typed_name = CASE WHEN ?6 IS NULL THEN typed_name ELSE ?5 END, typed = coalesce(?6, typed), must_answer = ?8 OR must_answer WHERE id = ?7`,
+		grant, g.Role, null(g.Extra), unasked, null(g.TypedName), null(g.Typed), had.ID, other)
 	return had.ID, false, err
 }
 

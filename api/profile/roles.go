@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -281,9 +282,19 @@ type sent struct {
 	Detail string `json:"detail"`
 }
 
-// resendGrant tells a user again about its role.
+// resendGrant tells a user again about its role, or an address about its invitation.
 func (s *Service) resendGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (*sent, error) {
+	if err := c.Count(tx, rest.LimitInvitations); err != nil {
+		return nil, err
+	}
 	p, has, err := s.pathRole(c, tx)
+	if refused := new(rest.Error); errors.As(err, &refused) && refused.Status == http.StatusNotFound && strings.Contains(c.Param("user"), "@") {
+		role, err := s.resendInvitation(c, tx, c.Param("user"))
+		if err != nil {
+			return nil, err
+		}
+		return &sent{role, "Invite for " + c.Param("user") + " has been sent"}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,10 +19,19 @@ type Change struct {
 }
 
 // Update changes a subscription. The end and the description are the provider's and the broker's: as anybody else, which seller
-// false says, they are silently kept (decision 16). Nothing is ordered.
-func (s *Service) Update(tx *store.Tx, sub *Subscription, in *Change, seller bool) (*Subscription, error) {
+// false says, they are silently kept (decision 16). own says that somebody asks who manages the subscriber: nobody else has it charged
+// (decision 68). Nothing is ordered. Errors: 400 on "auto_renew".
+func (s *Service) Update(tx *store.Tx, sub *Subscription, in *Change, seller, own bool) (*Subscription, error) {
 	n := *sub
-	n.AutoRenew = in.AutoRenew.Or(n.AutoRenew)
+	if in.AutoRenew.Given {
+		n.AutoRenew = in.AutoRenew.Value
+		n.Unasked = n.Unasked && !own
+	}
+	if n.AutoRenew && !sub.AutoRenew && !own {
+		if err := s.checkRenewal(tx, sub); err != nil {
+			return nil, err
+		}
+	}
 	if in.Extra.Given {
 		n.Extra = directory.ExtraText(in.Extra.Value)
 	}
@@ -32,8 +41,8 @@ func (s *Service) Update(tx *store.Tx, sub *Subscription, in *Change, seller boo
 			n.Description = optional(in.Description)
 		}
 	}
-	_, err := tx.Exec(`UPDATE subscription SET ends_at = ?, auto_renew = ?, description = ?, extra = ? WHERE id = ?`,
-		n.EndsAt, n.AutoRenew, n.Description, n.Extra, n.ID)
+	_, err := tx.Exec(`UPDATE subscription SET ends_at = ?, auto_renew = ?, unasked = ?, description = ?, extra = ? WHERE id = ?`,
+		n.EndsAt, n.AutoRenew, n.Unasked, n.Description, n.Extra, n.ID)
 	s.touch(tx, &n)
 	return &n, err
 }

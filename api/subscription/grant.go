@@ -229,7 +229,7 @@ func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (su
 	if made {
 		typed, name = nil, nil // all of the profile was typed
 	}
-	sub, err = one(tx, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at >= ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, p.ID, now)
+	sub, err = one(tx, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, p.ID, now)
 	if err != nil {
 		return nil, false, err
 	}
@@ -238,7 +238,13 @@ func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (su
 		if err != nil {
 			return nil, false, err
 		}
-		n := Subscription{Typed: typed, TypedName: name, ProfileID: profileID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, p.PeriodLength), AutoRenew: p.RenewalType == AutoRenew}
+		n := Subscription{
+			Typed: typed, TypedName: name, ProfileID: profileID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now,
+			EndsAt: p.Terms().Extended(now, now, p.PeriodLength), AutoRenew: p.RenewalType == AutoRenew, Unasked: atOnce,
+		}
+		if n.AutoRenew, err = s.mayRenew(tx, &n, p); err != nil {
+			return nil, false, err
+		}
 		if !atOnce {
 			key := directory.NewKey()
 			n.GrantKey = &key
@@ -267,10 +273,18 @@ func (s *Service) skipsOptIn(r store.Reader, p *Plan, profileID int64, made bool
 	if !p.SkipOptinOnGrant || made || p.Provider.Slug == s.dir.Broker() {
 		return p.SkipOptinOnGrant, nil
 	}
-	return store.Exists(r, `SELECT 1 FROM grant_consent WHERE provider_id = ? AND profile_id = ?
-		UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM role JOIN role_description d ON d.id = role.role_description_id JOIN user u ON u.id = role.user_id
+	asked, err := store.Exists(r, `SELECT 1 FROM grant_consent WHERE provider_id = ? AND profile_id = ?`, p.ProfileID, profileID)
+	if err != nil || asked {
+		return asked, err
+	}
+	return shadow(r, profileID)
+}
+
+// shadow reports whether nobody who is there manages a profile.
+func shadow(r store.Reader, profileID int64) (bool, error) {
+	return store.Exists(r, `SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM role JOIN role_description d ON d.id = role.role_description_id JOIN user u ON u.id = role.user_id
 			WHERE role.profile_id = ? AND d.slug = 'manager' AND role.request_key IS NULL AND role.grant_key IS NULL AND (role.ends_at IS NULL OR role.ends_at > ?)
-				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, p.ProfileID, profileID, profileID, r.Now())
+				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, profileID, r.Now())
 }
 
 // AcceptGrant accepts a grant in the name of its subscriber (subscriptions.md 6.4). The key is used up. Errors: 404, also for a
@@ -290,7 +304,8 @@ func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64) (*
 // 10.1). Later grants of that provider may take effect at once.
 func (s *Service) Accept(tx *store.Tx, sub *Subscription, by int64) error {
 	sub.GrantKey = nil
-	if _, err := tx.Exec(`UPDATE subscription SET grant_key = NULL WHERE id = ?`, sub.ID); err != nil {
+	sub.Unasked = false
+	if _, err := tx.Exec(`UPDATE subscription SET grant_key = NULL, unasked = 0 WHERE id = ?`, sub.ID); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(`INSERT INTO grant_consent (profile_id, provider_id, accepted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,

@@ -258,6 +258,56 @@ func TestGrantConsent(t *testing.T) {
 	grant("after it was declined", true)
 }
 
+// What a provider was let in for once is free: a grant that takes effect without an answer does not renew at a price, nobody but the
+// subscriber has it renew, and its metered use costs nothing (decision 68).
+func TestNobodyIsChargedUnasked(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	const sale, own = "/api/profile/gym/plans/gym-monthly/subscriptions", "/api/profile/xia/subscriptions/gym-monthly"
+	w.exec(`INSERT INTO grant_consent (profile_id, provider_id, accepted_at) SELECT x.id, g.id, 1 FROM profile x, profile g WHERE x.slug = 'xia' AND g.slug = 'gym'`)
+	w.exec(`INSERT INTO use_charge (slug, title, created_at, plan_id, use_amount, quota) SELECT 'visits', 'Visits', 1, id, 500, 1 FROM plan WHERE slug = 'gym-monthly'`)
+	const refused = `{"auto_renew":["Only the subscriber can have this subscription renew: it costs money."]}`
+	w.Run(t,
+		c("grant at once", "gus", "POST "+sale, `{"profile":{"slug":"xia"}}`, 201, `~"auto_renew":false~"grant_key":null`),
+		c("the provider", "gus", "PATCH "+sale+"/xia", `{"auto_renew":true}`, 400, refused),
+		c("by the other path", "gus", "PATCH "+own, `{"auto_renew":true}`, 400, refused),
+		c("with all fields", "gus", "PUT "+sale+"/xia", `{"ends_at":"2026-05-01T00:00:00Z","auto_renew":true}`, 400, refused),
+		c("the broker", "alice", "PATCH "+own, `{"auto_renew":true}`, 400, refused),
+		c("the provider turns it off", "gus", "PATCH "+sale+"/xia", `{"auto_renew":false,"description":"vip"}`, 200, `~"auto_renew":false`),
+		c("to a shadow", "gus", "POST "+sale, `{"profile":{"slug":"ghost"}}`, 201, `~"auto_renew":true~"grant_key":null`),
+	)
+	if got := w.useBy("xia", "gym-monthly", "visits", 1, store.At(w.Clock.Now())); got != "nothing" {
+		t.Errorf("within the quota: %s", got)
+	}
+	if got := w.useBy("xia", "gym-monthly", "visits", 1, store.At(w.Clock.Now())); !strings.Contains(got, "was not asked about this subscription") {
+		t.Errorf("beyond it: %s", got)
+	}
+	w.Run(t,
+		c("the subscriber", "xia", "PATCH "+own, `{"auto_renew":true}`, 200, `~"auto_renew":true`),
+		c("and cancels", "xia", "PATCH "+own, `{"auto_renew":false}`, 200, `~"auto_renew":false`),
+		c("the provider does not take that back", "gus", "PATCH "+sale+"/xia", `{"auto_renew":true}`, 400, refused),
+	)
+	if got := w.useBy("xia", "gym-monthly", "visits", 1, store.At(w.Clock.Now())); !strings.HasPrefix(got, "500 ") {
+		t.Errorf("once it is agreed to: %s", got)
+	}
+	w.exec(`UPDATE plan SET period_amount = 0 WHERE slug = 'gym-monthly'`)
+	w.Run(t, c("what costs nothing", "gus", "PATCH "+sale+"/xia", `{"auto_renew":true}`, 200, `~"auto_renew":true`))
+}
+
+// What was declined in the same instant is granted anew, with a key that works.
+func TestGrantAfterDecline(t *testing.T) {
+	w := newWorld(t)
+	c := resttest.Case
+	const sale, own = "/api/profile/gym/plans/gym-monthly/subscriptions", "/api/profile/xia/subscriptions"
+	w.Run(t,
+		c("grant", "gus", "POST "+sale, `{"profile":{"slug":"xia"}}`, 201, "*"),
+		c("decline", "xia", "DELETE "+own+"/gym-monthly", "", 204, ""),
+		c("grant", "gus", "POST "+sale, `{"profile":{"slug":"xia"}}`, 201, "*"),
+	)
+	key := w.values(`SELECT grant_key FROM subscription WHERE grant_key IS NOT NULL AND ends_at > ?`, store.At(w.Clock.Now()))
+	w.Run(t, c("accept", "xia", "POST "+own+"/accept/"+key, "", 200, `~"auto_renew":true`))
+}
+
 // Where it is not told which addresses have accounts, a grant to one waits on the address, whoever has it (decision 78).
 func TestGrantToHiddenAddress(t *testing.T) {
 	w := newWorld(t, func(s *Settings) { s.HideAccounts = true })

@@ -106,7 +106,7 @@ func (s *Service) updateSale(c *rest.Call, tx *store.Tx, in *Change) (ProviderVi
 	if err != nil {
 		return ProviderView{}, err
 	}
-	if sub, err = s.Update(tx, sub, in, true); err != nil {
+	if sub, err = s.Update(tx, sub, in, true, c.Query.ManagerOf(sub.Subscriber)); err != nil {
 		return ProviderView{}, err
 	}
 	return single(s.providerViews, c, tx, sub)

@@ -39,7 +39,7 @@ func (s *Service) updateOwn(c *rest.Call, tx *store.Tx, in *Change) (SubscriberV
 	if err != nil {
 		return SubscriberView{}, err
 	}
-	if sub, err = s.Update(tx, sub, in, c.Query.MaySell(sub.Provider)); err != nil {
+	if sub, err = s.Update(tx, sub, in, c.Query.MaySell(sub.Provider), c.Query.ManagerOf(sub.Subscriber)); err != nil {
 		return SubscriberView{}, err
 	}
 	return single(s.subscriberViews, c, tx, sub)

@@ -106,6 +106,11 @@ func (s *Service) RecordUse(tx *store.Tx, u Use) (*ledger.Entry, error) {
 	excess := counter.Take(quantity)
 	var entry *ledger.Entry
 	if excess > 0 {
+		if agreed, err := s.ChargesAgreed(tx, sub); err != nil {
+			return nil, err
+		} else if !agreed && u.Use.Amount > 0 {
+			return nil, rest.Fail(400, "The subscriber was not asked about this subscription, and pays for no use of it.")
+		}
 		if entry, err = s.orderUse(tx, sub, u, excess); err != nil {
 			return nil, err
 		}

@@ -16,6 +16,11 @@ import (
 
 // use reports a use of premium by acme, and returns what was invoiced, or the body of the error.
 func (w *world) use(plan, use string, quantity int64, at store.Time) string {
+	return w.useBy("acme", plan, use, quantity, at)
+}
+
+// useBy reports metered use of a profile.
+func (w *world) useBy(subscriber, plan, use string, quantity int64, at store.Time) string {
 	w.t.Helper()
 	var entry *ledger.Entry
 	err := w.Site.Store.Write(w.t.Context(), func(tx *store.Tx) error {
@@ -27,11 +32,11 @@ func (w *world) use(plan, use string, quantity int64, at store.Time) string {
 		if err != nil {
 			return err
 		}
-		acme, err := profileID(tx, "acme")
+		id, err := profileID(tx, subscriber)
 		if err != nil {
 			return err
 		}
-		entry, err = w.RecordUse(tx, Use{ProfileID: acme, Plan: p, Use: u, Quantity: quantity, At: at})
+		entry, err = w.RecordUse(tx, Use{ProfileID: id, Plan: p, Use: u, Quantity: quantity, At: at})
 		return err
 	})
 	var refused *rest.Error
