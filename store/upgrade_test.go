@@ -85,3 +85,49 @@ func TestUpgradeOfRows(t *testing.T) {
 		}
 	}
 }
+
+// At the upgrade to proven addresses, those that were proven are, all others are not, and one-time passwords that are on stay on
+// (decision 66). A grant that nobody was asked about charges nobody, unless something of it was ordered (decision 68).
+func TestUpgradeToProvenAddresses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tollgate.db")
+	store.MigrateTo(t, path, 20)
+	db := store.RawDB(path)
+	for _, statement := range []string{
+		`INSERT INTO user (id, username, email, created_at, password_changed_at) VALUES (1, 'xia', 'xia@example.com', 1, 1), (2, 'yan', 'yan@example.com', 1, 1)`,
+		`INSERT INTO contact (slug, created_at, email, phone, user_id, email_verified_at, phone_verified_at) VALUES
+			('xia', 1, 'xia@example.com', '+14155555551', 1, 7, NULL), ('yan', 1, 'yan@example.com', '+14155555552', 2, NULL, 8)`,
+		`INSERT INTO otp (user_id, priv_key, created_at) VALUES (2, x'00', 1)`,
+		`INSERT INTO otp_recovery (user_id, code_hash) VALUES (2, x'01')`,
+		`INSERT INTO profile (id, slug, created_at) VALUES (11, 'cowork', 1), (12, 'xia', 1)`,
+		`INSERT INTO plan (id, slug, profile_id, title, created_at, skip_optin_on_grant) VALUES (5, 'skips', 11, 'Skips', 1, 1), (6, 'asks', 11, 'Asks', 1, 0)`,
+		`INSERT INTO subscription (id, created_at, ends_at, profile_id, plan_id, provider_id, grant_key) VALUES (1, 10, 20, 12, 5, 11, NULL),
+			(2, 10, 20, 12, 6, 11, NULL), (3, 10, 20, 12, 5, 11, 'waits'), (4, 10, 20, 12, 5, 11, NULL)`,
+		`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 10, 'order', '', 1, 1, zeroblob(32))`,
+		`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
+			VALUES (1, 10, '', 'sub_4/', 'Payable', 12, 2000, 'usd', 'Receivable', 11, 2000, 'usd', 12, 1, 'order', 1)`,
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := storetest.Open(t, path, storetest.NewClock())
+	for query, want := range map[string]int64{
+		`SELECT count(*) FROM contact WHERE email_verified_at IS NOT NULL`:              1,
+		`SELECT email_verified_at FROM contact WHERE slug = 'xia'`:                      7,
+		`SELECT count(*) FROM contact WHERE slug = 'xia' AND phone_verified_at IS NULL`: 1,
+		`SELECT phone_verified_at FROM contact WHERE slug = 'yan'`:                      8,
+		`SELECT count(*) FROM contact WHERE replaced_at IS NOT NULL`:                    0,
+		`SELECT user_id FROM otp`:                                                           2,
+		`SELECT count(*) FROM otp_recovery WHERE used_at IS NULL`:                           1,
+		`SELECT count(*) FROM subscription WHERE unasked = 1`:                               1,
+		`SELECT id FROM subscription WHERE unasked = 1`:                                     1,
+		`SELECT (SELECT count(*) FROM invitation) + (SELECT count(*) FROM pending_address)`: 0,
+	} {
+		if got := count(t, s, query); got != want {
+			t.Errorf("%s: %d, want %d", query, got, want)
+		}
+	}
+}

@@ -117,6 +117,30 @@ func TestAdoptContact(t *testing.T) {
 	}
 }
 
+// The last address that a user has proven stays while it is the only way to log in: as long as there is no password.
+func TestLastProvenAddressStays(t *testing.T) {
+	s := newSite(t)
+	c := resttest.Case
+	more := func(slug string) {
+		s.exec(t, `INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT ?, 1, ? || '@example.com', id, 1 FROM user WHERE username = 'nina'`, slug, slug)
+	}
+	s.exec(t, `UPDATE contact SET email_verified_at = NULL WHERE slug = 'nina'`)
+	more("work")
+	const last = `{"detail":"This address is the only way to log in to the account."}`
+	s.Run(t,
+		c("without a proof of who asks", "alice", "DELETE /api/users/work", "", 401, "*"),
+		c("the last one", "alice", "DELETE /api/users/work", `{"password":"yoyo"}`, 400, last),
+		c("it is still there", "alice", "GET /api/users/work", "", 200, "*"),
+	)
+	more("home")
+	s.Run(t,
+		c("one of two", "alice", "DELETE /api/users/work", `{"password":"yoyo"}`, 204, ""),
+		c("the other", "alice", "DELETE /api/users/home", `{"password":"yoyo"}`, 400, last),
+	)
+	s.exec(t, `UPDATE user SET password = (SELECT password FROM user WHERE username = 'xia') WHERE username = 'nina'`)
+	s.Run(t, c("beside a password", "alice", "DELETE /api/users/home", `{"password":"yoyo"}`, 204, ""))
+}
+
 func TestUpdateContact(t *testing.T) {
 	s := newSite(t)
 	s.Run(t,
