@@ -40,6 +40,40 @@ func TestAPIBesideAnother(t *testing.T) {
 	}
 }
 
+// TestAPIPasses passes paths that are none of its own on where JSON says so, and not to a gate that stands before it.
+func TestAPIPasses(t *testing.T) {
+	for _, c := range []struct {
+		name, pass string
+		before     bool // the gate stands before the API
+		want       int
+	}{
+		{"a gate behind it", "", false, 200},
+		{"a gate before it", "", true, 404},
+		{"a gate before it, passed on", `"pass":true,`, true, 200},
+		{"a gate behind it, kept", `"pass":false,`, false, 404},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t, func(s *site) {
+				s.gate = "rule / any"
+				if c.before {
+					s.options = "\torder tollgate before tollgate_api\n"
+				}
+			})
+			raw, err := adapt(s.caddyfile())
+			if err == nil {
+				err = post([]byte(strings.Replace(string(raw), `"handler":"tollgate_api"`, c.pass+`"handler":"tollgate_api"`, 1)))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.client.CloseIdleConnections()
+			if a := s.do("GET", "/api/kernels/1", nil); a.status != c.want {
+				t.Errorf("%d %s, want %d", a.status, a.body, c.want)
+			}
+		})
+	}
+}
+
 // TestAPIInOtherSpellings keeps from the application what it may take for an address of the API, in whatever spelling it came.
 func TestAPIInOtherSpellings(t *testing.T) {
 	for _, prefix := range []string{"/api", "/tollgate"} {

@@ -327,6 +327,11 @@ func TestWebDAV(t *testing.T) {
 	s.must(207, "PROPFIND", "/mal/", nil, mal, "Depth: 1")
 	s.must(201, "COPY", "/mal/f.txt", nil, mal, "Destination: "+base+"/mal/g.txt")
 	s.must(201, "MOVE", "/mal/g.txt", nil, mal, "Destination: /mal/h;1.txt")
+	for _, host := range [][2]string{{"127.0.0.1", "http://127.0.0.1:80"}, {"127.0.0.1:80", "http://127.0.0.1"}} { // the port of the scheme is the one that is not said
+		if res := speak(t, "COPY /mal/f.txt HTTP/1.1\r\nHost: "+host[0]+"\r\n"+mal+"\r\nDestination: "+host[1]+"/mal/port\r\nConnection: close\r\n\r\n"); res.StatusCode == 403 {
+			t.Errorf("%s at %s: %d", host[1], host[0], res.StatusCode)
+		}
+	}
 	s.must(204, "DELETE", "/mal/h;1.txt", nil, mal)
 	if content("/mal/f.txt") != "mal's" {
 		t.Error("mal's file is gone")
@@ -376,6 +381,28 @@ func TestErrorHandlers(t *testing.T) {
 				t.Errorf("the application's own cookie: %q", got.Headers["Cookie"])
 			}
 		})
+	}
+}
+
+// TestErrorHandlersWithoutSession takes credentials and cookies of ours off what error handlers are asked where there is no session either.
+func TestErrorHandlersWithoutSession(t *testing.T) {
+	failing := newUpstream(t)
+	s := newSite(t, func(s *site) {
+		s.gate = "rule /account/ authenticated\n\t\tsession none"
+		s.more = "handle_errors {\n\t\treverse_proxy " + strings.TrimPrefix(failing.URL, "http://") + "\n\t}"
+	})
+	joe := s.register("joe1")
+	cookie, _ := s.browser("joe1")
+	for _, credential := range []string{joe, cookie} {
+		failing.take()
+		s.do("GET", "/elsewhere", nil, "Accept: text/html", credential)
+		got := failing.take()
+		if got == nil {
+			t.Fatal("the error handler was not reached")
+		}
+		if len(got.Headers["Authorization"])+len(got.Headers["Cookie"]) > 0 {
+			t.Errorf("%s: the error handler is told %q %q", credential, got.Headers["Authorization"], got.Headers["Cookie"])
+		}
 	}
 }
 

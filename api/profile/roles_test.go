@@ -268,5 +268,8 @@ func TestInvitedShowTyped(t *testing.T) {
 		c("which it is not", "donny", "GET "+roles+"/xia@xia.example", "", 200, "*"),
 		c("taken back", "donny", "DELETE "+roles+"/xia@xia.example", "", 204, ""),
 		c("gone", "donny", "GET "+roles+"/xia@xia.example", "", 404, "*"),
+		c("invited by name", "donny", "POST "+roles, `{"slug":"xia"}`, 201, `~"grant_key":"`),
+		c("not found by her address", "donny", "GET "+roles+"?q=xia@xia.example&q_f=user__email", "", 200, `~"count":0`),
+		c("nor by her name", "donny", "GET "+roles+"?q=xia&q_f=user__full_name", "", 200, `~"count":0`),
 	)
 }
