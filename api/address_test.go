@@ -270,4 +270,7 @@ func TestProvenAddressIsTold(t *testing.T) {
 	if u, err := s.site.Directory.User("bob"); err != nil || u.Email != "bob@example.com" {
 		t.Errorf("confirmed by the broker: %q %v", u.Email, err)
 	}
+	if n := s.value(`SELECT count(*) FROM audit WHERE action = 'confirm email' AND subject = 'bob' AND actor = 'alice'`); n != "1" {
+		t.Errorf("%s rows of the audit tell of it", n)
+	}
 }

@@ -45,3 +45,26 @@ func TestLogin(t *testing.T) {
 		resttest.Case("trailing slash", "", "POST /api/auth/", `{}`, 404, `{"detail":"Not found."}`),
 	)
 }
+
+// The doors that log somebody in take no request that a page of another site had a browser send; programs, and the pages of the site, are
+// let through (decision 117).
+func TestDoorsRefuseOtherSites(t *testing.T) {
+	s := newSite(t)
+	s.Do("alice", "POST /api/users/nina/activate", "")
+	key := s.key(t, "nina@example.com")
+	for request, body := range map[string]string{
+		"POST /api/auth":          `{"username":"xia","password":"wrong"}`,
+		"POST /api/auth/register": `{"username":"xia","password":"wrong","email":"xia@example.com","full_name":"Xia"}`,
+		"POST /api/auth/recover":  `{"username":"nobody"}`,
+		"POST /api/auth/" + key:   `{"new_password":"x"}`,
+	} {
+		for header, refused := range map[string]bool{
+			"Sec-Fetch-Site: cross-site": true, "Sec-Fetch-Site: same-site": true, "Origin: https://evil.example": true, "Origin: null": true,
+			"Sec-Fetch-Site: same-origin": false, "Sec-Fetch-Site: none": false, "Origin: " + resttest.Base: false, "X-Nothing: 1": false,
+		} {
+			if w := s.Do("", request, body, header); (w.Code == 403) != refused {
+				t.Errorf("%s with %s: %d %s", request, header, w.Code, w.Body)
+			}
+		}
+	}
+}
