@@ -74,14 +74,14 @@ type Settings struct {
 	// UnpaidOrders is how many orders that nothing is paid for at once a user may place in an hour; 0 for no limit. Default: `60`.
 	UnpaidOrders *int `json:"unpaid_orders,omitempty"`
 	// PaymentsPerClient is how many payments by card may be begun in an hour from one client, whatever becomes of them; 0 for no limit.
-	// Default: `120`.
+	// Default: `3600`.
 	PaymentsPerClient *int `json:"payments_per_client,omitempty"`
-	// PaymentsPerUser is the same for one user. Default: `60`.
+	// PaymentsPerUser is the same for one user. Default: `3600`.
 	PaymentsPerUser *int `json:"payments_per_user,omitempty"`
-	// ProfilesPerUser is how many profiles of his own a user may make in an hour; 0 for no limit. Default: `60`.
+	// ProfilesPerUser is how many profiles of his own a user may make in an hour; 0 for no limit. Default: `600`.
 	ProfilesPerUser *int `json:"profiles_per_user,omitempty"`
 	// WritesPerUser is how many changes of any kind a user may make in an hour, who is no manager of the broker and takes nothing away; 0
-	// for no limit. Default: `6000`.
+	// for no limit. Default: `36000`.
 	WritesPerUser *int `json:"writes_per_user,omitempty"`
 	// BodyGrace is how long the body of a request to the API may take to arrive; 0 for no limit. Default: `10s`.
 	BodyGrace *caddy.Duration `json:"body_grace,omitempty"`
@@ -193,10 +193,10 @@ var settings = []setting{
 	{"uploads_per_client", "<number>", "60", "0..1000000", "pictures, and lists of seats (`sync_on`), uploaded in an hour from one client; 0 for no limit", func(s *Settings) any { return &s.UploadsPerClient }},
 	{"uploads_per_user", "<number>", "60", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.UploadsPerUser }},
 	{"unpaid_orders", "<number>", "60", "0..1000000", "orders of one user in an hour that nothing is paid for at once: free, asked for, or paid later; 0 for no limit", func(s *Settings) any { return &s.UnpaidOrders }},
-	{"payments_per_client", "<number>", "120", "0..1000000", "payments by card that are begun in an hour from one client, whatever becomes of them; 0 for no limit", func(s *Settings) any { return &s.PaymentsPerClient }},
-	{"payments_per_user", "<number>", "60", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.PaymentsPerUser }},
-	{"profiles_per_user", "<number>", "60", "0..1000000", "profiles of one's own that a user makes in an hour; 0 for no limit", func(s *Settings) any { return &s.ProfilesPerUser }},
-	{"writes_per_user", "<number>", "6000", "0..1000000", "changes of any kind, but those that take away, by a user in an hour who is no manager of the broker; 0 for no limit", func(s *Settings) any { return &s.WritesPerUser }},
+	{"payments_per_client", "<number>", "3600", "0..1000000", "payments by card that are begun in an hour from one client, whatever becomes of them; 0 for no limit", func(s *Settings) any { return &s.PaymentsPerClient }},
+	{"payments_per_user", "<number>", "3600", "0..1000000", "the same for one user; 0 for no limit", func(s *Settings) any { return &s.PaymentsPerUser }},
+	{"profiles_per_user", "<number>", "600", "0..1000000", "profiles of one's own that a user makes in an hour; 0 for no limit", func(s *Settings) any { return &s.ProfilesPerUser }},
+	{"writes_per_user", "<number>", "36000", "0..1000000", "changes of any kind, but those that take away, by a user in an hour who is no manager of the broker; 0 for no limit", func(s *Settings) any { return &s.WritesPerUser }},
 	{"body_grace", "<duration>", "10s", "0..1h", "how long the body of a request to the API may take to arrive; 0 for no limit", func(s *Settings) any { return &s.BodyGrace }},
 	{"body_rate", "<number>", "16384", "0..1000000000", "bytes that earn a body one more second once they have arrived; 0 for none", func(s *Settings) any { return &s.BodyRate }},
 	{"body_memory", "<number>", "16777216", "0..1000000000", "bytes of bodies that one client may have in memory at a time; 0 for no limit", func(s *Settings) any { return &s.BodyMemory }},

@@ -50,9 +50,9 @@ func DefaultLimits() Limits {
 		LimitSessions:      {PerClient: 120},
 		LimitUploads:       {PerClient: 60, PerUser: 60},
 		LimitOrders:        {PerUser: 60},
-		LimitPayments:      {PerClient: 120, PerUser: 60},
-		LimitProfiles:      {PerUser: 60},
-		LimitWrites:        {PerUser: 6000},
+		LimitPayments:      {PerClient: 3600, PerUser: 3600},
+		LimitProfiles:      {PerUser: 600},
+		LimitWrites:        {PerUser: 36000},
 		LimitShadows:       {PerUser: 60},
 	}
 }

@@ -29,7 +29,7 @@ const (
 	waitInAll     = 16384
 	freeRefusals  = 20              // are answered at once
 	refusalsHalve = 5 * time.Second // in which half of the refusals are forgotten
-	longestDelay  = 15 * time.Second
+	longestDelay  = 5 * time.Second
 )
 
 // pacer keeps the pace of clients, and of their /48s.
