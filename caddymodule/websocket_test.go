@@ -14,6 +14,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
+//lint:file-ignore SA1019 the client of net/http sends no :protocol, without which there is no WebSocket over HTTP/2
+
 // TestWebSocketHTTP2 judges a WebSocket over HTTP/2 (RFC 8441) as any handshake, and resets it within a second when the access to it
 // ends, alone on its connection (decisions 74, 119). Go offers it where GODEBUG says so when a process starts: the test runs itself in
 // one, and looks first at what there is without.
