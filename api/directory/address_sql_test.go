@@ -21,7 +21,6 @@ var addressQueries = map[string]string{
 	"api/auth/verification.go WHERE email = ? AND id = ?":     "its loss by a user whose id is known",
 	"api/profile/implicit.go p.email = a.value":               "profiles that wait on addresses which a user, known by id, has proven",
 	"api/profile/accessibles.go u.username = profile.slug":    "profiles by their own address: users are asked for by name alone, to leave theirs out",
-	"api/profile/register.go WHERE email = ? AND id <> ?":     "whether another user has an address, for the 400",
 	"api/notice/recipient.go WHERE email = ?":                 "whether the reader of a mail wants it: nothing is given",
 }
 

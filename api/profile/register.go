@@ -208,8 +208,8 @@ func (s *Service) personalShadow(c *rest.Call, tx *store.Tx, n *New) (err error)
 
 // emailFree refuses to make a user of an address that one has.
 func emailFree(r store.Reader, email string) error {
-	taken, err := exists(r, `SELECT EXISTS (SELECT 1 FROM user WHERE email = ?)`, email)
-	if err == nil && taken {
+	holders, err := directory.HoldersOf(r, directory.Email, email)
+	if err == nil && len(holders) > 0 {
 		err = rest.Bad("email", "This email is already taken.")
 	}
 	return err
