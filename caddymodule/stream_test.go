@@ -250,6 +250,12 @@ func (c *speaker) open(t testing.TB, kind, path, as string) *flow {
 		method = http.MethodConnect
 		in, out = io.Pipe()
 	}
+	if out != nil {
+		f.stop = func() { // who waits for more to send does not look whether it is cancelled
+			cancel()
+			out.CloseWithError(context.Canceled)
+		}
+	}
 	r, err := http.NewRequestWithContext(ctx, method, secure+path+"/"+kind, in)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,27 @@ func webSocketHTTP2(t *testing.T) {
 	s.must(204, "DELETE", "/api/auth/tokens", nil, joe)
 	wantEnded(t, lost, since)
 	wantOpen(t, others)
+	for _, f := range others {
+		f.stop()
+	}
+	noTunnels(t)
+}
+
+// noTunnels waits until Caddy has given up the tunnels whose client is gone: to those that are there when a configuration ends it writes
+// a last message beside the goroutine that writes all others, which the race detector takes for what it is.
+func noTunnels(t testing.TB) {
+	t.Helper()
+	var stacks bytes.Buffer
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		stacks.Reset()
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+		if !bytes.Contains(stacks.Bytes(), []byte("handleUpgradeResponse")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("tunnels stay open though their client is gone")
+		}
+	}
 }
 
 // handshake asks for a WebSocket over HTTP/2 and returns how that is answered; what begins is ended.
