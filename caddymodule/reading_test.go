@@ -204,6 +204,12 @@ func TestStripped(t *testing.T) {
 				t.Errorf("%q: %s reached the upstream as %s", c.word, path, got.URI)
 			}
 		}
+		if c.word != "stripped /shop/" {
+			continue
+		}
+		for to, want := range map[string]int{"/shop/open/y": 200, "/shop/admin": 401, "/shop/nowhere": 403, "/shopping/open/y": 403} {
+			s.must(want, "COPY", "/shop/open/x", nil, "Destination: "+to)
+		}
 	}
 }
 
