@@ -90,10 +90,14 @@ func TestHandOver(t *testing.T) {
 				rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
 				s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 0, p.id, u.id, d.id FROM profile p, user u, role_description d
 					WHERE p.slug = 'xia' AND (u.username = 'rae' AND d.slug = 'contributor' OR u.username = 'nina' AND d.slug = 'manager')`)
+				s.exec(t, `UPDATE profile SET `+kind+` = ?, created_by_id = (SELECT id FROM user WHERE username = 'nina') WHERE slug = 'acme'`, address)
 				s.Do("", "PATCH /api/users/rae", `{"`+kind+`":"`+address+`"}`, rae)
 				code := s.message(t, texts, address).code
 				if w := s.Do("", "PATCH /api/users/rae", `{"`+kind+`":"`+address+`","`+kind+`_code":"`+code+`"}`, rae); w.Code != 200 {
 					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				if left := one[string](t, s, `SELECT `+kind+` FROM profile WHERE slug = 'acme'`); left != "" {
+					t.Errorf("the profile that nina made still has %s", left)
 				}
 				has := func(user string) string {
 					return one[string](t, s, `SELECT (SELECT group_concat(d.slug || ' of ' || p.slug, ', ' ORDER BY p.slug) FROM role r JOIN profile p ON p.id = r.profile_id
