@@ -102,6 +102,10 @@ func TestAccountsAreFoundByNames(t *testing.T) {
 			}
 		}
 	}
+	sorted := func(as, by string) string { return w.Do(as, "GET /api/accounts/users?q=alice,carol&o="+by, "").Body.String() }
+	if sorted("kim", "email") != sorted("kim", "-email") || sorted("ben", "email") == sorted("ben", "-email") {
+		t.Errorf("users are sorted by addresses, or not for the staff: %s %s", sorted("kim", "email"), sorted("ben", "email"))
+	}
 	w.Run(t,
 		resttest.Case("a name is found", "kim", "GET /api/accounts/profiles?q=The%20xia", "", 200, `~{"count":1,"results":[{"slug":"xia"`),
 		resttest.Case("and a user name", "kim", "GET /api/accounts/users?q=alice", "", 200, `~{"count":1,"results":[{"slug":"alice"`),
