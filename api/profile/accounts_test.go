@@ -102,7 +102,9 @@ func TestAccountsAreFoundByNames(t *testing.T) {
 			}
 		}
 	}
-	sorted := func(as, by string) string { return w.Do(as, "GET /api/accounts/users?q=alice,carol&o="+by, "").Body.String() }
+	sorted := func(as, by string) string {
+		return w.Do(as, "GET /api/accounts/users?q=alice,carol&o="+by, "").Body.String()
+	}
 	if sorted("kim", "email") != sorted("kim", "-email") || sorted("ben", "email") == sorted("ben", "-email") {
 		t.Errorf("users are sorted by addresses, or not for the staff: %s %s", sorted("kim", "email"), sorted("ben", "email"))
 	}
