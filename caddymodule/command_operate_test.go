@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,10 +12,14 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
 )
 
 // start provisions and starts a site of a broker in a folder, and stops it.
-func start(dir string, broker Broker) error {
+func start(dir string, broker Broker) error { return provision(dir, broker, (*App).Start) }
+
+// provision provisions a site, does something with it, and stops it.
+func provision(dir string, broker Broker, then func(*App) error) error {
 	app := &App{Store: filepath.Join(dir, "tollgate.db"), Broker: broker}
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	defer cancel()
@@ -22,7 +27,28 @@ func start(dir string, broker Broker) error {
 	if err := app.Provision(ctx); err != nil {
 		return err
 	}
-	return app.Start()
+	return then(app)
+}
+
+// TestCommandsSayWhichDatabase prints it where it is in nobody's way.
+func TestCommandsSayWhichDatabase(t *testing.T) {
+	dir := t.TempDir()
+	if err := start(dir, Broker{Slug: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "tollgate.db")
+	for _, line := range []string{"user list", "audit", "verify", "plan list", "role grant acme manager nobody", "key rotate"} {
+		var out, errs bytes.Buffer
+		root := &cobra.Command{Use: "tollgate", SilenceErrors: true}
+		commands(root)
+		root.SetOut(&out)
+		root.SetErr(&errs)
+		root.SetArgs(append(strings.Fields(line), "--store="+path))
+		_ = root.Execute()
+		if !strings.Contains(errs.String(), "database: "+path) || strings.Contains(out.String(), "database: ") {
+			t.Errorf("%s: %q, and on standard output %q", line, errs.String(), out.String())
+		}
+	}
 }
 
 // status is what the command line would exit with.
@@ -58,6 +84,9 @@ func TestTheBrokerIsTheDatabases(t *testing.T) {
 				t.Errorf("%v: it lacks %q", err, want)
 			}
 		}
+	}
+	if err := provision(dir, Broker{Slug: "beta"}, func(*App) error { return nil }); err == nil || !strings.Contains(err.Error(), "`broker acme`") {
+		t.Errorf("validated: %v", err)
 	}
 	if _, err := tollgate("role", "list", "beta", db); err == nil || !strings.Contains(err.Error(), "no profile beta") {
 		t.Errorf("the refused broker left a profile behind: %v", err)
