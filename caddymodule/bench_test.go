@@ -31,6 +31,15 @@ import (
 // patience is how long a test waits for what comes at once: where it is up, something is wrong, and not only slow.
 const patience = time.Minute
 
+// self is the program of the tests. os.Args names another one once a test has started Caddy.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return path
+}
+
 // The processes of BenchmarkProxy: Caddy and the upstream run apart from the load, so that the processor time of each can be told.
 func TestMain(m *testing.M) {
 	switch os.Getenv("TOLLGATE_BENCH_ROLE") {
@@ -216,7 +225,7 @@ func median(v []float64) float64 {
 // child starts this program in a role and returns its process.
 func child(b *testing.B, role string, env ...string) int {
 	b.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd := exec.Command(self(), "-test.run=^$")
 	cmd.Env = append(append(os.Environ(), "TOLLGATE_BENCH_ROLE="+role), env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

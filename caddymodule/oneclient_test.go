@@ -189,7 +189,7 @@ type flood struct {
 func (f flood) start(b *testing.B) (stop func() string) {
 	b.Helper()
 	text, _ := json.Marshal(f)
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd := exec.Command(self(), "-test.run=^$")
 	cmd.Env = append(os.Environ(), "TOLLGATE_BENCH_ROLE=one client", "TOLLGATE_BENCH_FLOOD="+string(text), "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
 	var out bytes.Buffer

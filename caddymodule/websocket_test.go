@@ -27,11 +27,7 @@ func TestWebSocketHTTP2(t *testing.T) {
 		return
 	}
 	_ = post([]byte(`{"admin":{"disabled":true}}`)) // or the other process would use the Caddy of this one
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run", "^TestWebSocketHTTP2$", "-test.v")
+	cmd := exec.Command(self(), "-test.run", "^TestWebSocketHTTP2$", "-test.v")
 	cmd.Env = append(os.Environ(), "GODEBUG="+offered)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestWebSocketHTTP2 ")) {
