@@ -121,15 +121,10 @@ func (c *Call) leave() {
 }
 
 // Aside does work that has a bound of its own while the call has no turn: what waits for long would keep its client from all else. The
-// call waits for a turn again afterwards. Errors: those of the work, and 503.
+// call has none afterwards either. It would wait for one with what it holds, behind those who have a turn and wait for just that.
 func (c *Call) Aside(work func() error) error {
-	held := c.turns[0] != nil
 	c.leave()
-	err := work()
-	if err == nil && held {
-		err = c.enter()
-	}
-	return err
+	return work()
 }
 
 // everyone is whom turns are given to where all are those of one client.
