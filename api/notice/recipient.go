@@ -165,10 +165,10 @@ func (n *Notices) wants(r store.Reader, event, email string) (bool, error) {
 }
 
 // address is the bare e-mail address in s that can stand in a header as it is, "" when there is none: what has to be quoted
-// cannot, so that it is read again as the same address.
+// cannot, so that it is read again as the same address; nor can control characters, which net/mail takes for letters.
 func address(s string) string {
 	a, err := netmail.ParseAddress(s)
-	if err != nil || strings.ContainsAny(a.Address, " \t\"(),:;<>\\") {
+	if err != nil || strings.ContainsAny(a.Address, " \t\"(),:;<>\\") || strings.ContainsFunc(a.Address, endsLine) {
 		return ""
 	}
 	if again, err := netmail.ParseAddress(a.Address); err != nil || again.Address != a.Address {
