@@ -36,7 +36,8 @@ func TestGrowthOfEachTableIsBounded(t *testing.T) {
 	}
 	var tables []string
 	err = s.site.Store.Read(t.Context(), func(r store.Reader) (err error) {
-		tables, err = store.Column[string](r, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'goose_db_version'`)
+		tables, err = store.Column[string](r,
+			`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'goose_db_version'`)
 		return err
 	})
 	if err != nil {

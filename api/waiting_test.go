@@ -145,8 +145,10 @@ func TestDeletingAProvenAddress(t *testing.T) {
 	s.prove("ann", "ann@example.com")
 	err := s.site.Store.Write(t.Context(), func(tx *store.Tx) error {
 		for _, query := range []string{
-			`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'work', 1, 'ann@work.example', id, 1 FROM user WHERE username = 'ann'`,
-			`INSERT INTO contact (slug, created_at, phone, user_id, phone_verified_at) SELECT 'cell', 1, '+14155550123', id, 1 FROM user WHERE username = 'ann'`,
+			`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at)
+				SELECT 'work', 1, 'ann@work.example', id, 1 FROM user WHERE username = 'ann'`,
+			`INSERT INTO contact (slug, created_at, phone, user_id, phone_verified_at) SELECT 'cell', 1, '+14155550123', id, 1
+				FROM user WHERE username = 'ann'`,
 			`INSERT INTO contact (slug, created_at, email, user_id) SELECT 'idle', 1, 'ann@idle.example', id FROM user WHERE username = 'ann'`,
 		} {
 			if _, err := tx.Exec(query); err != nil {
@@ -159,17 +161,21 @@ func TestDeletingAProvenAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := func() string {
-		return s.value(`SELECT coalesce(group_concat(slug, ' ' ORDER BY slug), '') FROM contact WHERE user_id = (SELECT id FROM user WHERE username = 'ann')`)
+		return s.value(`SELECT coalesce(group_concat(slug, ' ' ORDER BY slug), '') FROM contact
+			WHERE user_id = (SELECT id FROM user WHERE username = 'ann')`)
 	}
 	told := func() string {
 		return s.value(`SELECT coalesce(group_concat((recipients ->> 'to') || ' ' || (payload ->> 'kind') || ' ' || (payload ->> 'before') || ' ' ||
 			(payload ->> 'after'), '; ' ORDER BY id), '') FROM outbox WHERE event = 'user_address_changed'`)
 	}
-	for _, door := range [][2]string{{"alice", "DELETE /api/contacts/work"}, {"alice", "DELETE /api/users/work"}, {"alice", "DELETE /api/contacts/cell"}} {
-		if w := s.do(door[0], door[1], ""); w.Code != http.StatusUnauthorized || w.Body.String() != `{"detail":"Please prove who you are: a password or a code is required."}` {
+	for _, door := range [][2]string{{"alice", "DELETE /api/contacts/work"}, {"alice", "DELETE /api/users/work"},
+		{"alice", "DELETE /api/contacts/cell"}} {
+		if w := s.do(door[0], door[1], ""); w.Code != http.StatusUnauthorized ||
+			w.Body.String() != `{"detail":"Please prove who you are: a password or a code is required."}` {
 			t.Errorf("%s as %s: %d %s", door[1], door[0], w.Code, w.Body)
 		}
-		if w := s.do(door[0], door[1], `{"password":"wrong"}`); w.Code != http.StatusUnauthorized || w.Body.String() != `{"password":"Incorrect credentials."}` {
+		if w := s.do(door[0], door[1], `{"password":"wrong"}`); w.Code != http.StatusUnauthorized ||
+			w.Body.String() != `{"password":"Incorrect credentials."}` {
 			t.Errorf("%s as %s with a wrong password: %d %s", door[1], door[0], w.Code, w.Body)
 		}
 	}
@@ -192,7 +198,8 @@ func TestGrantedPlanIsDropped(t *testing.T) {
 	s := newTown(t)
 	for user, org := range map[string]string{"eve": "lab", "ann": "shop"} {
 		s.register(user, user+"@example.com")
-		s.must(http.StatusCreated, user, "POST /api/users/"+user+"/profiles", `{"full_name":"`+org+`","slug":"`+org+`","email":"`+org+`@example.com"}`)
+		s.must(http.StatusCreated, user, "POST /api/users/"+user+"/profiles",
+			`{"full_name":"`+org+`","slug":"`+org+`","email":"`+org+`@example.com"}`)
 	}
 	s.register("sid", "sid@example.com")
 	s.must(http.StatusOK, "alice", "PATCH /api/profile/lab", `{"is_provider":true}`)

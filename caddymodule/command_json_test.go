@@ -20,8 +20,9 @@ func TestCommandsPrintJSON(t *testing.T) {
 	}
 	db := "--store=" + filepath.Join(dir, "tollgate.db")
 	config := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(config, []byte("{\n\ttollgate {\n\t\tstore "+filepath.Join(dir, "tollgate.db")+"\n\t\tbroker acme\n\t}\n}\n:9080 {\n\t"+
-		"tollgate {\n\t\trule /app/ authenticated\n\t}\n\tfile_server\n}\n"), 0o600); err != nil {
+	if err := os.WriteFile(config,
+		[]byte("{\n\ttollgate {\n\t\tstore "+filepath.Join(dir, "tollgate.db")+"\n\t\tbroker acme\n\t}\n}\n:9080 {\n\t"+
+			"tollgate {\n\t\trule /app/ authenticated\n\t}\n\tfile_server\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	shown := map[string]bool{}

@@ -85,7 +85,8 @@ func TestTheBrokerIsTheDatabases(t *testing.T) {
 			}
 		}
 	}
-	if err := provision(dir, Broker{Slug: "beta"}, func(*App) error { return nil }); err == nil || !strings.Contains(err.Error(), "`broker acme`") {
+	if err := provision(dir, Broker{Slug: "beta"}, func(*App) error { return nil }); err == nil ||
+		!strings.Contains(err.Error(), "`broker acme`") {
 		t.Errorf("validated: %v", err)
 	}
 	if _, err := tollgate("role", "list", "beta", db); err == nil || !strings.Contains(err.Error(), "no profile beta") {

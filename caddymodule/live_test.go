@@ -67,7 +67,8 @@ func TestStaleDecisions(t *testing.T) {
 	t.Run("subscription ended by itself", func(t *testing.T) {
 		dora := warm(t, "dora")
 		defer ahead.Store(0)
-		s.must(200, "PATCH", "/api/profile/cowork/plans/premium/subscriptions/dora", map[string]any{"ends_at": time.Now().AddDate(0, 0, 2).UTC().Format("2006-01-02T15:04:05Z")}, donny)
+		s.must(200, "PATCH", "/api/profile/cowork/plans/premium/subscriptions/dora",
+			map[string]any{"ends_at": time.Now().AddDate(0, 0, 2).UTC().Format("2006-01-02T15:04:05Z")}, donny)
 		s.must(200, "GET", "/app/dora/", nil, dora)
 		ahead.Store(int64(3 * 24 * time.Hour))
 		refused(t, 403, "dora", dora)

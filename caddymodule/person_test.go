@@ -102,13 +102,14 @@ func newPerson(t testing.TB, at string) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: insecure.Clone(), DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		_, port, err := net.SplitHostPort(address) // every host is this machine
-		if err != nil {
-			return nil, err
-		}
-		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
-	}}
+	transport := &http.Transport{TLSClientConfig: insecure.Clone(),
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address) // every host is this machine
+			if err != nil {
+				return nil, err
+			}
+			return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
+		}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &person{t: t, at: page, client: &http.Client{Jar: jar, Timeout: patience, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}

@@ -333,7 +333,8 @@ func TestWebDAV(t *testing.T) {
 	s.must(207, "PROPFIND", "/mal/", nil, mal, "Depth: 1")
 	s.must(201, "COPY", "/mal/f.txt", nil, mal, "Destination: "+base+"/mal/g.txt")
 	s.must(201, "MOVE", "/mal/g.txt", nil, mal, "Destination: /mal/h;1.txt")
-	for _, host := range [][2]string{{"127.0.0.1", "http://127.0.0.1:80"}, {"127.0.0.1:80", "http://127.0.0.1"}} { // the port of the scheme is the one that is not said
+	// The port of the scheme is the one that is not said.
+	for _, host := range [][2]string{{"127.0.0.1", "http://127.0.0.1:80"}, {"127.0.0.1:80", "http://127.0.0.1"}} {
 		if res := speak(t, "COPY /mal/f.txt HTTP/1.1\r\nHost: "+host[0]+"\r\n"+mal+"\r\nDestination: "+host[1]+"/mal/port\r\nConnection: close\r\n\r\n"); res.StatusCode == 403 {
 			t.Errorf("%s at %s: %d", host[1], host[0], res.StatusCode)
 		}

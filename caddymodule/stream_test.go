@@ -569,7 +569,8 @@ func TestStreamsAreKept(t *testing.T) {
 	list, kim := speakers(t), s.register("kim")
 	s.subscribe("kim", kim)
 	kept, others := openAll(t, list, "/kept/kim", kim), openAll(t, list, "/app/kim", kim)
-	both, err := openRaw("ticks", "/kept/kim/x.php/ended/kim", kim) // it is for what stands behind the script as well, whose rule keeps nothing
+	// It is for what stands behind the script as well, whose rule keeps nothing.
+	both, err := openRaw("ticks", "/kept/kim/x.php/ended/kim", kim)
 	if err != nil {
 		t.Fatal(err)
 	}

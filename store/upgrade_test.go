@@ -93,13 +93,15 @@ func TestUpgradeToProvenAddresses(t *testing.T) {
 	store.MigrateTo(t, path, 20)
 	db := store.RawDB(path)
 	for _, statement := range []string{
-		`INSERT INTO user (id, username, email, created_at, password_changed_at) VALUES (1, 'xia', 'xia@example.com', 1, 1), (2, 'yan', 'yan@example.com', 1, 1)`,
+		`INSERT INTO user (id, username, email, created_at, password_changed_at)
+			VALUES (1, 'xia', 'xia@example.com', 1, 1), (2, 'yan', 'yan@example.com', 1, 1)`,
 		`INSERT INTO contact (slug, created_at, email, phone, user_id, email_verified_at, phone_verified_at) VALUES
 			('xia', 1, 'xia@example.com', '+14155555551', 1, 7, NULL), ('yan', 1, 'yan@example.com', '+14155555552', 2, NULL, 8)`,
 		`INSERT INTO otp (user_id, priv_key, created_at) VALUES (2, x'00', 1)`,
 		`INSERT INTO otp_recovery (user_id, code_hash) VALUES (2, x'01')`,
 		`INSERT INTO profile (id, slug, created_at) VALUES (11, 'cowork', 1), (12, 'xia', 1)`,
-		`INSERT INTO plan (id, slug, profile_id, title, created_at, skip_optin_on_grant) VALUES (5, 'skips', 11, 'Skips', 1, 1), (6, 'asks', 11, 'Asks', 1, 0)`,
+		`INSERT INTO plan (id, slug, profile_id, title, created_at, skip_optin_on_grant)
+			VALUES (5, 'skips', 11, 'Skips', 1, 1), (6, 'asks', 11, 'Asks', 1, 0)`,
 		`INSERT INTO subscription (id, created_at, ends_at, profile_id, plan_id, provider_id, grant_key) VALUES (1, 10, 20, 12, 5, 11, NULL),
 			(2, 10, 20, 12, 6, 11, NULL), (3, 10, 20, 12, 5, 11, 'waits'), (4, 10, 20, 12, 5, 11, NULL)`,
 		`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 10, 'order', '', 1, 1, zeroblob(32))`,

@@ -122,7 +122,8 @@ func TestLastProvenAddressStays(t *testing.T) {
 	s := newSite(t)
 	c := resttest.Case
 	more := func(slug string) {
-		s.exec(t, `INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT ?, 1, ? || '@example.com', id, 1 FROM user WHERE username = 'nina'`, slug, slug)
+		s.exec(t, `INSERT INTO contact (slug, created_at, email, user_id, email_verified_at)
+			SELECT ?, 1, ? || '@example.com', id, 1 FROM user WHERE username = 'nina'`, slug, slug)
 	}
 	s.exec(t, `UPDATE contact SET email_verified_at = NULL WHERE slug = 'nina'`)
 	more("work")

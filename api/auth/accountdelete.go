@@ -98,7 +98,8 @@ func (s *Service) tellDeleted(tx *store.Tx, u *user, who *contact) error {
 		if !gone.proven {
 			continue
 		}
-		if err := s.notices.Emit(tx, &notice.UserAddressChanged{User: notice.User{ID: u.ID}, Kind: gone.ch.name, Before: gone.address, Tell: tell}); err != nil {
+		changed := &notice.UserAddressChanged{User: notice.User{ID: u.ID}, Kind: gone.ch.name, Before: gone.address, Tell: tell}
+		if err := s.notices.Emit(tx, changed); err != nil {
 			return err
 		}
 	}

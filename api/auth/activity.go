@@ -245,7 +245,8 @@ func (s *Service) noteProfile(c *rest.Call, tx *store.Tx, in *profileNote) (out 
 	}
 	out.Text = in.Text
 	c.Created("")
-	if err := rest.AtMost(tx, maxNotes, "There are at most 10000 notes about a profile.", `SELECT 1 FROM activity WHERE profile_id = ?`, account); err != nil {
+	if err := rest.AtMost(tx, maxNotes, "There are at most 10000 notes about a profile.",
+		`SELECT 1 FROM activity WHERE profile_id = ?`, account); err != nil {
 		return out, err
 	}
 	return out, s.note(tx, c, who.ID, account, in.Text)

@@ -75,7 +75,8 @@ func TestUpdateFromProfile(t *testing.T) {
 	)
 	s.exec(t, `UPDATE contact SET email_verified_at = NULL WHERE slug = 'xia'`)
 	s.Run(t,
-		c("another address", "xia", "PATCH /api/profile/xia", `{"email":"Moved.On@Example.com"}`, 200, `~"email":"Moved.On@Example.com"~"detail":"Profile was updated."`),
+		c("another address", "xia", "PATCH /api/profile/xia", `{"email":"Moved.On@Example.com"}`, 200,
+			`~"email":"Moved.On@Example.com"~"detail":"Profile was updated."`),
 		c("is the user's", "xia", "GET /api/users/xia", "", 200, `~"email":"moved.on@example.com"`),
 	)
 	if one[bool](t, s, `SELECT email_verified_at IS NOT NULL FROM contact WHERE email = 'moved.on@example.com'`) {
@@ -99,8 +100,10 @@ func TestProfileWaitsForTheAddressOfAnother(t *testing.T) {
 		)
 		code := one[string](t, s, `SELECT code FROM pending_address WHERE address = 'yan@example.com'`)
 		s.Run(t,
-			c("with its code", "xia", "PATCH /api/users/xia", `{"email":"yan@example.com","email_code":"`+code+`","password":"yoyo"}`, 200, `~"email":"yan@example.com"`),
-			c("it is the user's", "xia", "PATCH /api/profile/xia", `{"email":"yan@example.com"}`, 200, `~"email":"yan@example.com"~"detail":"Profile was updated."`),
+			c("with its code", "xia", "PATCH /api/users/xia",
+				`{"email":"yan@example.com","email_code":"`+code+`","password":"yoyo"}`, 200, `~"email":"yan@example.com"`),
+			c("it is the user's", "xia", "PATCH /api/profile/xia", `{"email":"yan@example.com"}`, 200,
+				`~"email":"yan@example.com"~"detail":"Profile was updated."`),
 		)
 	}
 }

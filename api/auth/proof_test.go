@@ -88,7 +88,8 @@ func TestHandOver(t *testing.T) {
 					SELECT 0, p.id, u.id, d.id, 'a123456789012345678901234567890123456789' FROM profile p, user u, role_description d
 					WHERE p.slug = 'cowork' AND u.username = 'nina' AND d.slug = 'contributor'`)
 				rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
-				s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 0, p.id, u.id, d.id FROM profile p, user u, role_description d
+				s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 0, p.id, u.id, d.id
+					FROM profile p, user u, role_description d
 					WHERE p.slug = 'xia' AND (u.username = 'rae' AND d.slug = 'contributor' OR u.username = 'nina' AND d.slug = 'manager')`)
 				s.exec(t, `UPDATE profile SET `+kind+` = ?, created_by_id = (SELECT id FROM user WHERE username = 'nina') WHERE slug = 'acme'`, address)
 				s.Do("", "PATCH /api/users/rae", `{"`+kind+`":"`+address+`"}`, rae)
@@ -100,8 +101,10 @@ func TestHandOver(t *testing.T) {
 					t.Errorf("the profile that nina made still has %s", left)
 				}
 				has := func(user string) string {
-					return one[string](t, s, `SELECT (SELECT group_concat(d.slug || ' of ' || p.slug, ', ' ORDER BY p.slug) FROM role r JOIN profile p ON p.id = r.profile_id
-						JOIN role_description d ON d.id = r.role_description_id WHERE r.user_id = u.id) || ', cart ' || (SELECT count(*) FROM cart_item WHERE user_id = u.id) ||
+					return one[string](t, s, `SELECT (SELECT group_concat(d.slug || ' of ' || p.slug, ', ' ORDER BY p.slug)
+						FROM role r JOIN profile p ON p.id = r.profile_id
+						JOIN role_description d ON d.id = r.role_description_id WHERE r.user_id = u.id) || ', cart ' || (SELECT count(*)
+							FROM cart_item WHERE user_id = u.id) ||
 						', keys ' || (SELECT count(*) FROM api_key WHERE user_id = u.id) FROM user u WHERE u.username = ?`, user)
 				}
 				want := "manager of acme, contributor of cowork, contributor of xia, cart 1, keys 0; manager of xia, cart 0, keys 0; 401"
@@ -252,10 +255,13 @@ func TestPlantedManagerEnds(t *testing.T) {
 		s := newSite(t)
 		mal := "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
 			`{"username":"mal","password":"yoyo","email":"owner@example.com","full_name":"Mal","type":"personal"}`)
-		s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 1, p.id, u.id, d.id FROM profile p, user u, role_description d
+		s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id) SELECT 1, p.id, u.id, d.id
+			FROM profile p, user u, role_description d
 			WHERE p.slug = 'mal' AND u.username = 'yan' AND d.slug = 'manager' AND d.profile_id IS NULL`)
-		s.exec(t, `INSERT INTO grant_consent (profile_id, provider_id, accepted_at) SELECT p.id, b.id, 1 FROM profile p, profile b WHERE p.slug = 'mal' AND b.slug = 'cowork'`)
-		s.exec(t, `INSERT INTO invitation (created_at, profile_id, role_description_id, email, grant_key) SELECT 1, p.id, d.id, 'friend@example.com', 'k'
+		s.exec(t, `INSERT INTO grant_consent (profile_id, provider_id, accepted_at) SELECT p.id, b.id, 1
+			FROM profile p, profile b WHERE p.slug = 'mal' AND b.slug = 'cowork'`)
+		s.exec(t, `INSERT INTO invitation (created_at, profile_id, role_description_id, email, grant_key)
+			SELECT 1, p.id, d.id, 'friend@example.com', 'k'
 			FROM profile p, role_description d WHERE p.slug = 'mal' AND d.slug = 'manager' AND d.profile_id IS NULL`)
 		s.Do("", "POST /api/auth/recover", `{"username":"owner@example.com"}`)
 		code := s.code(t, "owner@example.com")
@@ -286,12 +292,17 @@ func TestPlantedManagerEnds(t *testing.T) {
 // What every log-in has to prove is the owner's to say: whoever set the account up said it for somebody else (decision 67).
 func TestPlantedDemandEnds(t *testing.T) {
 	s := newSite(t)
-	mal := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"mal","password":"yoyo","email":"owner@example.com","full_name":"Mal"}`)
-	if w := s.Do("", "PUT /api/users/mal/otp", `{"password":"yoyo","otp_enabled":false,"email_verification_enabled":true,"phone_verification_enabled":false}`, mal); w.Code != 204 {
+	mal := "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
+		`{"username":"mal","password":"yoyo","email":"owner@example.com","full_name":"Mal"}`)
+	if w := s.Do("", "PUT /api/users/mal/otp",
+		`{"password":"yoyo","otp_enabled":false,"email_verification_enabled":true,"phone_verification_enabled":false}`,
+		mal); w.Code != 204 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	s.Do("", "POST /api/auth/recover", `{"username":"owner@example.com"}`)
-	s.token(t, "POST /api/auth/register", `{"email":"owner@example.com","email_code":"`+s.code(t, "owner@example.com")+`","new_password":"mine1","full_name":"Own Er"}`)
+	code := s.code(t, "owner@example.com")
+	s.token(t, "POST /api/auth/register",
+		`{"email":"owner@example.com","email_code":"`+code+`","new_password":"mine1","full_name":"Own Er"}`)
 	s.token(t, "POST /api/auth", `{"username":"mal","password":"mine1"}`)
 }
 
@@ -313,7 +324,8 @@ func TestCodesGoToProvenAddresses(t *testing.T) {
 					t.Fatalf("%s: %d %s", body, w.Code, w.Body)
 				}
 			}
-			for _, ask := range []string{`POST /api/auth/recover {"username":"rae"}`, `POST /api/auth {"username":"rae","password":"yoyo","check_` + kind + `":true}`} {
+			for _, ask := range []string{`POST /api/auth/recover {"username":"rae"}`,
+				`POST /api/auth {"username":"rae","password":"yoyo","check_` + kind + `":true}`} {
 				s.Clock.Advance(time.Hour)
 				before := s.message(t, texts, proven).code
 				s.exec(t, `UPDATE contact SET `+kind+`_code = NULL`)
@@ -376,7 +388,8 @@ func TestAddressOfTheBookIsUnproven(t *testing.T) {
 				if w := s.Do(user, request, body); w.Code != 200 && w.Code != 201 {
 					t.Fatalf("%d %s", w.Code, w.Body)
 				}
-				if got := one[string](t, s, `SELECT u.username || ' ' || (`+kind+`_verified_at IS NOT NULL) FROM contact c JOIN user u ON u.id = c.user_id
+				if got := one[string](t, s,
+					`SELECT u.username || ' ' || (`+kind+`_verified_at IS NOT NULL) FROM contact c JOIN user u ON u.id = c.user_id
 					WHERE c.`+kind+` = ?`, address); !strings.HasSuffix(got, " 0") {
 					t.Errorf("%s: the address passes for proven", got)
 				}
@@ -388,7 +401,8 @@ func TestAddressOfTheBookIsUnproven(t *testing.T) {
 // What was there before the first proof ends, whoever is logged in where the address alone opens the account, but for the account itself; it
 // stays where something was proven before (decision 67).
 func TestFirstProofEndsWhatWasThere(t *testing.T) {
-	const address, ended, kept = "owner@example.com", "key 0, SSH 0, agreements 0, password 401, session 401", "key 1, SSH 1, agreements 1, password 201, session 200"
+	const address, ended, kept = "owner@example.com", "key 0, SSH 0, agreements 0, password 401, session 401",
+		"key 1, SSH 1, agreements 1, password 201, session 200"
 	for _, tc := range []struct{ name, as, proven, want string }{
 		{"without a session", "", "", ended},
 		{"with another's session", "rae", "", ended},
@@ -405,11 +419,13 @@ func TestFirstProofEndsWhatWasThere(t *testing.T) {
 			}
 			s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE email = ?`, tc.proven)
 			if tc.proven == "more@example.com" {
-				s.exec(t, `INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'more', 1, 'more@example.com', id, 1 FROM user
+				s.exec(t, `INSERT INTO contact (slug, created_at, email, user_id, email_verified_at)
+					SELECT 'more', 1, 'more@example.com', id, 1 FROM user
 					WHERE username = 'mal'`)
 			}
 			for request, body := range map[string]string{
-				"POST /api/users/mal/api-keys": `{"title":"one","password":"yoyo"}`, "PUT /api/users/mal/ssh-keys": `{"pubkey":"ssh-ed25519 AAAA","password":"yoyo"}`,
+				"POST /api/users/mal/api-keys": `{"title":"one","password":"yoyo"}`,
+				"PUT /api/users/mal/ssh-keys":  `{"pubkey":"ssh-ed25519 AAAA","password":"yoyo"}`,
 			} {
 				if w := s.Do("", request, body, tokens["mal"]); w.Code > 201 {
 					t.Fatalf("%s: %d %s", request, w.Code, w.Body)
@@ -428,7 +444,8 @@ func TestFirstProofEndsWhatWasThere(t *testing.T) {
 			}
 			if got := fmt.Sprintf("key %d, SSH %d, agreements %d, password %d, session %d", one[int](t, s, `SELECT count(*) FROM api_key`),
 				one[int](t, s, `SELECT count(ssh_key) FROM user`), one[int](t, s, `SELECT count(*) FROM role_answer`),
-				s.Do("", "POST /api/auth", `{"username":"mal","password":"yoyo"}`).Code, s.Do("", "GET /api/auth/tokens", "", tokens["mal"]).Code); got != tc.want {
+				s.Do("", "POST /api/auth", `{"username":"mal","password":"yoyo"}`).Code,
+				s.Do("", "GET /api/auth/tokens", "", tokens["mal"]).Code); got != tc.want {
 				t.Errorf("%s, want %s", got, tc.want)
 			}
 			if n := one[int](t, s, `SELECT count(*) FROM audit WHERE action = 'first proof' AND subject = 'mal'`); (n == 1) != (tc.want == ended) {
@@ -442,7 +459,8 @@ func TestFirstProofEndsWhatWasThere(t *testing.T) {
 func TestCodeOfAChange(t *testing.T) {
 	for _, wrong := range []int{4, 5} {
 		s := newSite(t)
-		rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
+		rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
+			`{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
 		bring := func(code string) int {
 			return s.Do("", "PATCH /api/users/rae", `{"email":"yan@example.com","email_code":"`+code+`"}`, rae).Code
 		}
@@ -462,7 +480,8 @@ func TestCodeOfAChange(t *testing.T) {
 func TestAddingAnAddressNeedsASecret(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.Texts = &pocket{} })
 	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE slug = 'yan'`)
-	for _, body := range []string{`{"phone":"+14155550166"}`, `{"email":"else@example.com"}`, `{"phone":"+14155550166","email":"yan@example.com"}`} {
+	for _, body := range []string{`{"phone":"+14155550166"}`, `{"email":"else@example.com"}`,
+		`{"phone":"+14155550166","email":"yan@example.com"}`} {
 		if w := s.Do("yan", "PATCH /api/users/yan", body); w.Code != 401 {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
@@ -477,7 +496,8 @@ func TestAddingAnAddressNeedsASecret(t *testing.T) {
 func TestSecurityIsToldToTheProvenAddress(t *testing.T) {
 	s := newSite(t, func(o *Options) {
 		var err error
-		o.Notices, err = notice.New(notice.Options{Directory: o.Directory, Store: o.Store, Now: time.Now, Logger: zap.NewNop(), BaseURL: resttest.Base,
+		o.Notices, err = notice.New(notice.Options{Directory: o.Directory, Store: o.Store, Now: time.Now,
+			Logger: zap.NewNop(), BaseURL: resttest.Base,
 			From: "site@cowork.example.com", Mailer: new(notice.MemoryMailer), Logins: true})
 		if err != nil {
 			t.Fatal(err)
@@ -489,7 +509,8 @@ func TestSecurityIsToldToTheProvenAddress(t *testing.T) {
 	}
 	for _, door := range []struct{ event, password string }{{"user_login_failed", "wrong"}, {"user_logged_in", "yoyo"}} {
 		s.Do("", "POST /api/auth", `{"username":"yan","password":"`+door.password+`"}`)
-		to := one[string](t, s, `SELECT coalesce((SELECT recipients ->> 'to' FROM outbox WHERE event = ? AND sink = 'mail' ORDER BY id DESC LIMIT 1), '')`, door.event)
+		to := one[string](t, s, `SELECT coalesce((SELECT recipients ->> 'to' FROM outbox WHERE event = ? AND sink = 'mail'
+			ORDER BY id DESC LIMIT 1), '')`, door.event)
 		if to != `["else@example.com","yan@example.com"]` {
 			t.Errorf("of %s are told %s", door.event, to)
 		}

@@ -73,7 +73,8 @@ func TestOwnSeats(t *testing.T) {
 		c("unproven, paid", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_visa"}`, 201, `~"amount"`),
 	)
 	w.settle()
-	if got := w.values(`SELECT count(*) FROM subscription WHERE profile_id = ? AND plan_id = ?`, w.ids["yan"], w.ids["plan premium"]); got != "0" {
+	if got := w.values(`SELECT count(*) FROM subscription WHERE profile_id = ? AND plan_id = ?`, w.ids["yan"],
+		w.ids["plan premium"]); got != "0" {
 		t.Errorf("%s subscriptions of who has not proven the address", got)
 	}
 	if got := w.values(`SELECT count(DISTINCT claim_code) FROM cart_item WHERE recorded = 0 AND user_id IS NULL`); got != "1" {

@@ -27,14 +27,16 @@ func TestSeatsAreBounded(t *testing.T) {
 // bounded by that.
 func TestUnpaidOrdersAreBounded(t *testing.T) {
 	w := newWorld(t)
-	w.exec(`INSERT INTO plan (slug, title, profile_id, created_at, period_amount, period_type, is_active) VALUES ('free', 'Free', ?, 0, 0, 4, 1)`, w.ids["cowork"])
+	w.exec(`INSERT INTO plan (slug, title, profile_id, created_at, period_amount, period_type, is_active)
+		VALUES ('free', 'Free', ?, 0, 0, 4, 1)`, w.ids["cowork"])
 	w.Site.Service.Limits = rest.Limits{rest.LimitOrders: {PerUser: 1}}
 	c := resttest.Case
 	w.Run(t,
 		c("cart", "xia", "POST /api/cart", `{"plan":"free"}`, 201, "*"),
 		c("free", "xia", "POST /api/billing/xia/checkout", `{}`, 200, "*"),
 		c("cart again", "xia", "POST /api/cart", `{"plan":"free"}`, 201, "*"),
-		c("free again", "xia", "POST /api/billing/xia/checkout", `{}`, 429, `{"detail":"Request was throttled. Expected available in 3600 seconds."}`).
+		c("free again", "xia", "POST /api/billing/xia/checkout", `{}`, 429,
+			`{"detail":"Request was throttled. Expected available in 3600 seconds."}`).
 			Wants("Retry-After: 3600"),
 		c("later", "xia", "POST /api/billing/xia/checkout/paylater", `{}`, 429, "*"),
 		c("with something", "xia", "POST /api/cart", `{"plan":"basic"}`, 201, "*"),

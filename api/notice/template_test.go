@@ -38,14 +38,16 @@ func TestHTML(t *testing.T) {
 // A request to an address that is not told to be anybody's goes there alone, and says how it is answered.
 func TestRequestToAddress(t *testing.T) {
 	w := newWorld(t)
-	w.emit(&RoleRequestCreated{Profile: Profile{ProfileDetail: directory.TypedProfile("acme@firm.example", "")}, OriginatedBy: ByUser(w.kim), User: User{ID: w.kim}})
+	w.emit(&RoleRequestCreated{Profile: Profile{ProfileDetail: directory.TypedProfile("acme@firm.example", "")},
+		OriginatedBy: ByUser(w.kim), User: User{ID: w.kim}})
 	w.deliver()
 	sent := w.mails.Sent()
 	if len(sent) != 1 {
 		t.Fatal(sent)
 	}
 	m := sent[0]
-	if !slices.Equal(m.To, []string{"acme@firm.example"}) || len(m.Bcc) > 0 || !strings.Contains(m.Text, "give the user kim a role on your profile") {
+	if !slices.Equal(m.To, []string{"acme@firm.example"}) || len(m.Bcc) > 0 ||
+		!strings.Contains(m.Text, "give the user kim a role on your profile") {
 		t.Errorf("%+v", m)
 	}
 }

@@ -37,10 +37,10 @@ type AccessiblePage struct {
 const (
 	accessibleColumns = roleColumns + ", p.is_provider"
 	accessibleTables  = roleTables + ` JOIN profile p ON p.id = r.profile_id`
-	// ofUser (bind the user, now, whether the personal profile counts) are the rows that a user's list is made of.
 	// memberEmail is the address of a profile, by which its members find it: who asks for a role, or is asked, is not told it.
 	memberEmail = "CASE WHEN r.grant_key IS NULL AND r.request_key IS NULL THEN p.email END"
-	ofUser      = "r.user_id = ? AND " + notEnded + " AND (? OR p.slug <> u.username)"
+	// ofUser (bind the user, now, whether the personal profile counts) are the rows that a user's list is made of.
+	ofUser = "r.user_id = ? AND " + notEnded + " AND (? OR p.slug <> u.username)"
 )
 
 // accessibles lists the roles of a user; accessiblesAs those of a description.
@@ -48,7 +48,8 @@ var (
 	accessibles = rest.List[Accessible]{
 		Select: accessibleColumns, From: accessibleTables, Key: "r.id", Where: ofUser + " AND " + status,
 		Search: rest.Names{
-			"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}, "profile__email": {memberEmail}, "role": {"d.slug"}, "role__title": {"d.title"},
+			"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}, "profile__email": {memberEmail}, "role": {"d.slug"},
+			"role__title": {"d.title"},
 		},
 		Order: accessibleOrder, Default: []string{"-created_at"}, Dates: "r.created_at", Scan: scanAccessible,
 	}
@@ -263,7 +264,8 @@ func (s *Service) requestByAddress(c *rest.Call, tx *store.Tx, user int64, in *r
 	a.HomeURL, a.SettingsURL, a.RemoveURL = c.URL("/"), c.URL("/"), c.URL("/api/users/"+url.PathEscape(c.Param("user"))+"/accessibles")
 	c.Created("")
 	return &a, s.notices.Emit(tx, &notice.RoleRequestCreated{
-		Profile: notice.Profile{ProfileDetail: typed}, OriginatedBy: notice.ByUser(c.User.ID), User: notice.User{ID: user}, Detail: in.Message.Value,
+		Profile: notice.Profile{ProfileDetail: typed}, OriginatedBy: notice.ByUser(c.User.ID), User: notice.User{ID: user},
+		Detail: in.Message.Value,
 	})
 }
 

@@ -224,7 +224,8 @@ func TestResendInvitation(t *testing.T) {
 	const path = "/api/profile/cowork/roles/contributor/CFO@acme.test"
 	w.Run(t,
 		c("before there is one", "donny", "POST "+path, "", 404, "*"),
-		c("invited", "donny", "POST /api/profile/cowork/roles/contributor?force=1", `{"email":"cfo@acme.test","full_name":"Carla"}`, 201, `~"grant_key":null`),
+		c("invited", "donny", "POST /api/profile/cowork/roles/contributor?force=1",
+			`{"email":"cfo@acme.test","full_name":"Carla"}`, 201, `~"grant_key":null`),
 	)
 	key := get[string](w, `SELECT grant_key FROM invitation`)
 	w.Clock.Advance(20 * 24 * time.Hour)
@@ -236,17 +237,22 @@ func TestResendInvitation(t *testing.T) {
 		c("not by a contributor", "carol", "POST "+path, "", 403, "*"),
 		c("not by the manager of another profile", "gus", "POST /api/profile/gym/roles/contributor/cfo@acme.test", "", 404, "*"),
 		c("not as another role", "donny", "POST /api/profile/cowork/roles/manager/cfo@acme.test", "", 404, "*"),
-		c("by a manager", "donny", "POST "+path, "", 200, `~"slug":"CFO@acme.test"~"full_name":"Carla"~"grant_key":null~"slug":"contributor"~"detail":"Invite for CFO@acme.test has been sent"`),
+		c("by a manager", "donny", "POST "+path, "", 200,
+			`~"slug":"CFO@acme.test"~"full_name":"Carla"~"grant_key":null~"slug":"contributor"~"detail":"Invite for CFO@acme.test has been sent"`),
 	)
 	if again := get[string](w, `SELECT grant_key FROM invitation`); again != key || mails() != before+1 {
 		t.Errorf("the key is %s, was %s; %d mails, %d before", again, key, mails(), before)
 	}
-	w.exec(`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at) SELECT 'olga-cfo', 1, 'cfo@acme.test', id, 1 FROM user WHERE username = 'olga'`)
+	w.exec(`INSERT INTO contact (slug, created_at, email, user_id, email_verified_at)
+		SELECT 'olga-cfo', 1, 'cfo@acme.test', id, 1 FROM user WHERE username = 'olga'`)
 	w.Clock.Advance(20 * 24 * time.Hour)
-	w.Run(t, c("later than the first would have waited", "olga", "PUT /api/users/olga/accessibles/accept/"+key, "", 200, "*"), c("it is used up", "donny", "POST "+path, "", 404, "*"))
+	w.Run(t, c("later than the first would have waited", "olga", "PUT /api/users/olga/accessibles/accept/"+key, "", 200, "*"),
+		c("it is used up", "donny", "POST "+path, "", 404, "*"))
 	w.Service.Limits = rest.Limits{rest.LimitInvitations: {PerUser: 1}}
-	w.Run(t, c("a message", "donny", "POST /api/profile/cowork/roles/contributor/pia", "", 200, "*"), c("is counted", "donny", "POST /api/profile/cowork/roles/contributor/pia", "", 429, "*"),
-		c("so is a request", "ray", "POST /api/users/ray/accessibles/contributor/cowork", "", 200, "*"), c("that is sent again", "ray", "POST /api/users/ray/accessibles/contributor/cowork", "", 429, "*"))
+	w.Run(t, c("a message", "donny", "POST /api/profile/cowork/roles/contributor/pia", "", 200, "*"),
+		c("is counted", "donny", "POST /api/profile/cowork/roles/contributor/pia", "", 429, "*"),
+		c("so is a request", "ray", "POST /api/users/ray/accessibles/contributor/cowork", "", 200, "*"),
+		c("that is sent again", "ray", "POST /api/users/ray/accessibles/contributor/cowork", "", 429, "*"))
 }
 
 // An invitation without a user is taken back by the managers of the profile under the address that it was made for, and ends by itself.

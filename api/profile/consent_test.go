@@ -54,8 +54,8 @@ func TestBrokersDescriptionAsksNobody(t *testing.T) {
 	)
 }
 
-// Who was put on a profile by the broker's description, and taken off it again, has agreed to nothing: a description of the profile's own that
-// asks nobody asks them.
+// Who was put on a profile by the broker's description, and taken off it again, has agreed to nothing: a description of the
+// profile's own that asks nobody asks them.
 func TestUnaskedRoleIsNoAgreement(t *testing.T) {
 	w := newWorld(t)
 	c := resttest.Case
@@ -126,8 +126,8 @@ func TestConfirmedDomain(t *testing.T) {
 	}
 }
 
-// Who was put on a profile without being asked has agreed to nothing there: any other role waits for an answer (decision 68). Who agreed to one
-// is promoted without another question.
+// Who was put on a profile without being asked has agreed to nothing there: any other role waits for an answer (decision 68).
+// Who agreed to one is promoted without another question.
 func TestUnaskedMemberIsAskedForMore(t *testing.T) {
 	w := newWorld(t)
 	c := resttest.Case
@@ -150,6 +150,12 @@ func TestUnaskedMemberIsAskedForMore(t *testing.T) {
 	)
 }
 
+func asksForCodes(w *world) {
+	w.exec(`UPDATE role_description SET otp_required = 1 WHERE slug = 'contributor'`)
+}
+
+func archiveAcme(w *world) { w.exec(`UPDATE profile SET is_active = 0 WHERE slug = 'acme'`) }
+
 // Whatever role a user has, and however it came to be, the user drops it: the gate of the API does not stand in the way (decision 68).
 func TestAnyRoleIsDropped(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -162,16 +168,16 @@ func TestAnyRoleIsDropped(t *testing.T) {
 		"pending":                 {func(*world) {}, "pia", "cowork", true},
 		"requested":               {func(*world) {}, "ray", "cowork", true},
 		"by the broker, unasked":  {func(w *world) { brokerSkips(w); grant(w, "gus", "gym", "alice") }, "alice", "gym", true},
-		"that asks for codes":     {func(w *world) { w.exec(`UPDATE role_description SET otp_required = 1 WHERE slug = 'contributor'`) }, "kim", "acme", true},
-		"pending, asks for codes": {func(w *world) { w.exec(`UPDATE role_description SET otp_required = 1 WHERE slug = 'contributor'`) }, "pia", "cowork", true},
+		"that asks for codes":     {asksForCodes, "kim", "acme", true},
+		"pending, asks for codes": {asksForCodes, "pia", "cowork", true},
 		"implicit":                {func(w *world) { implicitly(w, "alice", "gym") }, "alice", "gym", true},
 		"implicit, in force":      {func(w *world) { brokerSkips(w); implicitly(w, "alice", "gym") }, "alice", "gym", true},
-		"on an archived profile":  {func(w *world) { w.exec(`UPDATE profile SET is_active = 0 WHERE slug = 'acme'`) }, "kim", "acme", false},
+		"on an archived profile":  {archiveAcme, "kim", "acme", false},
 		"a request for no role in particular": {func(w *world) {
 			w.exec(`UPDATE role SET role_description_id = NULL, request_key = ? WHERE user_id = (SELECT id FROM user WHERE username = 'kim')`,
 				"e1a0000000000000000000000000000000000003")
 		}, "kim", "acme", true},
-		"the last manager of an archived profile": {func(w *world) { w.exec(`UPDATE profile SET is_active = 0 WHERE slug = 'acme'`) }, "yan", "acme", false},
+		"the last manager of an archived profile": {archiveAcme, "yan", "acme", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

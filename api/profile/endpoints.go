@@ -26,8 +26,9 @@ func (s *Service) Endpoints() []rest.Endpoint {
 	status := rest.Text("role_status", "Keeps roles that are one of these, which commas separate: active, invited, requested.")
 	personal := rest.Flag("include_personal_profile", "Lists the personal profile too.")
 	return []rest.Endpoint{
-		rest.Get("/api/accounts", known, s.listAccounts, rest.Lists(&accountProfiles, accountProfilesSearched, &namedProfiles, namedProfilesSearched,
-			&neighbours, &bareUsers, &namedBareUsers)),
+		rest.Get("/api/accounts", known, s.listAccounts,
+			rest.Lists(&accountProfiles, accountProfilesSearched, &namedProfiles, namedProfilesSearched,
+				&neighbours, &bareUsers, &namedBareUsers)),
 		rest.Get("/api/accounts/profiles", known, s.listAccountProfiles, rest.Lists(&accountProfiles, accountProfilesSearched,
 			&namedProfiles, namedProfilesSearched, &neighbours)),
 		rest.Post("/api/accounts/profiles", known, s.createShadow, created, rest.Keyed()),

@@ -35,7 +35,8 @@ func TestAddressesAnswerAlike(t *testing.T) {
 		`GET /api/accounts/profiles?q=WHO&q_f=email`, `GET /api/accounts/users?o=email&q=WHO`,
 	} {
 		answers := map[string]string{}
-		for _, who := range []string{"xia@xia.example", "alice@alice.example", "nina@nina.example", "desk@desk.example", "nobody@nobody.example"} {
+		for _, who := range []string{"xia@xia.example", "alice@alice.example", "nina@nina.example", "desk@desk.example",
+			"nobody@nobody.example"} {
 			name, _, _ := strings.Cut(who, "@")
 			line, body, _ := strings.Cut(strings.NewReplacer("WHO-NAME", name+"-new", "WHO", who).Replace(request), " {")
 			if body != "" {

@@ -67,18 +67,15 @@ func (s *Service) invite(c *rest.Call, tx *store.Tx, p *row, description int64, 
 	return s.tellInvitation(c, tx, p, email, in.Message.Value)
 }
 
-// tellInvitation mails the key of the invitation of an address, and shows what was typed of it; nil when there is none.
+// tellInvitation mails the key of the invitation of an address, which was just written, and shows what was typed of it.
 func (s *Service) tellInvitation(c *rest.Call, tx *store.Tx, p *row, email, message string) (*Role, error) {
 	var role Role
 	var name, key string
 	row := tx.QueryRow(`SELECT i.created_at, i.full_name, i.extra, i.grant_key, `+describe+` FROM invitation i
 		JOIN role_description d ON d.id = i.role_description_id LEFT JOIN profile o ON o.id = d.profile_id
-		WHERE i.profile_id = ? AND i.email = ? AND i.created_at > ?`, p.ID, email, store.At(tx.Now().Add(-invitationLifetime)))
+		WHERE i.profile_id = ? AND i.email = ?`, p.ID, email)
 	var extra sql.NullString
 	err := row.Scan(append([]any{&role.CreatedAt, &name, &extra, &key}, role.description.dest()...)...)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +91,11 @@ func (s *Service) tellInvitation(c *rest.Call, tx *store.Tx, p *row, email, mess
 	})
 }
 
-// resendInvitation sends the invitation of an address to a role again, which waits as long as a new one from now on.
+// resendInvitation sends the invitation of an address to a role again, which waits as long as a new one from now on; nil when there is none.
 func (s *Service) resendInvitation(c *rest.Call, tx *store.Tx, email string) (*Role, error) {
+	if !strings.Contains(email, "@") {
+		return nil, nil
+	}
 	p, err := findProfile(tx, c.Param("profile"))
 	if err != nil {
 		return nil, err
@@ -105,16 +105,13 @@ func (s *Service) resendInvitation(c *rest.Call, tx *store.Tx, email string) (*R
 		return nil, err
 	}
 	now := tx.Now()
-	_, err = tx.Exec(`UPDATE invitation SET created_at = ? WHERE profile_id = ? AND email = ? AND role_description_id = ? AND created_at > ?`,
+	n, err := tx.Exec(`UPDATE invitation SET created_at = ?
+		WHERE profile_id = ? AND email = ? AND role_description_id = ? AND created_at > ?`,
 		now, p.ID, email, d.id, store.At(now.Add(-invitationLifetime)))
-	if err != nil {
+	if err != nil || n == 0 {
 		return nil, err
 	}
-	role, err := s.tellInvitation(c, tx, p, email, "")
-	if err == nil && (role == nil || role.slug() != d.Slug) {
-		err = rest.NotFound("Role")
-	}
-	return role, err
+	return s.tellInvitation(c, tx, p, email, "")
 }
 
 // acceptInvitation gives a user the role that an invitation of an address holds, if the user has proven that address. It returns

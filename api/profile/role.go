@@ -101,7 +101,8 @@ func (s *Service) GrantRole(tx *store.Tx, g Grant) (id int64, created bool, err 
 		grant, unasked = sql.NullString{}, st.unasked
 	}
 	_, err = tx.Exec(`UPDATE role SET request_key = NULL, grant_key = ?1, role_description_id = ?2, extra = coalesce(?3, extra), unasked = ?4,
-		typed_name = CASE WHEN ?6 IS NULL THEN typed_name ELSE ?5 END, typed = coalesce(?6, typed), must_answer = ?8 OR must_answer WHERE id = ?7`,
+		typed_name = CASE WHEN ?6 IS NULL THEN typed_name ELSE ?5 END, typed = coalesce(?6, typed),
+		must_answer = ?8 OR must_answer WHERE id = ?7`,
 		grant, g.Role, null(g.Extra), unasked, null(g.TypedName), null(g.Typed), had.ID, other)
 	return had.ID, false, err
 }
@@ -267,12 +268,19 @@ const aManager = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at I
 	AND +r.role_description_id = (SELECT id FROM role_description WHERE slug = '` + Manager + `' AND profile_id IS NULL)
 	AND u.is_active = 1 AND (substr(u.password, 1, 1) NOT IN ('', '!') OR u.last_login IS NOT NULL)`
 
+// Managed reports whether somebody who is there manages a profile: a shadow profile waits for who will.
+func Managed(r store.Reader, profile int64) (bool, error) {
+	return exists(r, `SELECT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = ? AND `+aManager+`)`,
+		profile, r.Now())
+}
+
 // keepManager fails when no manager is left on a profile without the user. The broker may leave any profile but its own alone
 // (decision 6): without a manager there, nobody runs the site. A profile that was archived needs none, and keeps nobody (decision 68).
 func (s *Service) keepManager(r store.Reader, profile, without int64, broker bool) error {
 	var slug string
 	var others bool
-	err := r.QueryRow(`SELECT slug, p.is_active = 0 OR EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = p.id AND r.user_id <> ? AND `+aManager+`)
+	err := r.QueryRow(`SELECT slug, p.is_active = 0 OR EXISTS (
+			SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = p.id AND r.user_id <> ? AND `+aManager+`)
 		FROM profile p WHERE p.id = ?`, without, r.Now(), profile).Scan(&slug, &others)
 	if err == nil && !others && (!broker || slug == s.dir.Broker()) {
 		err = rest.Bad("detail", "A profile must keep at least one manager.")

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -287,14 +286,12 @@ func (s *Service) resendGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (*sent, 
 	if err := c.Count(tx, rest.LimitInvitations); err != nil {
 		return nil, err
 	}
-	p, has, err := s.pathRole(c, tx)
-	if refused := new(rest.Error); errors.As(err, &refused) && refused.Status == http.StatusNotFound && strings.Contains(c.Param("user"), "@") {
-		role, err := s.resendInvitation(c, tx, c.Param("user"))
-		if err != nil {
-			return nil, err
-		}
-		return &sent{role, "Invite for " + c.Param("user") + " has been sent"}, nil
+	if invited, err := s.resendInvitation(c, tx, c.Param("user")); err != nil {
+		return nil, err
+	} else if invited != nil {
+		return &sent{invited, "Invite for " + c.Param("user") + " has been sent"}, nil
 	}
+	p, has, err := s.pathRole(c, tx)
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,8 @@ func saveProfile(tx *store.Tx, id int64, before directory.ProfileDetail, in *upd
 // 6.3), as far as the caller may write that user's account: the user itself and the broker (decision 29). Of a value that
 // somebody else wrote earlier nothing is carried over, or it would take the account over at the user's own next write. waits says that
 // the address is none of the profile yet: another user may have it.
-func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before directory.ProfileDetail, in *updateInput, broker bool) (waits bool, err error) {
+func (s *Service) updateUser(c *rest.Call, tx *store.Tx, p *row, before directory.ProfileDetail, in *updateInput,
+	broker bool) (waits bool, err error) {
 	user, err := attachedUser(tx, p.ID)
 	if err != nil {
 		return false, err

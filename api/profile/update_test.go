@@ -186,7 +186,8 @@ func TestUsedSlugIsNobodyElses(t *testing.T) {
 		c("a provider's slug", "gus", "PATCH /api/profile/gym", `{"slug":"gymnasium"}`, 200, "*"),
 		take("is used by its subscribers", `{"slug":"gym","full_name":"A"}`, 400, taken),
 	)
-	w.exec(`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (900, 0, 'order_placed', '', 900, 1, zeroblob(32))`)
+	w.exec(`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash)
+		VALUES (900, 0, 'order_placed', '', 900, 1, zeroblob(32))`)
 	for _, side := range []string{"dest", "orig"} {
 		w.Run(t, take("with lines as "+side, `{"slug":"`+side+`","full_name":"A"}`, 201, "*"))
 		w.exec(`INSERT INTO txn (created_at, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, kind, batch_id)

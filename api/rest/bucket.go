@@ -46,6 +46,9 @@ func BucketsOf(prefix, address string, most, site, wide int) []Bucket {
 
 // Placed are the buckets that are counted in at present: where there are too many, the wide one of those that have no row yet.
 func Placed(r store.Reader, buckets []Bucket) ([]Bucket, error) {
+	if !slices.ContainsFunc(buckets, func(b Bucket) bool { return b.Wide != "" }) {
+		return buckets, nil // of users alone
+	}
 	full, err := store.Exists(r, `SELECT 1 FROM throttle_size WHERE id = 1 AND buckets >= ?`, maxBuckets)
 	if err != nil || !full {
 		return buckets, err

@@ -36,7 +36,8 @@ func TestWritesOfOneUser(t *testing.T) {
 	}, clock, []rest.Endpoint{
 		rest.Post("/api/billing/{profile}/checkout", accessrules.Public, fine, rest.Keyed()),
 		rest.Act("POST", "/api/billing/{profile}/balance", accessrules.Public, steps),
-		rest.Delete("/api/cart", accessrules.Public, func(_ *rest.Call, _ *store.Tx, _ *rest.None) (rest.None, error) { return rest.None{}, nil }),
+		rest.Delete("/api/cart", accessrules.Public,
+			func(_ *rest.Call, _ *store.Tx, _ *rest.None) (rest.None, error) { return rest.None{}, nil }),
 	}).Undescribed()
 	const sale, later = "POST /api/billing/acme/checkout", "Retry-After: 3600"
 	good := `{"title":"x"}`

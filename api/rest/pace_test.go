@@ -257,7 +257,8 @@ func TestWaitingRequestsAreBounded(t *testing.T) {
 // Bodies that come slowly take no turn from others of their client.
 func TestSlowBodiesTakeNoTurn(t *testing.T) {
 	site := newPaced(t, rest.Options{Pace: rest.Pace{AtOnce: 2}}, quick,
-		rest.Post("/api/contact", accessrules.Public, func(c *rest.Call, tx *store.Tx, in *itemInput) (item, error) { return item{in.Title}, nil }))
+		rest.Post("/api/contact", accessrules.Public,
+			func(c *rest.Call, tx *store.Tx, in *itemInput) (item, error) { return item{in.Title}, nil }))
 	server := httptest.NewServer(site)
 	t.Cleanup(server.Close)
 	for range 10 {

@@ -69,7 +69,8 @@ func (c *Call) Write(fn func(tx *store.Tx) error) error {
 // counted reports whether a write counts as one of its user's: not what the broker's managers do, what takes away, nor the second step
 // of something.
 func (c *Call) counted() bool {
-	return c.User != nil && !c.wrote && c.r.Method != http.MethodDelete && c.service.Limits[LimitWrites].PerUser > 0 && !c.Query.IsBrokerManager()
+	return c.User != nil && !c.wrote && c.r.Method != http.MethodDelete && c.service.Limits[LimitWrites].PerUser > 0 &&
+		!c.Query.IsBrokerManager()
 }
 
 // operate is Write for an operation that is one transaction: with an Idempotency-Key the answer is kept in it.

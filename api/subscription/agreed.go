@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -18,7 +19,8 @@ func (s *Service) ChargesAgreed(r store.Reader, sub *Subscription) (bool, error)
 	if !sub.Unasked {
 		return true, nil
 	}
-	return shadow(r, sub.ProfileID)
+	managed, err := profile.Managed(r, sub.ProfileID)
+	return !managed, err
 }
 
 // RenewsAgreed reports whether a subscription that is due may be renewed: it was agreed to, or costs nothing.
@@ -51,8 +53,8 @@ func (s *Service) checkRenewal(r store.Reader, sub *Subscription) error {
 	if err != nil || p.Terms().Renewal().Amount == 0 {
 		return err
 	}
-	nobodys, err := shadow(r, sub.ProfileID)
-	if err == nil && !nobodys {
+	managed, err := profile.Managed(r, sub.ProfileID)
+	if err == nil && managed {
 		err = errNotAgreed
 	}
 	return err

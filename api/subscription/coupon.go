@@ -113,7 +113,8 @@ const maxCoupons = 10_000
 // CreateCoupon makes a coupon of a provider; without an end it ends after Settings.CouponDays (subscriptions.md 8.2). Errors: 400
 // on "code", "discount_value" or "plan".
 func (s *Service) CreateCoupon(tx *store.Tx, providerID int64, in *CouponChange) (*Coupon, error) {
-	err := rest.AtMost(tx, maxCoupons, "A profile has at most 10000 coupons. Delete one first.", `SELECT 1 FROM coupon WHERE profile_id = ?`, providerID)
+	err := rest.AtMost(tx, maxCoupons, "A profile has at most 10000 coupons. Delete one first.",
+		`SELECT 1 FROM coupon WHERE profile_id = ?`, providerID)
 	if err != nil {
 		return nil, err
 	}

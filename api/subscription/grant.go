@@ -229,7 +229,8 @@ func (s *Service) grantTo(tx *store.Tx, g Grant, profileID int64, made bool) (su
 	if made {
 		typed, name = nil, nil // all of the profile was typed
 	}
-	sub, err = one(tx, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at > ? ORDER BY s.ends_at, s.id LIMIT 1`, profileID, p.ID, now)
+	sub, err = one(tx, selectSubscription+` WHERE s.profile_id = ? AND s.plan_id = ? AND s.ends_at > ?
+		ORDER BY s.ends_at, s.id LIMIT 1`, profileID, p.ID, now)
 	if err != nil {
 		return nil, false, err
 	}
@@ -277,14 +278,8 @@ func (s *Service) skipsOptIn(r store.Reader, p *Plan, profileID int64, made bool
 	if err != nil || asked {
 		return asked, err
 	}
-	return shadow(r, profileID)
-}
-
-// shadow reports whether nobody who is there manages a profile.
-func shadow(r store.Reader, profileID int64) (bool, error) {
-	return store.Exists(r, `SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM role JOIN role_description d ON d.id = role.role_description_id JOIN user u ON u.id = role.user_id
-			WHERE role.profile_id = ? AND d.slug = 'manager' AND role.request_key IS NULL AND role.grant_key IS NULL AND (role.ends_at IS NULL OR role.ends_at > ?)
-				AND u.is_active = 1 AND (u.last_login IS NOT NULL OR (u.password <> '' AND u.password NOT LIKE '!%')))`, profileID, r.Now())
+	managed, err := profile.Managed(r, profileID)
+	return !managed, err
 }
 
 // AcceptGrant accepts a grant in the name of its subscriber (subscriptions.md 6.4). The key is used up. Errors: 404, also for a

@@ -264,8 +264,10 @@ func TestNobodyIsChargedUnasked(t *testing.T) {
 	w := newWorld(t)
 	c := resttest.Case
 	const sale, own = "/api/profile/gym/plans/gym-monthly/subscriptions", "/api/profile/xia/subscriptions/gym-monthly"
-	w.exec(`INSERT INTO grant_consent (profile_id, provider_id, accepted_at) SELECT x.id, g.id, 1 FROM profile x, profile g WHERE x.slug = 'xia' AND g.slug = 'gym'`)
-	w.exec(`INSERT INTO use_charge (slug, title, created_at, plan_id, use_amount, quota) SELECT 'visits', 'Visits', 1, id, 500, 1 FROM plan WHERE slug = 'gym-monthly'`)
+	w.exec(`INSERT INTO grant_consent (profile_id, provider_id, accepted_at) SELECT x.id, g.id, 1
+		FROM profile x, profile g WHERE x.slug = 'xia' AND g.slug = 'gym'`)
+	w.exec(`INSERT INTO use_charge (slug, title, created_at, plan_id, use_amount, quota)
+		SELECT 'visits', 'Visits', 1, id, 500, 1 FROM plan WHERE slug = 'gym-monthly'`)
 	const refused = `{"auto_renew":["Only the subscriber can have this subscription renew: it costs money."]}`
 	w.Run(t,
 		c("grant at once", "gus", "POST "+sale, `{"profile":{"slug":"xia"}}`, 201, `~"auto_renew":false~"grant_key":null`),
@@ -279,7 +281,8 @@ func TestNobodyIsChargedUnasked(t *testing.T) {
 	if got := w.useBy("xia", "gym-monthly", "visits", 1, store.At(w.Clock.Now())); got != "nothing" {
 		t.Errorf("within the quota: %s", got)
 	}
-	if got := w.useBy("xia", "gym-monthly", "visits", 1, store.At(w.Clock.Now())); !strings.Contains(got, "was not asked about this subscription") {
+	got := w.useBy("xia", "gym-monthly", "visits", 1, store.At(w.Clock.Now()))
+	if !strings.Contains(got, "was not asked about this subscription") {
 		t.Errorf("beyond it: %s", got)
 	}
 	w.Run(t,
@@ -326,7 +329,8 @@ func TestGrantWritesNothingIntoAPersonalProfile(t *testing.T) {
 	w := newWorld(t)
 	w.Run(t, resttest.Case("typed", "gus", "POST /api/profile/gym/plans/gym-monthly/subscriptions",
 		`{"profile":{"slug":"zoe","email":"gus+zoe@example.com","full_name":"Gus Two","type":"personal","phone":"+14155550123","street_address":"1 Elsewhere"}}`, 201, "*"))
-	if got := w.values(`SELECT full_name || ':' || email || ':' || phone || ':' || street_address FROM profile WHERE slug = 'zoe'`); strings.Contains(got, "gus") ||
+	if got := w.values(`SELECT full_name || ':' || email || ':' || phone || ':' || street_address FROM profile
+		WHERE slug = 'zoe'`); strings.Contains(got, "gus") ||
 		strings.Contains(got, "Gus") || !strings.HasSuffix(got, "zoe@example.com::") {
 		t.Errorf("the profile says %s", got)
 	}

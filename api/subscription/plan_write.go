@@ -100,7 +100,8 @@ func (s *Service) CreatePlan(tx *store.Tx, providerID int64, in *PlanChange) (*P
 	if !in.Title.Set() {
 		return nil, rest.Invalid("title", "This field is required.")
 	}
-	err := rest.AtMost(tx, maxPlans, "A profile has at most 1000 plans. Delete one first.", `SELECT 1 FROM plan WHERE profile_id = ?`, providerID)
+	err := rest.AtMost(tx, maxPlans, "A profile has at most 1000 plans. Delete one first.",
+		`SELECT 1 FROM plan WHERE profile_id = ?`, providerID)
 	if err != nil {
 		return nil, err
 	}

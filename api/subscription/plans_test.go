@@ -355,7 +355,8 @@ func TestPricingOfCart(t *testing.T) {
 // A profile has so many plans and coupons, a plan so many discounts and uses: anybody may make them (decision 77).
 func TestPlansAndCouponsAreBounded(t *testing.T) {
 	w := newWorld(t)
-	w.exec(`INSERT INTO plan (slug, title, profile_id, created_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 998)
+	w.exec(`INSERT INTO plan (slug, title, profile_id, created_at)
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 998)
 		SELECT 'p' || i, 'P' || i, (SELECT id FROM profile WHERE slug = 'gym'), 0 FROM n`)
 	w.exec(`INSERT INTO coupon (code, profile_id, created_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
 		SELECT 'C' || i, (SELECT id FROM profile WHERE slug = 'gym'), 0 FROM n`)
@@ -366,12 +367,15 @@ func TestPlansAndCouponsAreBounded(t *testing.T) {
 	const coupon = `,"discount_type":"period","discount_value":1}`
 	w.Run(t,
 		post("the last plan", "gus", "/api/profile/gym/plans", `{"title":"Last"}`, 201, `*`),
-		post("one more", "gus", "/api/profile/gym/plans", `{"title":"More"}`, 400, `{"detail":"A profile has at most 1000 plans. Delete one first."}`),
+		post("one more", "gus", "/api/profile/gym/plans", `{"title":"More"}`, 400,
+			`{"detail":"A profile has at most 1000 plans. Delete one first."}`),
 		post("of another profile", "donny", "/api/profile/cowork/plans", `{"title":"Other"}`, 201, `*`),
 		post("the last coupon", "gus", "/api/billing/gym/coupons", `{"code":"LAST"`+coupon, 201, `*`),
-		post("one more", "gus", "/api/billing/gym/coupons", `{"code":"MORE"`+coupon, 400, `{"detail":"A profile has at most 10000 coupons. Delete one first."}`),
+		post("one more", "gus", "/api/billing/gym/coupons", `{"code":"MORE"`+coupon, 400,
+			`{"detail":"A profile has at most 10000 coupons. Delete one first."}`),
 		post("of another profile", "donny", "/api/billing/cowork/coupons", `{"code":"MORE"`+coupon, 201, `*`),
-		post("many discounts", "donny", "/api/profile/cowork/plans", `{"title":"A","advance_discounts":`+many(`{"discount_type":"period","discount_value":1,"length":2}`)+`}`, 400,
+		post("many discounts", "donny", "/api/profile/cowork/plans",
+			`{"title":"A","advance_discounts":`+many(`{"discount_type":"period","discount_value":1,"length":2}`)+`}`, 400,
 			`{"advance_discounts":["Ensure this field has no more than 100 elements."]}`),
 		post("many uses", "donny", "/api/profile/cowork/plans", `{"title":"A","use_charges":`+many(`{"slug":"u","description":"x"}`)+`}`, 400,
 			`{"use_charges":["Ensure this field has no more than 100 elements."]}`),

@@ -51,14 +51,16 @@ func (s *Subscription) EventID() string { return ledger.SubEvent(s.ID) }
 
 // The columns and tables that scanSubscription reads.
 const (
-	subscriptionColumns = `s.id, s.profile_id, s.plan_id, s.created_at, s.ends_at, s.auto_renew, s.description, s.grant_key, s.request_key, s.extra, s.typed, s.typed_name, s.unasked,
+	subscriptionColumns = `s.id, s.profile_id, s.plan_id, s.created_at, s.ends_at, s.auto_renew, s.description, s.grant_key,
+		s.request_key, s.extra, s.typed, s.typed_name, s.unasked,
 		p.slug, plan.slug, plan.title, s.provider_id, o.slug`
 	subscriptionTables = `subscription s JOIN profile p ON p.id = s.profile_id JOIN plan ON plan.id = s.plan_id JOIN profile o ON o.id = s.provider_id`
 	selectSubscription = `SELECT ` + subscriptionColumns + ` FROM ` + subscriptionTables
 )
 
 func scanSubscription(row scanner, s *Subscription) error {
-	return row.Scan(&s.ID, &s.ProfileID, &s.PlanID, &s.CreatedAt, &s.EndsAt, &s.AutoRenew, &s.Description, &s.GrantKey, &s.RequestKey, &s.Extra, &s.Typed, &s.TypedName, &s.Unasked,
+	return row.Scan(&s.ID, &s.ProfileID, &s.PlanID, &s.CreatedAt, &s.EndsAt, &s.AutoRenew, &s.Description, &s.GrantKey,
+		&s.RequestKey, &s.Extra, &s.Typed, &s.TypedName, &s.Unasked,
 		&s.Subscriber, &s.Plan.Slug, &s.Plan.Title, &s.ProviderID, &s.Provider)
 }
 
@@ -146,7 +148,8 @@ const currentTyped = selectSubscription + ` WHERE s.plan_id = ? AND s.typed = ? 
 
 // insert stores a new subscription. A profile that was never billed is billed a month later for the first time.
 func (s *Service) insert(tx *store.Tx, n Subscription) (*Subscription, error) {
-	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, provider_id, created_at, ends_at, auto_renew, grant_key, request_key, typed, typed_name, unasked)
+	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, provider_id, created_at, ends_at, auto_renew, grant_key, request_key,
+		typed, typed_name, unasked)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		n.ProfileID, n.PlanID, n.ProviderID, n.CreatedAt, n.EndsAt, n.AutoRenew, n.GrantKey, n.RequestKey, n.Typed, n.TypedName, n.Unasked)
 	if err != nil {
