@@ -97,3 +97,33 @@ func TestLogInsThatWaitTakeNoTurn(t *testing.T) {
 	release()
 	all.Wait()
 }
+
+// Of more log-ins at once than may still fail, those that are judged wait for none of those that wait to be: whatever turns their client
+// has are taken by these.
+func TestJudgedLogInsWaitForNoTurn(t *testing.T) {
+	s, _, hold := hashed(t, rest.Pace{AtOnce: 2})
+	s.throttle.set.PerClient = 4
+	release := hold()
+	answers := make(chan int)
+	for i := range 20 {
+		go func() {
+			status, _ := s.loginFrom(here, fmt.Sprint("ghost", i), "many")
+			answers <- status
+		}()
+	}
+	for range 5000 {
+		if s.hasher.turns.Queued() == 4 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // the others have their turns, or wait for one
+	release()
+	got := map[int]int{}
+	for range 20 {
+		got[<-answers]++
+	}
+	if got[401] != 4 || got[429] != 16 {
+		t.Errorf("answers by status: %v", got)
+	}
+}
