@@ -59,6 +59,7 @@ func FuzzNextHosts(f *testing.F) {
 	for _, value := range foreignNext {
 		f.Add(value)
 	}
+	f.Add("/0;/..")
 	hosts, err := accessrules.NewNextHosts("https://shop.example", []string{"app.shop.example"})
 	if err != nil {
 		f.Fatal(err)

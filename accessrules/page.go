@@ -141,7 +141,8 @@ func SafeNext(value string) string {
 		return ""
 	}
 	read, err := Read(path)
-	if err != nil || strings.IndexByte(path, '\\') >= 0 || read.unsure != "" && read.form[1] == '%' { // a page that decodes it once more must not find a host
+	if err != nil || len(read.form) > MaxPath || strings.IndexByte(path, '\\') >= 0 || read.unsure != "" && strings.HasPrefix(read.form, "/%") {
+		// What is given is taken again; and a page that decodes it once more must not find a host.
 		return ""
 	}
 	path = read.form
