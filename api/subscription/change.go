@@ -25,7 +25,7 @@ func (s *Service) Update(tx *store.Tx, sub *Subscription, in *Change, seller, ow
 	n := *sub
 	if in.AutoRenew.Given {
 		n.AutoRenew = in.AutoRenew.Value
-		n.Unasked = n.Unasked && !own
+		n.Unasked = n.Unasked && !(own && n.AutoRenew) // who wants no renewal has agreed to nothing
 	}
 	if n.AutoRenew && !sub.AutoRenew && !own {
 		if err := s.checkRenewal(tx, sub); err != nil {

@@ -276,6 +276,7 @@ func TestNobodyIsChargedUnasked(t *testing.T) {
 		c("with all fields", "gus", "PUT "+sale+"/xia", `{"ends_at":"2026-05-01T00:00:00Z","auto_renew":true}`, 400, refused),
 		c("the broker", "alice", "PATCH "+own, `{"auto_renew":true}`, 400, refused),
 		c("the provider turns it off", "gus", "PATCH "+sale+"/xia", `{"auto_renew":false,"description":"vip"}`, 200, `~"auto_renew":false`),
+		c("the subscriber wants it off", "xia", "PATCH "+own, `{"auto_renew":false}`, 200, `~"auto_renew":false`),
 		c("to a shadow", "gus", "POST "+sale, `{"profile":{"slug":"ghost"}}`, 201, `~"auto_renew":true~"grant_key":null`),
 	)
 	if got := w.useBy("xia", "gym-monthly", "visits", 1, store.At(w.Clock.Now())); got != "nothing" {
