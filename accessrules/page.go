@@ -137,12 +137,14 @@ func formEncode(s string) string {
 func SafeNext(value string) string {
 	value, _, _ = strings.Cut(value, "#")
 	path, query, _ := strings.Cut(value, "?")
-	if len(path) > 1 && (path[1] == '/' || path[1] == '\\') {
+	if strings.HasPrefix(path, "//") || strings.IndexByte(path, '\\') >= 0 {
 		return ""
 	}
 	read, err := Read(path)
-	if err != nil || len(read.form) > MaxPath || strings.IndexByte(path, '\\') >= 0 || read.unsure != "" && strings.HasPrefix(read.form, "/%") {
-		// What is given is taken again; and a page that decodes it once more must not find a host.
+	if err != nil || len(read.form) > MaxPath { // what is given is taken again
+		return ""
+	}
+	if read.unsure != "" && strings.HasPrefix(read.form, "/%") { // a page that decodes it once more must not find a host
 		return ""
 	}
 	path = read.form

@@ -217,6 +217,7 @@ func TestRedirected(t *testing.T) {
 		{"form without a referer", "POST", []string{html}, "/login/?next=/"},
 		{"form of another site", "POST", []string{html, "Referer: https://evil.example/x"}, "/login/?next=/"},
 		{"form with a referer that only looks like ours", "POST", []string{html, "Referer: " + base + "@evil.example/x"}, "/login/?next=/"},
+		{"form of a page whose path goes away", "POST", []string{html, "Referer: " + base + "/0;/.."}, "/login/?next=/"},
 		{"script that posts", "POST", []string{html, "Sec-Fetch-Mode: cors"}, ""},
 		{"program that posts", "POST", []string{"Accept: application/json"}, ""},
 		{"what is asked of a page is none", "OPTIONS", []string{html, "Sec-Fetch-Mode: navigate"}, ""},

@@ -173,13 +173,14 @@ var confusing = []string{
 	"http://127.0.0.1/", "%ff", "é", "\u202e", "public/../account", "%c2%ad", "%e2%80%8b", "x",
 }
 
-// TestPathsAtRandom sends paths of confusing pieces through Caddy without credentials. TOLLGATE_PATHS is how many.
+// TestPathsAtRandom sends paths of confusing pieces through Caddy without credentials, as programs do and as browsers, which are sent
+// to the page of log-in. TOLLGATE_PATHS is how many.
 func TestPathsAtRandom(t *testing.T) {
 	n := 2000
 	if v, err := strconv.Atoi(os.Getenv("TOLLGATE_PATHS")); err == nil {
 		n = v
 	}
-	s := newSite(t)
+	s := newSite(t, func(s *site) { s.global = "page login" })
 	random := rand.New(rand.NewPCG(uint64(n), uint64(time.Now().UnixNano())))
 	reached := 0
 	for range n {
@@ -192,7 +193,10 @@ func TestPathsAtRandom(t *testing.T) {
 		}
 		target := b.String()
 		s.upstream.take()
-		raw(t, base, target)
+		status := raw(t, base, target, "Accept: "+[]string{"*/*", "text/html"}[random.IntN(2)])
+		if status == 0 || status >= 500 {
+			t.Fatalf("%q is answered %d", target, status)
+		}
 		if got := s.upstream.take(); got != nil {
 			if reached++; guarded(got.URI) {
 				t.Fatalf("%q reached the upstream as %q", target, got.URI)
