@@ -36,18 +36,33 @@ func TestPublicIDs(t *testing.T) {
 	})
 }
 
+// upgraded is a store whose rows were written by statements when its schema was that of a migration.
+func upgraded(t *testing.T, version int64, statements ...string) *store.Store {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tollgate.db")
+	store.MigrateTo(t, path, version)
+	db := store.RawDB(path)
+	for _, statement := range statements {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return storetest.Open(t, path, storetest.NewClock())
+}
+
 // What later migrations keep beside older rows is made from the rows that are there.
 func TestUpgradeOfRows(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tollgate.db")
-	store.MigrateTo(t, path, 15)
-	db := store.RawDB(path)
-	for _, statement := range []string{
+	s := upgraded(t, 15,
 		`INSERT INTO profile (id, slug, created_at) VALUES (11, 'cowork', 1), (12, 'xia', 1), (13, 'gym', 1)`,
 		`INSERT INTO user (id, username, created_at, password_changed_at) VALUES (1, 'xia', 1, 1), (2, 'yan', 1, 1)`,
 		`INSERT INTO plan (id, slug, profile_id, title, created_at, period_amount, period_type, period_length, unit) VALUES (5, 'basic', 11, 'Basic', 1, 2000, 4, 1, 'usd')`,
 		`INSERT INTO subscription (id, created_at, ends_at, profile_id, plan_id, provider_id) VALUES (7, 10, 9000000000000000, 12, 5, 11)`,
 		`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 10, 'order', '', 1, 3, zeroblob(32))`,
-		`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
+		`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit,
+			orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
 			VALUES (1, 10, '', 'sub_7/', 'Payable', 12, 2000, 'usd', 'Receivable', 11, 2000, 'usd', 12, 1, 'order', 1),
 				(2, 5000000000, '', 'sub_7/', 'Payable', 12, 2000, 'usd', 'Receivable', 11, 2000, 'usd', 12, 1, 'order', 1),
 				(3, 9000000000, '', 'sub_7/', 'Payable', 12, 3000, 'usd', 'Receivable', 11, 3000, 'usd', 12, 1, 'order', 1)`,
@@ -56,15 +71,7 @@ func TestUpgradeOfRows(t *testing.T) {
 		`INSERT INTO checkout_attempt (idempotency_key, created_at, profile_id, lines, amount, unit, state) VALUES
 			('a', 20, 12, '{"bills":[{"provider":11,"unit":"usd"},{"provider":13,"unit":"usd"}]}', 5, 'usd', 'declined'),
 			('b', 30, 12, '{"bills":[{"provider":11,"unit":"usd"}]}', 5, 'usd', 'committed')`,
-	} {
-		if _, err := db.Exec(statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
-		}
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s := storetest.Open(t, path, storetest.NewClock())
+	)
 	for query, want := range map[string]int64{
 		`SELECT count(*) FROM movement`: 3, // the slots 0, 1 and 2
 		`SELECT count(*) FROM movement WHERE dest_profile_id = 0 AND orig_profile_id = 11 AND dest_account = 'Payable' AND orig_account = 'Receivable'`: 3,
@@ -89,10 +96,7 @@ func TestUpgradeOfRows(t *testing.T) {
 // At the upgrade to proven addresses, those that were proven are, all others are not, and one-time passwords that are on stay on
 // (decision 66). A grant that nobody was asked about charges nobody, unless something of it was ordered (decision 68).
 func TestUpgradeToProvenAddresses(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tollgate.db")
-	store.MigrateTo(t, path, 20)
-	db := store.RawDB(path)
-	for _, statement := range []string{
+	s := upgraded(t, 20,
 		`INSERT INTO user (id, username, email, created_at, password_changed_at)
 			VALUES (1, 'xia', 'xia@example.com', 1, 1), (2, 'yan', 'yan@example.com', 1, 1)`,
 		`INSERT INTO contact (slug, created_at, email, phone, user_id, email_verified_at, phone_verified_at) VALUES
@@ -105,17 +109,10 @@ func TestUpgradeToProvenAddresses(t *testing.T) {
 		`INSERT INTO subscription (id, created_at, ends_at, profile_id, plan_id, provider_id, grant_key) VALUES (1, 10, 20, 12, 5, 11, NULL),
 			(2, 10, 20, 12, 6, 11, NULL), (3, 10, 20, 12, 5, 11, 'waits'), (4, 10, 20, 12, 5, 11, NULL)`,
 		`INSERT INTO batch (id, created_at, kind, actor, first_id, nb_entries, hash) VALUES (1, 10, 'order', '', 1, 1, zeroblob(32))`,
-		`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
+		`INSERT INTO txn (id, created_at, descr, event_id, dest_account, dest_profile_id, dest_amount, dest_unit,
+			orig_account, orig_profile_id, orig_amount, orig_unit, payer_id, nb_periods, kind, batch_id)
 			VALUES (1, 10, '', 'sub_4/', 'Payable', 12, 2000, 'usd', 'Receivable', 11, 2000, 'usd', 12, 1, 'order', 1)`,
-	} {
-		if _, err := db.Exec(statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
-		}
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s := storetest.Open(t, path, storetest.NewClock())
+	)
 	for query, want := range map[string]int64{
 		`SELECT count(*) FROM contact WHERE email_verified_at IS NOT NULL`:              1,
 		`SELECT email_verified_at FROM contact WHERE slug = 'xia'`:                      7,

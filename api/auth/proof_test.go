@@ -398,8 +398,8 @@ func TestAddressOfTheBookIsUnproven(t *testing.T) {
 	}
 }
 
-// What was there before the first proof ends, whoever is logged in where the address alone opens the account, but for the account itself; it
-// stays where something was proven before (decision 67).
+// What was there before the first proof ends, whoever is logged in where the address alone opens the account, but for the account
+// itself; it stays where something was proven before (decision 67).
 func TestFirstProofEndsWhatWasThere(t *testing.T) {
 	const address, ended, kept = "owner@example.com", "key 0, SSH 0, agreements 0, password 401, session 401",
 		"key 1, SSH 1, agreements 1, password 201, session 200"

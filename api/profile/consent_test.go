@@ -225,7 +225,9 @@ func TestDroppedImplicitRoleStaysDropped(t *testing.T) {
 			resttest.Case("dropped", "alice", "DELETE /api/users/alice/accessibles/contributor/gym", "", 204, ""),
 			resttest.Case("read again", "alice", "GET /api/users/alice/accessibles", "", 200, "*"),
 		)
-		if held := get[int](w, `SELECT count(*) FROM role r JOIN user u ON u.id = r.user_id WHERE u.username = 'alice' AND r.grant_key IS NULL`); held != 0 {
+		held := get[int](w, `SELECT count(*) FROM role r JOIN user u ON u.id = r.user_id
+			WHERE u.username = 'alice' AND r.grant_key IS NULL`)
+		if held != 0 {
 			t.Errorf("skips %v: alice has the role again", skips)
 		}
 	}

@@ -91,7 +91,8 @@ func (s *Service) tellInvitation(c *rest.Call, tx *store.Tx, p *row, email, mess
 	})
 }
 
-// resendInvitation sends the invitation of an address to a role again, which waits as long as a new one from now on; nil when there is none.
+// resendInvitation sends the invitation of an address to a role again, which waits as long as a new one from now on. It returns nil
+// when there is none.
 func (s *Service) resendInvitation(c *rest.Call, tx *store.Tx, email string) (*Role, error) {
 	if !strings.Contains(email, "@") {
 		return nil, nil

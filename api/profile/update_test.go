@@ -190,8 +190,10 @@ func TestUsedSlugIsNobodyElses(t *testing.T) {
 		VALUES (900, 0, 'order_placed', '', 900, 1, zeroblob(32))`)
 	for _, side := range []string{"dest", "orig"} {
 		w.Run(t, take("with lines as "+side, `{"slug":"`+side+`","full_name":"A"}`, 201, "*"))
-		w.exec(`INSERT INTO txn (created_at, dest_account, dest_profile_id, dest_amount, dest_unit, orig_account, orig_profile_id, orig_amount, orig_unit, kind, batch_id)
-			SELECT 0, 'Payable', CASE ?1 WHEN 'dest' THEN p.id ELSE a.id END, 1, 'usd', 'Receivable', CASE ?1 WHEN 'orig' THEN p.id ELSE a.id END, 1, 'usd', 'order_placed', 900
+		w.exec(`INSERT INTO txn (created_at, dest_account, dest_profile_id, dest_amount, dest_unit,
+				orig_account, orig_profile_id, orig_amount, orig_unit, kind, batch_id)
+			SELECT 0, 'Payable', CASE ?1 WHEN 'dest' THEN p.id ELSE a.id END, 1, 'usd', 'Receivable',
+				CASE ?1 WHEN 'orig' THEN p.id ELSE a.id END, 1, 'usd', 'order_placed', 900
 			FROM profile p, profile a WHERE p.slug = ?1 AND a.slug = 'cowork'`, side)
 		w.Run(t, c("renamed", "alice", "PATCH /api/profile/"+side, `{"slug":"`+side+`-2"}`, 200, "*"),
 			take("is used by the ledger", `{"slug":"`+side+`","full_name":"A"}`, 400, taken))
