@@ -221,7 +221,8 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 			return nil, err
 		}
 	}
-	return &order{Customer: customer, User: c.User.ID, Lines: all}, fillAddress(tx, customer, in)
+	o := &order{Customer: customer, User: c.User.ID, Own: c.Query.ManagerOf(c.Param("profile")), Lines: all}
+	return o, fillAddress(tx, customer, in)
 }
 
 // countUnpaid counts an order that nothing is paid for at once: what costs nothing, what is asked for, and what is paid later would
@@ -276,6 +277,9 @@ func (s *Service) postCheckout(c *rest.Call, in *CheckoutInput) (out Ordered, er
 		bills, err := billsOf(o.Lines)
 		if err != nil {
 			return nil, err
+		}
+		if len(bills) > 0 && in.Token == "" && !o.Own && !c.Query.IsBrokerManager() {
+			return nil, errSavedCard
 		}
 		saves := in.Remember && in.Token != "" && len(o.Lines) > 0 // also when nothing is due yet: what was asked for will be
 		if len(bills) == 0 && !saves {

@@ -18,6 +18,7 @@ import (
 type order struct {
 	Customer int64        `json:"customer"`
 	User     int64        `json:"user,omitempty"` // whose cart it is, 0 for a job
+	Own      bool         `json:"own,omitempty"`  // who orders manages the customer
 	Lines    []invoicable `json:"invoicables"`
 }
 
@@ -250,25 +251,29 @@ func (s *Service) subscribe(tx *store.Tx, o *order, inv *invoicable, buys *group
 		inv.Sub = 0 // an accepted seat may have ended since it was priced
 		return buys.join(s, tx, p, inv, periods)
 	}
+	own, err := o.agrees(tx, inv)
+	if err != nil {
+		return "", err
+	}
 	switch {
 	case sub != nil && sub.RequestKey != nil:
 		return "", errAsked
 	case (sub == nil && p.OptinOnRequest) != inv.Asks:
 		return "", errCart
 	case inv.Asks:
-		return "", s.request(tx, o, inv, p)
+		return "", s.request(tx, o, inv, p, own)
 	case sub != nil && sub.GrantKey != nil && inv.Subscriber == o.Customer:
-		if err := s.subs.Accept(tx, sub, o.User); err != nil {
+		if err := s.subs.Accept(tx, sub, o.User, own); err != nil {
 			return "", err
 		}
-	case sub != nil && sub.Unasked && inv.Subscriber == o.Customer:
+	case sub != nil && sub.Unasked && own && periods > 0:
 		if err := s.subs.Agree(tx, sub, p); err != nil {
 			return "", err
 		}
 	}
 	switch {
 	case sub == nil:
-		sub, err = s.subs.Start(tx, inv.Subscriber, p, max(periods, 1))
+		sub, err = s.subs.Start(tx, inv.Subscriber, p, max(periods, 1), own)
 	case periods > 0:
 		sub, err = s.subs.Extend(tx, sub, p, periods)
 	}
@@ -276,6 +281,24 @@ func (s *Service) subscribe(tx *store.Tx, o *order, inv *invoicable, buys *group
 		inv.Sub = sub.ID
 	}
 	return "", err
+}
+
+// agrees reports whether an order is the word of its subscriber, who is charged for what follows it (decision 68): it is not where somebody
+// else buys, nor where a seat is claimed, which others paid for.
+func (o *order) agrees(r store.Reader, inv *invoicable) (bool, error) {
+	if !o.Own || inv.Subscriber != o.Customer && inv.User == 0 {
+		return false, nil
+	}
+	for _, l := range inv.Lines {
+		if l.Coupon == 0 {
+			continue
+		}
+		seat, err := store.Exists(r, `SELECT 1 FROM coupon WHERE id = ? AND code GLOB 'cpn_*'`, l.Coupon)
+		if err != nil || seat {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // personal is the personal profile of a user, made when there is none.
@@ -292,13 +315,13 @@ func (s *Service) personal(tx *store.Tx, user int64) (int64, error) {
 }
 
 // request freezes the lines of an invoicable until the provider accepts (decisions 10, 51).
-func (s *Service) request(tx *store.Tx, o *order, inv *invoicable, p *subscription.Plan) error {
+func (s *Service) request(tx *store.Tx, o *order, inv *invoicable, p *subscription.Plan, own bool) error {
 	frozen := make([]subscription.RequestLine, 0, len(inv.Lines))
 	for _, l := range inv.Lines {
 		frozen = append(frozen, subscription.RequestLine{PayerID: o.Customer, UserID: o.User, CouponID: l.Coupon, UseID: l.Use, Amount: l.Amount, Unit: l.Unit,
 			Periods: l.Periods, Quantity: l.Quantity, Descr: l.Descr})
 	}
-	_, err := s.subs.Request(tx, inv.Subscriber, p, frozen)
+	_, err := s.subs.Request(tx, inv.Subscriber, p, frozen, own)
 	return err
 }
 

@@ -268,10 +268,11 @@ const aManager = `r.request_key IS NULL AND r.grant_key IS NULL AND (r.ends_at I
 	AND +r.role_description_id = (SELECT id FROM role_description WHERE slug = '` + Manager + `' AND profile_id IS NULL)
 	AND u.is_active = 1 AND (substr(u.password, 1, 1) NOT IN ('', '!') OR u.last_login IS NOT NULL)`
 
-// Managed reports whether somebody who is there manages a profile: a shadow profile waits for who will.
+// Managed reports whether somebody who is there manages a profile, or whoever did has left a card on file: a shadow profile, which waits
+// for who will, has none.
 func Managed(r store.Reader, profile int64) (bool, error) {
-	return exists(r, `SELECT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = ? AND `+aManager+`)`,
-		profile, r.Now())
+	return exists(r, `SELECT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id WHERE r.profile_id = ? AND `+aManager+`)
+		OR EXISTS (SELECT 1 FROM profile WHERE id = ? AND processor_card_key IS NOT NULL)`, profile, r.Now(), profile)
 }
 
 // keepManager fails when no manager is left on a profile without the user. The broker may leave any profile but its own alone

@@ -7,8 +7,8 @@ import (
 )
 
 // Nobody is charged for what he did not agree to (decision 68). A grant that takes effect without an answer gives access for its period,
-// which is free. What costs money afterwards, a renewal or metered use beyond the quota, waits until somebody who manages the subscriber
-// pays, or has the subscription renew. A profile that nobody manages owes what its provider writes down, as before: no card is behind it.
+// which is free; so does what somebody else bought. What costs money afterwards, a renewal or metered use beyond the quota, waits until
+// somebody who manages the subscriber buys more of it, or has the subscription renew. A profile that nobody manages owes what its provider writes down, as before: no card is behind it.
 
 // errNotAgreed is the answer to a seller who would have a subscription charged that its subscriber was not asked about, or does not want
 // to go on.
@@ -39,7 +39,7 @@ func (s *Service) mayRenew(r store.Reader, n *Subscription, p *Plan) (bool, erro
 	return s.RenewsAgreed(r, n, p)
 }
 
-// Agree notes that a subscriber agrees to what a subscription costs, since it pays for it: the plan says whether it renews.
+// Agree notes that a subscriber agrees to what a subscription costs, since it buys more of it: the plan says whether it renews.
 func (s *Service) Agree(tx *store.Tx, sub *Subscription, p *Plan) error {
 	sub.Unasked, sub.AutoRenew = false, p.RenewalType == AutoRenew
 	_, err := tx.Exec(`UPDATE subscription SET unasked = 0, auto_renew = ? WHERE id = ?`, sub.AutoRenew, sub.ID)

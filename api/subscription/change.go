@@ -31,12 +31,18 @@ func (s *Service) Update(tx *store.Tx, sub *Subscription, in *Change, seller, ow
 		if err := s.checkRenewal(tx, sub); err != nil {
 			return nil, err
 		}
+		n.Unasked = true // what is free today may cost something tomorrow
 	}
 	if in.Extra.Given {
 		n.Extra = directory.ExtraText(in.Extra.Value)
 	}
 	if seller {
-		n.EndsAt = in.EndsAt.Or(n.EndsAt)
+		if n.RequestKey == nil { // nobody has a request wait for longer than its subscriber did
+			n.EndsAt = in.EndsAt.Or(n.EndsAt)
+		}
+		if !n.EndsAt.After(tx.Now().Time) {
+			n.AutoRenew = false // what is ended now is not renewed an hour later
+		}
 		if in.Description.Given {
 			n.Description = optional(in.Description)
 		}
@@ -50,7 +56,18 @@ func (s *Service) Update(tx *store.Tx, sub *Subscription, in *Change, seller, ow
 // Unsubscribe ends now whatever a profile has of a plan: a subscription, a grant or a request (subscriptions.md 6.3). What was
 // ordered stays due; the lines of a request are dropped. Nothing to end is no error.
 func (s *Service) Unsubscribe(tx *store.Tx, profileID, planID int64) error {
+	if err := s.endRenewal(tx, profileID, planID); err != nil {
+		return err
+	}
 	return s.end(tx, profileID, `SELECT id FROM subscription WHERE profile_id = ? AND plan_id = ? AND ends_at > ?`, profileID, planID, tx.Now())
+}
+
+// endRenewal has what ended not be renewed any more, as it would be for some days (subscriptions.md 13.1): it is cancelled, or was bought
+// anew.
+func (s *Service) endRenewal(tx *store.Tx, profileID, planID int64) error {
+	_, err := tx.Exec(`UPDATE subscription SET auto_renew = 0 WHERE profile_id = ? AND plan_id = ? AND ends_at <= ? AND auto_renew = 1`,
+		profileID, planID, tx.Now())
+	return err
 }
 
 // EndRenewing ends now the valid subscriptions of a profile that would renew by themselves: it does not pay (subscriptions.md 13.4).

@@ -85,7 +85,7 @@ func TestExtend(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		fresh, err := w.Start(tx, acme, p, 12)
+		fresh, err := w.Start(tx, acme, p, 12, true)
 		if err != nil {
 			return err
 		}

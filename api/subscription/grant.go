@@ -284,7 +284,7 @@ func (s *Service) skipsOptIn(r store.Reader, p *Plan, profileID int64, made bool
 
 // AcceptGrant accepts a grant in the name of its subscriber (subscriptions.md 6.4). The key is used up. Errors: 404, also for a
 // grant that has ended: declined, or not accepted in time.
-func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64) (*Subscription, error) {
+func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64, own bool) (*Subscription, error) {
 	sub, err := one(tx, selectSubscription+` WHERE s.grant_key = ?`, key)
 	if err != nil {
 		return nil, err
@@ -292,20 +292,25 @@ func (s *Service) AcceptGrant(tx *store.Tx, subscriber, key string, by int64) (*
 	if sub == nil || sub.Subscriber != subscriber || !sub.EndsAt.After(tx.Now().Time) {
 		return nil, rest.NotFound("Subscription")
 	}
-	return sub, s.Accept(tx, sub, by)
+	return sub, s.Accept(tx, sub, by, own)
 }
 
 // Accept clears the grant key of a subscription and tells the provider: its subscriber accepts it, or buys it (subscriptions.md
-// 10.1). Later grants of that provider may take effect at once.
-func (s *Service) Accept(tx *store.Tx, sub *Subscription, by int64) error {
-	sub.GrantKey = nil
-	sub.Unasked = false
-	if _, err := tx.Exec(`UPDATE subscription SET grant_key = NULL, unasked = 0 WHERE id = ?`, sub.ID); err != nil {
+// 10.1). Where somebody does so who manages the subscriber, as own says, later grants of that provider may take effect at once, and what
+// it costs is agreed to.
+func (s *Service) Accept(tx *store.Tx, sub *Subscription, by int64, own bool) error {
+	sub.GrantKey, sub.Unasked = nil, !own
+	if _, err := tx.Exec(`UPDATE subscription SET grant_key = NULL, unasked = ? WHERE id = ?`, sub.Unasked, sub.ID); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`INSERT INTO grant_consent (profile_id, provider_id, accepted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-		sub.ProfileID, sub.ProviderID, tx.Now()); err != nil {
+	if err := s.endRenewal(tx, sub.ProfileID, sub.PlanID); err != nil {
 		return err
+	}
+	if own {
+		if _, err := tx.Exec(`INSERT INTO grant_consent (profile_id, provider_id, accepted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+			sub.ProfileID, sub.ProviderID, tx.Now()); err != nil {
+			return err
+		}
 	}
 	s.touch(tx, sub)
 	return s.notices.Emit(tx, &notice.SubscriptionGrantAccepted{Profile: notice.Profile{ID: sub.ProviderID}, OriginatedBy: notice.ByUser(by),

@@ -39,11 +39,11 @@ func (q *Request) Due() (total int64) {
 }
 
 // Request stores a subscription that waits for the provider, with the lines of its order, and tells the provider. It ends where
-// the lines extend it to, counted from now until it is accepted.
-func (s *Service) Request(tx *store.Tx, subscriberID int64, p *Plan, lines []RequestLine) (*Subscription, error) {
+// the lines extend it to, counted from now until it is accepted. own says that its subscriber asks, and agrees to what it costs later.
+func (s *Service) Request(tx *store.Tx, subscriberID int64, p *Plan, lines []RequestLine, own bool) (*Subscription, error) {
 	now, key := tx.Now(), directory.NewKey()
 	sub, err := s.insert(tx, Subscription{ProfileID: subscriberID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now, EndsAt: p.Terms().Extended(now, now, periodsOf(lines)),
-		AutoRenew: p.RenewalType == AutoRenew, RequestKey: &key})
+		AutoRenew: p.RenewalType == AutoRenew, RequestKey: &key, Unasked: !own})
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +112,9 @@ func (s *Service) AcceptRequest(tx *store.Tx, provider, key string, by int64) (s
 	}
 	_, err = tx.Exec(`UPDATE subscription SET request_key = NULL, created_at = ?, ends_at = ? WHERE id = ?`, sub.CreatedAt, sub.EndsAt, sub.ID)
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.endRenewal(tx, sub.ProfileID, sub.PlanID); err != nil {
 		return nil, 0, err
 	}
 	if len(request.Lines) > 0 {

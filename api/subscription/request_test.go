@@ -54,7 +54,7 @@ func (w *world) requested(lines ...RequestLine) string {
 		for i := range lines {
 			lines[i].PayerID, lines[i].Unit = xia, "usd"
 		}
-		sub, err = w.Request(tx, xia, p, lines)
+		sub, err = w.Request(tx, xia, p, lines, true)
 		return err
 	})
 	return *sub.RequestKey

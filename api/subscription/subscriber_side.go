@@ -61,7 +61,7 @@ func (s *Service) deleteOwn(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.None
 }
 
 func (s *Service) acceptGrant(c *rest.Call, tx *store.Tx, _ *rest.None) (SubscriberView, error) {
-	sub, err := s.AcceptGrant(tx, c.Param("profile"), c.Param("grant_key"), c.User.ID)
+	sub, err := s.AcceptGrant(tx, c.Param("profile"), c.Param("grant_key"), c.User.ID, c.Query.ManagerOf(c.Param("profile")))
 	if err != nil {
 		return SubscriberView{}, err
 	}

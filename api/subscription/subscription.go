@@ -148,6 +148,11 @@ const currentTyped = selectSubscription + ` WHERE s.plan_id = ? AND s.typed = ? 
 
 // insert stores a new subscription. A profile that was never billed is billed a month later for the first time.
 func (s *Service) insert(tx *store.Tx, n Subscription) (*Subscription, error) {
+	if n.Valid() {
+		if err := s.endRenewal(tx, n.ProfileID, n.PlanID); err != nil {
+			return nil, err
+		}
+	}
 	id, err := tx.Insert(`INSERT INTO subscription (profile_id, plan_id, provider_id, created_at, ends_at, auto_renew, grant_key, request_key,
 		typed, typed_name, unasked)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -178,11 +183,16 @@ func (s *Service) touch(tx *store.Tx, sub *Subscription) {
 	s.dir.TouchProfile(tx, sub.ProfileID)
 }
 
-// Start makes a valid subscription that begins now and lasts n natural periods.
-func (s *Service) Start(tx *store.Tx, subscriberID int64, p *Plan, n int64) (*Subscription, error) {
+// Start makes a valid subscription that begins now and lasts n natural periods. own says that its subscriber bought it, and agrees to what
+// it costs from then on.
+func (s *Service) Start(tx *store.Tx, subscriberID int64, p *Plan, n int64, own bool) (sub *Subscription, err error) {
 	now := tx.Now()
-	return s.insert(tx, Subscription{ProfileID: subscriberID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now,
-		EndsAt: p.Terms().Extended(now, now, n), AutoRenew: p.RenewalType == AutoRenew})
+	started := Subscription{ProfileID: subscriberID, PlanID: p.ID, ProviderID: p.ProfileID, CreatedAt: now,
+		EndsAt: p.Terms().Extended(now, now, n), AutoRenew: p.RenewalType == AutoRenew, Unasked: !own}
+	if started.AutoRenew, err = s.mayRenew(tx, &started, p); err != nil {
+		return nil, err
+	}
+	return s.insert(tx, started)
 }
 
 // Extend moves the end of a subscription by n natural periods. Nothing else does, but for who edits the end by hand.
