@@ -186,11 +186,14 @@ type Ordered struct{ *Charge }
 
 var errOptions = rest.Fail(http.StatusBadRequest, "Cannot checkout when there are still options to choose from.")
 
+// leastSeat is the price, in 1/100 of a unit, that bounds the messages about seats.
+const leastSeat = 100
+
 // prepareOrder prices what the caller's cart and the customer's balances come to, with the options chosen, and checks that it may be
 // ordered. Errors: 400.
 //
-// Who is to claim a seat gets a message, which counts (decision 77), but where the seat is paid for at once: that is
-// bound enough. Error: 429.
+// Who is to claim a seat gets a message, which counts (decision 77), but where the seat is paid for at once: that is bound enough, unless
+// it costs next to nothing, or its seller buys it. Error: 429.
 func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *OrderInput, paid bool) (*order, error) {
 	if err := s.gather(c, tx); err != nil {
 		return nil, err
@@ -214,7 +217,8 @@ func (s *Service) prepareOrder(c *rest.Call, tx *store.Tx, customer int64, in *O
 		return nil, err
 	}
 	for i := range all {
-		if !all[i].invites() || paid && all[i].sum() > 0 {
+		bought := paid && all[i].sum() >= leastSeat && !c.Query.MaySell(all[i].plan.Provider.Slug)
+		if !all[i].invites() || bought {
 			continue
 		}
 		if err := c.Count(tx, rest.LimitInvitations); err != nil {

@@ -21,6 +21,15 @@ func TestSeatsAreBounded(t *testing.T) {
 		c("owed", "alice", "POST /api/billing/acme/checkout/paylater", `{}`, 429, "*").Wants("Retry-After: 3600"),
 		c("paid", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_visa"}`, 201, "*"),
 	)
+	w.exec(`UPDATE plan SET period_amount = 1 WHERE slug = 'basic'`)
+	w.exec(`UPDATE profile SET is_bulk_buyer = 1 WHERE slug IN ('gym', 'acme')`)
+	const own = `[{"plan":"gym-monthly","full_name":"A","sync_on":"a@example.net"},{"plan":"gym-monthly","full_name":"B","sync_on":"b@example.net"}]`
+	w.Run(t,
+		c("cart", "yan", "POST /api/cart", cart, 201, "*"),
+		c("next to nothing", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_visa"}`, 429, "*"),
+		c("cart", "gus", "POST /api/cart", own, 201, "*"),
+		c("the seller's own", "gus", "POST /api/billing/gym/checkout", `{"processor_token":"tok_visa"}`, 429, "*"),
+	)
 }
 
 // Orders that nothing is paid for at once are bounded for each user: each is an entry that nobody takes away. Those that are paid are
