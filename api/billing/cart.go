@@ -65,6 +65,10 @@ func scanItem(rows *sql.Rows, i *item) error {
 	return rows.Scan(&i.ID, &i.CreatedAt, &i.UserID, &i.PlanID, &i.UseID, &i.CouponID, &i.Quantity, &i.Option, &i.Periods, &i.FullName, &i.Email, &i.SyncOn, &i.ClaimCode)
 }
 
+// seat reports whether somebody else paid for the item (subscriptions.md 11): whoever claims it takes it as it was paid for, or takes it
+// out of the cart. Nothing changes it, nor the coupon that makes it free.
+func (i *item) seat() bool { return i.ClaimCode != nil }
+
 // sync is for whom the item is bought: a slug or an e-mail address, "" for the buyer.
 func (i *item) sync() string { return text(i.SyncOn) }
 

@@ -91,7 +91,7 @@ func template(open []item, n *item) *item {
 	rank := 0
 	for i := range open {
 		t := &open[i]
-		if t.PlanID != n.PlanID {
+		if t.PlanID != n.PlanID || t.seat() {
 			continue
 		}
 		r := 1

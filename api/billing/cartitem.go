@@ -195,11 +195,16 @@ type ItemChange struct {
 	Email    rest.Opt[string] `json:"email" in:"null,blank" validate:"max=255"`
 }
 
-// changeItem changes an open item.
+var errSeat = rest.Fail(http.StatusBadRequest, "Somebody else paid for this: it cannot be changed.")
+
+// changeItem changes an open item. Errors: 400 for a seat.
 func (s *Service) changeItem(c *rest.Call, tx *store.Tx, in *ItemChange) (CartItem, error) {
 	i, err := s.pathItem(c, tx)
 	if err != nil {
 		return CartItem{}, err
+	}
+	if i.seat() {
+		return CartItem{}, errSeat
 	}
 	if in.Use.Given {
 		i.UseID = 0

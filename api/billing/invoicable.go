@@ -247,7 +247,7 @@ func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) 
 		i := &list[n]
 		p := know.plans[i.PlanID]
 		k := key{plan: p.ID, who: beneficiary{profile: customer, own: true}}
-		if i.sync() != "" {
+		if !i.seat() && i.sync() != "" { // a seat is for who claims it, whatever was typed
 			if k.who = know.people.of(i); k.who.profile == 0 {
 				k.sync = strings.ToLower(i.sync())
 			}
