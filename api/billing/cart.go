@@ -159,7 +159,7 @@ func (s *Service) onlyLine(now store.Time, i *item, p *subscription.Plan, c *sub
 	if i.sync() == "" || i.UseID != 0 {
 		return nil
 	}
-	options, k := prices(p, i, c, now, now), i.Option
+	options, k := prices(p, i, couponOf(i, p, c, now), now, now), i.Option
 	if len(options) == 1 {
 		k = 1
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/caddy-tollgate/tollgate/api/rest/resttest"
+	"github.com/caddy-tollgate/tollgate/api/subscription"
+	"github.com/caddy-tollgate/tollgate/store"
 )
 
 // bought has acme buy seats of premium, one for each of what is typed, and returns the codes by which they are claimed.
@@ -78,6 +80,51 @@ func TestSeatsAreFrozen(t *testing.T) {
 	w.Run(t, c("for himself", "gus", "POST /api/billing/gym/checkout", `{}`, 200, `{}`))
 	if got := w.until("gym"); got != "2026-05-15" || len(w.unclaimed()) != 1 {
 		t.Errorf("the seat for another ends %s, %d wait", got, len(w.unclaimed()))
+	}
+	w.verify()
+}
+
+// TestSeatsCouponIsNoKey lowers the price of nothing but what was bought with it by the coupon of a group buy, and that of what was
+// bought with it by nothing else; without it that is refused, not paid (subscriptions.md 8.6, 11).
+func TestSeatsCouponIsNoKey(t *testing.T) {
+	w := newWorld(t)
+	w.coupon("TEN", 1, 1000)
+	codes := w.bought(t, "", "gus@example.com", "xia@example.com")
+	cpn := w.values(`SELECT code FROM coupon WHERE code LIKE 'cpn_%'`)
+	redeem := func(user, code string, want int64) {
+		t.Helper()
+		w.write(func(tx *store.Tx) error {
+			n, err := w.subs.Redeem(tx, subscription.Cart{User: w.ids["user "+user]}, code)
+			if n != want {
+				t.Errorf("%s redeems %s for %d items", user, code, n)
+			}
+			return err
+		})
+	}
+	c := resttest.Case
+	w.Run(t, c("another's cart", "donny", "POST /api/cart", `{"plan":"premium"}`, 201, "*"))
+	redeem("donny", cpn, 0)
+	w.exec(`INSERT INTO cart (user_id, redeemed, updated_at) VALUES (?, ?, 0)`, w.ids["user donny"], cpn) // as one may have been before
+	w.Run(t, c("nor what comes later", "donny", "POST /api/cart", `{"plan":"premium","option":1}`, 200, "*"),
+		c("has its price", "donny", "GET /api/billing/cowork/checkout", "", 200, `~(1 month)","amount":"$200.00"`))
+	w.exec(`UPDATE cart_item SET coupon_id = (SELECT id FROM coupon WHERE code = ?), sync_on = 'cowork', full_name = 'D' WHERE user_id = ?`, cpn, w.ids["user donny"])
+	w.Run(t, c("even with the coupon on it", "donny", "GET /api/billing/cowork/checkout", "", 200, `~(1 month) - for D (cowork)","amount":"$200.00"`),
+		c("in the cart as well", "donny", "GET /api/cart", "", 200, `~"detail":"Subscription to Premium until 2026/04/15 (1 month) - for D (cowork)"`))
+
+	w.Run(t, c("claimed", "gus", "GET /api/billing/gym/checkout?code="+codes[0], "", 200, `~"amount":"$0.00"`))
+	redeem("gus", "TEN", 0)
+	w.Run(t, c("stays free", "gus", "POST /api/billing/gym/checkout", `{}`, 200, `{}`))
+	w.exec(`UPDATE coupon SET ends_at = 1 WHERE code = ?`, cpn)
+	const refused = `{"detail":"What was paid for you of plan 'premium' can no longer be claimed. Take it out of the cart."}`
+	w.Run(t,
+		c("too late", "xia", "GET /api/billing/xia/checkout?code="+codes[1], "", 400, refused),
+		c("is not paid twice", "xia", "POST /api/billing/xia/checkout", `{"processor_token":"tok_visa"}`, 400, refused),
+		c("nor later", "xia", "POST /api/billing/xia/checkout/paylater", `{}`, 400, refused),
+		c("taken out", "xia", "DELETE /api/cart", "", 204, ""),
+		c("the rest can be paid", "xia", "GET /api/billing/xia/checkout", "", 200, `~"results":[]`),
+	)
+	if got := w.values(`SELECT count(*) FROM charge`); got != "1" {
+		t.Errorf("%s charges", got)
 	}
 	w.verify()
 }

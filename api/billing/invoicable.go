@@ -2,6 +2,7 @@ package billing
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -105,7 +106,16 @@ func claimPrice(terms subscription.Terms, i *item) subscription.Price {
 	return subscription.Price{Steps: price.Steps, Periods: i.Periods, Percent: 10000}
 }
 
-// coupons are the coupons of items that still apply, by ID.
+// couponOf is the coupon that prices an item at t, nil for none. That of a group buy prices what was bought with it, and nothing else
+// prices that.
+func couponOf(i *item, p *subscription.Plan, c *subscription.Coupon, t store.Time) *subscription.Coupon {
+	if c == nil || !c.AppliesTo(p, t) || c.Reserved() != i.seat() {
+		return nil
+	}
+	return c
+}
+
+// coupons are the coupons of items, by ID.
 func (s *Service) coupons(r store.Reader, list []item) (map[int64]*subscription.Coupon, error) {
 	var ids []int64
 	for i := range list {
@@ -276,15 +286,16 @@ func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) 
 	return all, nil
 }
 
-// price adds what an item buys: the setup fee, the line of its option or the options to choose from, and its use.
+// price adds what an item buys: the setup fee, the line of its option or the options to choose from, and its use. Error: 400 for what
+// somebody else paid for and that can no longer be claimed: it never becomes dear.
 func (inv *invoicable) price(now store.Time, know *pricing, i *item) error {
 	inv.Items = append(inv.Items, i.ID)
-	p, c := inv.plan, know.coupons[i.CouponID]
-	if c != nil && !c.AppliesTo(p, now) {
-		c = nil
+	p, claimed := inv.plan, i.seat() // paid for by the payer of the group buy: the periods, the fee and the use
+	c := couponOf(i, p, know.coupons[i.CouponID], now)
+	if claimed && c == nil {
+		return rest.Fail(http.StatusBadRequest, "What was paid for you of plan '"+p.Slug+"' can no longer be claimed. Take it out of the cart.")
 	}
 	based := len(inv.options) > 0 || slices.ContainsFunc(inv.Lines, func(l line) bool { return l.Kind == orderLine })
-	claimed := c != nil && c.Reserved() // paid for by the payer of the group buy: the periods, the fee and the use
 	if !based && (inv.Sub == 0 || i.UseID == 0 || claimed) {
 		createdAt, endsAt := inv.sub.CreatedAt, inv.sub.EndsAt
 		if createdAt.IsZero() {

@@ -33,6 +33,10 @@ const reserved = "cpn_"
 // Reserved reports whether the coupon was made by a group buy (subscriptions.md 11): its code names orders in the ledger.
 func (c *Coupon) Reserved() bool { return strings.HasPrefix(c.Code, reserved) }
 
+// ordinary is the condition on a coupon that a provider made. The others are known by what they price alone: they are in no list, and
+// their code, which is that of orders that many may see, opens nothing.
+const ordinary = `coupon.code NOT GLOB '` + reserved + `*'`
+
 // AppliesTo reports whether the coupon lowers the price of a plan at t (subscriptions.md 8.5).
 func (c *Coupon) AppliesTo(p *Plan, t store.Time) bool {
 	return c.ProfileID == p.ProfileID && (c.PlanID == 0 || c.PlanID == p.ID) && c.valid(t)
@@ -82,9 +86,11 @@ func (s *Service) Coupons(r store.Reader, ids []int64) (map[int64]*Coupon, error
 	return found, err
 }
 
-// CouponByCode reads a provider's coupon by its code, in any letter case, nil when there is none.
+const couponByCode = selectCoupon + ` WHERE coupon.profile_id = ? AND coupon.code = ? AND ` + ordinary
+
+// CouponByCode reads an ordinary coupon of a provider by its code, in any letter case, nil when there is none.
 func (s *Service) CouponByCode(r store.Reader, providerID int64, code string) (*Coupon, error) {
-	return oneCoupon(r, selectCoupon+` WHERE coupon.profile_id = ? AND coupon.code = ?`, providerID, code)
+	return oneCoupon(r, couponByCode, providerID, code)
 }
 
 func oneCoupon(r store.Reader, query string, args ...any) (*Coupon, error) {
@@ -114,7 +120,7 @@ const maxCoupons = 10_000
 // on "code", "discount_value" or "plan".
 func (s *Service) CreateCoupon(tx *store.Tx, providerID int64, in *CouponChange) (*Coupon, error) {
 	err := rest.AtMost(tx, maxCoupons, "A profile has at most 10000 coupons. Delete one first.",
-		`SELECT 1 FROM coupon WHERE profile_id = ?`, providerID)
+		`SELECT 1 FROM coupon WHERE profile_id = ? AND `+ordinary, providerID)
 	if err != nil {
 		return nil, err
 	}
@@ -133,11 +139,8 @@ func (s *Service) CreateCoupon(tx *store.Tx, providerID int64, in *CouponChange)
 	return s.CouponByID(tx, id)
 }
 
-// UpdateCoupon changes a coupon (subscriptions.md 8.3). Errors: as CreateCoupon, and 403 for the coupon of a group buy.
+// UpdateCoupon changes a coupon (subscriptions.md 8.3). Errors: as CreateCoupon.
 func (s *Service) UpdateCoupon(tx *store.Tx, c *Coupon, in *CouponChange) (*Coupon, error) {
-	if c.Reserved() {
-		return nil, groupBuyCoupon
-	}
 	if err := s.applyCoupon(tx, c, in); err != nil {
 		return nil, err
 	}
@@ -149,17 +152,10 @@ func (s *Service) UpdateCoupon(tx *store.Tx, c *Coupon, in *CouponChange) (*Coup
 	return s.CouponByID(tx, c.ID)
 }
 
-var (
-	codeTaken      = rest.Bad("code", "This code is already taken.")
-	groupBuyCoupon = rest.Forbidden("The coupon of a group buy cannot be changed.")
-)
+var codeTaken = rest.Bad("code", "This code is already taken.")
 
 // DeleteCoupon deletes a coupon, or ends it now when an order used it (decision 17). Open cart items stay, without the discount.
-// Errors: 403 for the coupon of a group buy.
 func (s *Service) DeleteCoupon(tx *store.Tx, c *Coupon) error {
-	if c.Reserved() {
-		return groupBuyCoupon
-	}
 	used, err := store.Exists(tx, `SELECT 1 FROM cart_item WHERE coupon_id = ? AND recorded = 1`, c.ID)
 	if err != nil {
 		return err

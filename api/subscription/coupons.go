@@ -10,7 +10,7 @@ import (
 
 // coupons lists the coupons of a provider (subscriptions.md 8.1).
 var coupons = rest.List[Coupon]{
-	Select: couponColumns, From: couponTables, Where: `coupon.profile_id = ?`, Key: "coupon.id",
+	Select: couponColumns, From: couponTables, Where: `coupon.profile_id = ? AND ` + ordinary, Key: "coupon.id",
 	Search: rest.Names{"code": {"coupon.code"}, "description": {"coupon.description"}, "discount_type": {"coupon.discount_type"},
 		"profile": {"p.slug"}, "profile__full_name": {"p.full_name"}},
 	Order: rest.Names{"code": {"coupon.code"}, "created_at": {"coupon.created_at"}, "description": {"coupon.description"}, "ends_at": {"coupon.ends_at"},

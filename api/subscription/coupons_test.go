@@ -83,11 +83,12 @@ func TestChangeCoupon(t *testing.T) {
 		refused("somebody else's", "GET /api/billing/cowork/coupons/GYM", "", 404, `{"detail":"No Coupon matches the given query."}`),
 	)
 	w.exec(`INSERT INTO coupon (code, profile_id, created_at) SELECT 'cpn_1', id, 0 FROM profile WHERE slug = 'cowork'`)
-	const kept = `{"detail":"The coupon of a group buy cannot be changed."}`
+	const none = `{"detail":"No Coupon matches the given query."}`
 	w.Run(t,
-		refused("a group buy's, read", "GET /api/billing/cowork/coupons/cpn_1", "", 200, `~"code":"cpn_1"`),
-		refused("a group buy's, change", "PATCH /api/billing/cowork/coupons/cpn_1", `{"discount_value":1}`, 403, kept),
-		refused("a group buy's, delete", "DELETE /api/billing/cowork/coupons/cpn_1", ``, 403, kept),
+		refused("a group buy's, read", "GET /api/billing/cowork/coupons/cpn_1", "", 404, none),
+		refused("a group buy's, change", "PATCH /api/billing/cowork/coupons/cpn_1", `{"discount_value":1}`, 404, none),
+		refused("a group buy's, delete", "DELETE /api/billing/cowork/coupons/cpn_1", ``, 404, none),
+		refused("a group buy's, listed", "GET /api/billing/cowork/coupons?ends_at=2099-01-01&q=cpn", "", 200, `~{"count":0,`),
 	)
 }
 
@@ -138,7 +139,7 @@ func TestRedeem(t *testing.T) {
 		code, provider, ends, attempts, plan string
 	}{
 		{"SPRING", "cowork", "NULL", "NULL", ""}, {"spring", "gym", "NULL", "2", ""}, {"OLD", "cowork", "1773576000000000", "NULL", ""}, {"USED", "cowork", "NULL", "0", ""},
-		{"ANNUAL", "cowork", "1773576000000001", "1", "annual"},
+		{"ANNUAL", "cowork", "1773576000000001", "1", "annual"}, {"cpn_1", "cowork", "NULL", "1", "basic"},
 	} {
 		w.exec(`INSERT INTO coupon (code, profile_id, created_at, ends_at, nb_attempts, plan_id) SELECT ?, id, 0, `+c.ends+`, `+c.attempts+`, (SELECT id FROM plan WHERE slug = ?)
 			FROM profile WHERE slug = ?`, c.code, c.plan, c.provider)
@@ -153,6 +154,8 @@ func TestRedeem(t *testing.T) {
 	item("xia", nil, "gym-monthly", 0)
 	item("zoe", nil, "gym-monthly", 0)
 	item(nil, CartHash("secret"), "annual", 0)
+	item("xia", nil, "basic", 0)
+	w.exec(`UPDATE cart_item SET claim_code = 'claimed', coupon_id = (SELECT id FROM coupon WHERE code = 'cpn_1') WHERE id = 7`)
 	coupons := func(want string) func(t *testing.T, _ *httptest.ResponseRecorder) {
 		return func(t *testing.T, _ *httptest.ResponseRecorder) {
 			t.Helper()
@@ -169,15 +172,17 @@ func TestRedeem(t *testing.T) {
 	}
 	applied := func(code string) string { return `{"detail":"Coupon '` + code + `' was successfully applied."}` }
 	w.Run(t,
-		redeem("over two providers, in any case", "xia", "Spring", 200, applied("Spring")).Then(coupons("SPRING - SPRING spring - -")),
-		redeem("one coupon an item, the last", "xia", "ANNUAL", 200, applied("ANNUAL")).Then(coupons("SPRING - ANNUAL spring - -")),
+		redeem("over two providers, in any case", "xia", "Spring", 200, applied("Spring")).Then(coupons("SPRING - SPRING spring - - cpn_1")),
+		redeem("one coupon an item, the last", "xia", "ANNUAL", 200, applied("ANNUAL")).Then(coupons("SPRING - ANNUAL spring - - cpn_1")),
 		redeem("again", "xia", "ANNUAL", 200, applied("ANNUAL")),
 		redeem("ended", "xia", "OLD", 400, none("OLD")),
 		redeem("used up", "xia", "USED", 400, none("USED")),
 		redeem("unknown", "xia", "NOPE", 400, none("NOPE")),
 		redeem("for another plan", "zoe", "ANNUAL", 400, none("ANNUAL")),
 		redeem("no cart", "yan", "SPRING", 400, none("SPRING")),
-		redeem("visitor", "", "ANNUAL", 200, applied("ANNUAL"), "Cookie: cart=secret").Then(coupons("SPRING - ANNUAL spring - ANNUAL")),
+		redeem("visitor", "", "ANNUAL", 200, applied("ANNUAL"), "Cookie: cart=secret").Then(coupons("SPRING - ANNUAL spring - ANNUAL cpn_1")),
+		redeem("of a group buy", "xia", "cpn_1", 400, none("cpn_1")),
+		redeem("of a group buy, in another case", "xia", "CPN_1", 400, none("CPN_1")),
 		redeem("visitor without a cart", "", "SPRING", 400, none("SPRING")),
 		redeem("visitor with another cart", "", "SPRING", 400, none("SPRING"), "Cookie: cart=guess"),
 		redeem("blank", "xia", " ", 400, `{"code":["This field may not be blank."]}`),
