@@ -114,7 +114,7 @@ type CartItem struct {
 	Use       *subscription.UseCharge `json:"use"`
 	Option    int64                   `json:"option"`
 	Quantity  int64                   `json:"quantity"`
-	ClaimCode *string                 `json:"claim_code"`
+	ClaimCode *string                 `json:"claim_code"` // null until it is claimed: it is a key, which is in the mail alone
 	SyncOn    *string                 `json:"sync_on"`
 	FullName  string                  `json:"full_name"`
 	Email     *string                 `json:"email"`
@@ -145,10 +145,13 @@ func (s *Service) cartItems(r store.Reader, list []item) ([]CartItem, error) {
 	shown := make([]CartItem, len(list))
 	for n := range list {
 		i, p := &list[n], sold[list[n].PlanID]
-		shown[n] = CartItem{CreatedAt: i.CreatedAt, Plan: p.Short(), Use: p.Use(i.UseID), Option: i.Option, Quantity: i.Quantity, ClaimCode: i.ClaimCode,
+		shown[n] = CartItem{CreatedAt: i.CreatedAt, Plan: p.Short(), Use: p.Use(i.UseID), Option: i.Option, Quantity: i.Quantity,
 			SyncOn: i.SyncOn, FullName: i.FullName, Email: i.Email, Detail: s.onlyLine(r.Now(), i, p, coupons[i.CouponID])}
 		if u, ok := people[i.UserID]; ok {
 			shown[n].User = &u
+		}
+		if i.UserID != 0 {
+			shown[n].ClaimCode = i.ClaimCode
 		}
 	}
 	return shown, nil

@@ -128,3 +128,31 @@ func TestSeatsCouponIsNoKey(t *testing.T) {
 	}
 	w.verify()
 }
+
+// TestClaimCodesAreKeys shows a claim code that nobody used to nobody: it is in the mail alone (decision 78).
+func TestClaimCodesAreKeys(t *testing.T) {
+	w := newWorld(t)
+	code := w.bought(t, "", "gus@example.com")[0]
+	cpn := w.values(`SELECT code FROM coupon`)
+	id := w.values(`SELECT id FROM cart_item`)
+	paths := []string{"/api/cart", "/api/billing/cartitems", "/api/billing/cartitems/" + id, "/api/billing/cartitems?format=csv", "/api/billing/acme/checkout",
+		"/api/billing/acme/history", "/api/billing/acme/balance", "/api/billing/charges", "/api/billing/acme/charges", "/api/billing/transactions",
+		"/api/billing/cowork/receivables", "/api/billing/cowork/transfers"}
+	for _, user := range []string{"alice", "kim", "donny", "cleo", "yan", "gus", "xia", ""} {
+		for _, path := range paths {
+			if body := w.Do(user, "GET "+path, "").Body.String(); strings.Contains(body, code) || strings.Contains(body, cpn) {
+				t.Errorf("%s reads the code of a seat in %s: %s", user, path, body)
+			}
+		}
+	}
+	c := resttest.Case
+	const plan = `"plan":{"slug":"premium","title":"Premium"},"use":null,"option":0,"quantity":0,`
+	w.Run(t,
+		c("listed without it", "kim", "GET /api/billing/cartitems", "", 200, `~{"count":1,~"user":null,`+plan+`"claim_code":null`),
+		c("claimed", "gus", "GET /api/billing/gym/checkout?code="+code, "", 200, `~complimentary of Acme Corp`),
+		c("of who did", "kim", "GET /api/billing/cartitems/user/gus", "", 200, `~{"user":{"slug":"gus"~`+plan+`"claim_code":"`+code+`"`),
+	)
+	if told := w.values(`SELECT recipients FROM outbox WHERE payload LIKE ?`, "%"+code+"%"); told != `{"to":["gus@example.com"],"reply_to":"yan@example.com"}` {
+		t.Errorf("told: %s", told)
+	}
+}
