@@ -117,7 +117,8 @@ func (s *Service) clearBalance(c *rest.Call, _ *rest.None) (rest.None, error) {
 	})
 }
 
-// collect records that dues were paid elsewhere, under check or an id of its own each, or writes them off.
+// collect records that dues were paid elsewhere, under check or an id of its own each, or writes them off, with the seats that nobody took of
+// what was written off.
 func (s *Service) collect(tx *store.Tx, c *rest.Call, customer int64, dues []ledger.Due, paid bool, check string) error {
 	names := make([]string, len(dues))
 	for i := range dues {
@@ -160,7 +161,10 @@ func (s *Service) collect(tx *store.Tx, c *rest.Call, customer int64, dues []led
 		return err
 	}
 	s.touch(tx, all)
-	return nil
+	if paid {
+		return nil
+	}
+	return voidSeats(tx, names...)
 }
 
 // CollectedChange is the body of an invoice that was paid elsewhere, or is given up.

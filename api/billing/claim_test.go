@@ -2,6 +2,7 @@ package billing
 
 import (
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,4 +156,119 @@ func TestClaimCodesAreKeys(t *testing.T) {
 	if told := w.values(`SELECT recipients FROM outbox WHERE payload LIKE ?`, "%"+code+"%"); told != `{"to":["gus@example.com"],"reply_to":"yan@example.com"}` {
 		t.Errorf("told: %s", told)
 	}
+}
+
+// TestRefundVoidsSeats takes seats back that nobody took when their money is given back or given up, however that comes about, as many
+// as it pays for: first those whose code nobody used, and of these the newest (subscriptions.md 11).
+func TestRefundVoidsSeats(t *testing.T) {
+	c := resttest.Case
+	type back func(t *testing.T, w *world)
+	nothing := func(*testing.T, *world) {}
+	refund := func(parts ...string) back { // of lines, in their order
+		return func(t *testing.T, w *world) {
+			for _, part := range parts {
+				num, amount, _ := strings.Cut(part, ":")
+				w.Run(t, c("refund", "donny", "POST /api/billing/acme/charges/"+w.values(`SELECT processor_key FROM charge`)+"/refund",
+					`{"lines":[{"num":`+num+`,"refunded_amount":`+amount+`}]}`, 200, `~refunded`))
+			}
+		}
+	}
+	asked := func(_ *testing.T, w *world) { // what became of it, until it is told
+		for range 3 {
+			w.Do("yan", "GET /api/billing/acme/charges/"+w.values(`SELECT processor_key FROM charge`), "")
+		}
+	}
+	collected := func(body string) back {
+		return func(t *testing.T, w *world) {
+			invoice := w.values(`SELECT claim_code FROM charge`)
+			w.Run(t, c("collected", "donny", "POST /api/billing/cowork/payments/"+invoice+"/collected", body, 200, "*"))
+		}
+	}
+	for name, test := range map[string]struct {
+		token string // "" is later
+		back  back
+		left  int // of three
+	}{
+		"nothing":        {"tok_visa", nothing, 3},
+		"half a seat":    {"tok_visa", refund("0:10000"), 3},
+		"in two halves":  {"tok_visa", refund("0:10000", "2:10000"), 2},
+		"one and a half": {"tok_visa", refund("0:20000", "1:10000"), 2},
+		"two":            {"tok_visa", refund("0:20000", "1:20000"), 1},
+		"all":            {"tok_visa", refund("0:20000", "1:20000", "2:20000"), 0},
+		"at the processor": {"tok_visa", func(t *testing.T, w *world) {
+			if err := w.sandbox.Refund(t.Context(), w.values(`SELECT processor_key FROM charge`), 60000, 0, "elsewhere"); err != nil {
+				t.Fatal(err)
+			}
+			asked(t, w)
+		}, 0},
+		"disputed":       {"tok_dispute", asked, 3},
+		"dispute won":    {"tok_dispute_won", asked, 3},
+		"dispute lost":   {"tok_dispute_lost", asked, 0},
+		"owed":           {"", nothing, 3},
+		"paid elsewhere": {"", collected(`{}`), 3},
+		"given up":       {"", collected(`{"paid":false}`), 0},
+		"written off": {"", func(t *testing.T, w *world) {
+			w.Run(t, c("off", "alice", "DELETE /api/billing/acme/balance", "", 204, ""))
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.exec(`UPDATE profile SET is_bulk_buyer = 1 WHERE slug = 'acme'`)
+			for _, sync := range []string{"one@example.net", "two@example.net", "three@example.net"} {
+				w.Run(t, c("cart", "yan", "POST /api/cart", `{"plan":"premium","full_name":"N","sync_on":"`+sync+`"}`, 201, "*"))
+			}
+			if test.token == "" {
+				w.Run(t, c("owed", "yan", "POST /api/billing/acme/checkout/paylater", `{}`, 201, `~"amount":60000`))
+			} else {
+				w.Run(t, c("paid", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"`+test.token+`"}`, 201, `~"amount":60000`))
+			}
+			w.settle()
+			codes := w.unclaimed()
+			test.back(t, w)
+			w.verify()
+			for n, code := range codes {
+				shown := `~"results":[]`
+				if n < test.left {
+					shown = `~"amount":"$0.00"`
+				}
+				w.Run(t, c("claimed", "gus", "GET /api/billing/gym/checkout?code="+code, "", 200, shown),
+					c("taken", "gus", "POST /api/billing/gym/checkout", `{}`, 200, `{}`))
+			}
+			if got := w.values(`SELECT count(*) FROM coupon_claim`); got != strconv.Itoa(test.left) {
+				t.Errorf("%s seats were taken", got)
+			}
+			w.verify()
+		})
+	}
+}
+
+// TestRefundSparesTakenSeats leaves a seat that was taken, with its share of what was paid, and takes one out of the cart of who
+// claimed it when no other is left.
+func TestRefundSparesTakenSeats(t *testing.T) {
+	w := newWorld(t)
+	codes := w.bought(t, "", "one@example.net", "two@example.net", "three@example.net")
+	key := w.values(`SELECT processor_key FROM charge`)
+	c := resttest.Case
+	refund := func(num string) resttest.Step {
+		return c("refund of "+num, "donny", "POST /api/billing/acme/charges/"+key+"/refund", `{"lines":[{"num":`+num+`}]}`, 200, `~refunded`)
+	}
+	w.Run(t,
+		c("taken", "gus", "POST /api/billing/gym/checkout?code="+codes[2], `{}`, 200, `{}`),
+		c("claimed", "xia", "GET /api/billing/xia/checkout?code="+codes[1], "", 200, `~"amount":"$0.00"`),
+		refund("0"),
+		c("gone", "donny", "GET /api/billing/cowork/checkout?code="+codes[0], "", 200, `~"results":[]`),
+		c("is still claimed", "xia", "GET /api/billing/xia/checkout", "", 200, `~"amount":"$0.00"`),
+		refund("1"),
+		c("not any more", "xia", "POST /api/billing/xia/checkout", `{}`, 200, `{}`),
+		c("nothing was", "xia", "GET /api/cart", "", 200, `~{"count":0`),
+	)
+	if w.until("xia") != "" || w.until("gym") != "2026-04-15" {
+		t.Errorf("the seats end %q and %q", w.until("xia"), w.until("gym"))
+	}
+	w.exec(`UPDATE subscription SET auto_renew = 0`)
+	w.renew(utc(t, "2026-06-01 12:00"))
+	if got := w.values(`SELECT sum(dest_amount) FROM txn WHERE orig_account = 'Income' AND event_id LIKE 'cpn_%'`); got != "20000" {
+		t.Errorf("earned %s", got)
+	}
+	w.verify()
 }

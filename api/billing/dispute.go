@@ -63,6 +63,18 @@ func (s *Service) disputeWon(tx *store.Tx, c *charge) error {
 	return s.tellCharge(tx, c, 0)
 }
 
+// disputeLost notes that the customer's bank keeps what it took back.
+func (s *Service) disputeLost(tx *store.Tx, c *charge) error {
+	if err := s.move(tx, c, failed, ""); err != nil {
+		return err
+	}
+	lines, err := ledger.ChargeLines(tx, c.ID)
+	if err != nil {
+		return err
+	}
+	return voidRefunded(tx, lines)
+}
+
 // catchUpRefunds writes what the processor gave back of a charge and the books do not have: refunds made at the processor. They are
 // taken from the lines in their order. A refund under way is written by who makes it.
 func (s *Service) catchUpRefunds(tx *store.Tx, c *charge, total int64) error {
@@ -100,6 +112,9 @@ func (s *Service) catchUpRefunds(tx *store.Tx, c *charge, total int64) error {
 		entries = append(entries, given...)
 	}
 	if _, err := ledger.Post(tx, ledger.KindRefund, entries...); err != nil {
+		return err
+	}
+	if err := voidRefunded(tx, lines); err != nil {
 		return err
 	}
 	return s.tellCharge(tx, c, 0)

@@ -348,6 +348,9 @@ func (s *Service) commitRefund(tx *store.Tx, r *refund, given int) error {
 	if _, err := ledger.Post(tx, ledger.KindRefund, entries...); err != nil {
 		return err
 	}
+	if err := voidRefunded(tx, lines); err != nil {
+		return err
+	}
 	return s.tellCharge(tx, ch, r.user)
 }
 

@@ -177,7 +177,7 @@ func (s *Service) apply(tx *store.Tx, id int64, o outcome) error {
 		return s.disputeWon(tx, c)
 	}
 	if c.State == disputed && o.State == processor.DisputeLost {
-		return s.move(tx, c, failed, "")
+		return s.disputeLost(tx, c)
 	}
 	return nil
 }
