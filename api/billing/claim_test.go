@@ -272,3 +272,52 @@ func TestRefundSparesTakenSeats(t *testing.T) {
 	}
 	w.verify()
 }
+
+// TestSeatsSideBySide takes each seat by itself, whatever else of the plan is in the cart: none is lost, none is paid again, and what
+// is bought beside it costs what it does.
+func TestSeatsSideBySide(t *testing.T) {
+	w := newWorld(t)
+	codes := w.bought(t, "", "gus@example.com", "gym")
+	c := resttest.Case
+	const free = `"description":"Subscription to Premium until 2026/04/15 (1 month) - a 100% discount, complimentary of Acme Corp","amount":"$0.00"`
+	w.Run(t,
+		c("one's own", "gus", "POST /api/cart", `{"plan":"premium","use":"requests","quantity":2}`, 201, "*"),
+		c("a seat", "gus", "GET /api/billing/gym/checkout?code="+codes[0], "", 200, `~`+free),
+		c("another", "gus", "GET /api/billing/gym/checkout?code="+codes[1], "", 200, `~`+free+`~until 2026/05/15 (1 month) - a 100% discount~"amount":"$0.00"~`+
+			`until 2026/06/15 (1 month)","amount":"$200.00"~Buy 2 Premium Requests","amount":"$2.00"`),
+		c("all", "gus", "POST /api/billing/gym/checkout", `{"processor_token":"tok_visa"}`, 201, `~"amount":20200,`),
+	)
+	w.settle()
+	if got := w.until("gym"); got != "2026-06-15" {
+		t.Errorf("all of it ends %s", got)
+	}
+	if got := w.values(`SELECT nb_attempts FROM coupon UNION ALL SELECT count(*) FROM coupon_claim`); got != "0 2" {
+		t.Errorf("left and claimed: %s", got)
+	}
+	got := w.values(`SELECT substr(descr, 31, 10) FROM txn WHERE event_id GLOB 'sub_*' AND dest_account = 'Payable' AND nb_periods = 1 ORDER BY id`)
+	if got != "2026/04/15 2026/05/15 2026/06/15" {
+		t.Errorf("ordered: %s", got)
+	}
+	w.verify()
+}
+
+// TestSeatsAskOnce leaves in the cart what asks for a subscription that is asked for beside it.
+func TestSeatsAskOnce(t *testing.T) {
+	w := newWorld(t)
+	codes := w.bought(t, "", "gus@example.com", "gym")
+	w.exec(`UPDATE plan SET optin_on_request = 1`)
+	c := resttest.Case
+	w.Run(t,
+		c("a seat", "gus", "GET /api/billing/gym/checkout?code="+codes[0], "", 200, `~"amount":"$0.00"`),
+		c("another", "gus", "POST /api/billing/gym/checkout?code="+codes[1], `{}`, 200, `{}`),
+		c("is left", "gus", "GET /api/cart", "", 200, `~{"count":1,~"claim_code":"`+codes[1]+`"`),
+		c("until it is answered", "gus", "POST /api/billing/gym/checkout", `{}`, 400, `{"detail":"A request for this subscription waits for an answer."}`),
+	)
+	w.exec(`UPDATE subscription SET request_key = NULL, ends_at = ? WHERE profile_id = ? AND plan_id = ?`,
+		utc(t, "2026-04-15 12:00").UnixMicro(), w.ids["gym"], w.ids["plan premium"])
+	w.Run(t, c("taken then", "gus", "POST /api/billing/gym/checkout", `{}`, 200, `{}`))
+	if got := w.until("gym"); got != "2026-05-15" {
+		t.Errorf("both end %s", got)
+	}
+	w.verify()
+}

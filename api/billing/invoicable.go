@@ -52,6 +52,7 @@ type invoicable struct {
 	Subscriber int64   `json:"subscriber,omitempty"` // 0: whoever claims the seat
 	User       int64   `json:"user,omitempty"`       // the buyer, whose personal profile is to be made, with Subscriber 0
 	Seat       bool    `json:"seat,omitempty"`       // for somebody else than the buyer, who is asked (seat.go)
+	Claimed    bool    `json:"claimed,omitempty"`    // a seat that the buyer claims
 	FullName   string  `json:"full_name,omitempty"`  // of a seat, as typed
 	SyncOn     string  `json:"sync_on,omitempty"`
 	Lines      []line  `json:"lines"`
@@ -59,6 +60,7 @@ type invoicable struct {
 	Asks       bool    `json:"asks,omitempty"`  // the provider first: nothing is ordered (decision 10)
 
 	options []line
+	begins  store.Time // what is bought: at the end of the subscription, or of what is bought of it before
 	sub     *subscription.Subscription
 	plan    *subscription.Plan
 	who     directory.ProfileShort
@@ -236,7 +238,8 @@ func (s *Service) pricing(c *rest.Call, r store.Reader, customer int64, list []i
 	return p, err
 }
 
-// cartInvoicables are the items of the caller's cart, bought by a customer: one invoicable for each plan and subscriber.
+// cartInvoicables are the items of the caller's cart, bought by a customer: one invoicable for each plan and subscriber, and one for
+// each seat that is claimed, which is taken as it was paid for. What asks for a subscription that is asked for stays in the cart.
 func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) ([]invoicable, error) {
 	list, err := openItems(r, subscription.Cart{User: c.User.ID})
 	if err != nil || len(list) == 0 {
@@ -247,12 +250,13 @@ func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) 
 		return nil, err
 	}
 	type key struct {
-		plan int64
-		who  beneficiary
-		sync string
+		plan  int64
+		who   beneficiary
+		sync  string
+		claim string
 	}
 	var all []invoicable
-	at := map[key]int{}
+	at, last := map[key]int{}, map[key]int{}
 	for n := range list {
 		i := &list[n]
 		p := know.plans[i.PlanID]
@@ -262,10 +266,16 @@ func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) 
 				k.sync = strings.ToLower(i.sync())
 			}
 		}
+		of := k // the subscription
+		k.claim = text(i.ClaimCode)
 		where, known := at[k]
+		before, follows := last[of]
 		if !known {
-			inv := invoicable{Plan: p.ID, Subscriber: k.who.profile, User: k.who.user, Seat: !k.who.own, FullName: i.FullName, SyncOn: i.sync(), plan: p,
-				sub: know.current[[2]int64{k.who.profile, p.ID}]}
+			if follows && all[before].Asks {
+				continue
+			}
+			inv := invoicable{Plan: p.ID, Subscriber: k.who.profile, User: k.who.user, Seat: !k.who.own, Claimed: i.seat(), FullName: i.FullName,
+				SyncOn: i.sync(), plan: p, sub: know.current[[2]int64{k.who.profile, p.ID}]}
 			if k.who.profile == 0 {
 				inv.who = directory.ProfileShort{PrintableName: i.FullName, Type: "user"}
 			}
@@ -275,8 +285,11 @@ func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) 
 				inv.sub = unstored(r, k.who.profile, p)
 				inv.Asks = p.OptinOnRequest && (k.who.profile != 0 || k.who.user != 0)
 			}
+			if inv.begins = inv.sub.EndsAt; follows {
+				inv.begins = all[before].ends(r.Now())
+			}
 			where = len(all)
-			at[k] = where
+			at[k], last[of] = where, where
 			all = append(all, inv)
 		}
 		if err := all[where].price(r.Now(), &know, i); err != nil {
@@ -297,15 +310,11 @@ func (inv *invoicable) price(now store.Time, know *pricing, i *item) error {
 	}
 	based := len(inv.options) > 0 || slices.ContainsFunc(inv.Lines, func(l line) bool { return l.Kind == orderLine })
 	if !based && (inv.Sub == 0 || i.UseID == 0 || claimed) {
-		createdAt, endsAt := inv.sub.CreatedAt, inv.sub.EndsAt
-		if createdAt.IsZero() {
-			createdAt = now
-		}
 		if p.SetupAmount > 0 && !claimed && !know.ordered[[2]int64{inv.Subscriber, p.ID}] {
 			inv.Lines = append(inv.Lines, line{Kind: setupLine, Event: ledger.SubEvent(0), Provider: p.ProfileID, Amount: p.SetupAmount, Unit: p.Unit,
 				Fee: p.BrokerFeePercent, Descr: ledger.SetupFeeText(p.Slug)})
 		}
-		inv.options = prices(p, i, c, createdAt, endsAt)
+		inv.options = prices(p, i, c, inv.anchor(now), inv.begins)
 		if len(inv.options) == 1 {
 			inv.choose(1)
 		} else {
@@ -331,6 +340,24 @@ func (inv *invoicable) price(now store.Time, know *pricing, i *item) error {
 	inv.Lines = append(inv.Lines, line{Kind: useLine, Event: ledger.UseEvent(0, u.ID), Provider: p.ProfileID, Amount: amount, Unit: p.Unit, Fee: p.BrokerFeePercent,
 		Use: u.ID, Quantity: quantity, Descr: ledger.UseText(quantity, p.Slug, title)})
 	return nil
+}
+
+// anchor is when the subscription begins.
+func (inv *invoicable) anchor(now store.Time) store.Time {
+	if inv.sub.CreatedAt.IsZero() {
+		return now
+	}
+	return inv.sub.CreatedAt
+}
+
+// ends is when the subscription ends with what is chosen of it.
+func (inv *invoicable) ends(now store.Time) store.Time {
+	for i := range inv.Lines {
+		if l := &inv.Lines[i]; l.Kind == orderLine {
+			return inv.plan.Terms().Extended(inv.anchor(now), inv.begins, l.Periods)
+		}
+	}
+	return inv.begins
 }
 
 // choose makes option k, counted from 1, the line that is bought. A number that is none chooses nothing.

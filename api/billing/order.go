@@ -94,7 +94,7 @@ func (s *Service) execute(tx *store.Tx, o *order) ([]placed, error) {
 					return nil, err
 				}
 			}
-			if l.Coupon != 0 && !used[l.Coupon] {
+			if l.Coupon != 0 && (inv.Claimed || !used[l.Coupon]) { // each seat of a group buy uses it
 				used[l.Coupon] = true
 				left, err := s.subs.UseCoupon(tx, l.Coupon)
 				if err == nil && !left {
