@@ -117,8 +117,8 @@ func (s *Service) clearBalance(c *rest.Call, _ *rest.None) (rest.None, error) {
 	})
 }
 
-// collect records that dues were paid elsewhere, under check or an id of its own each, or writes them off, with the seats that nobody took of
-// what was written off.
+// collect records that dues were paid elsewhere, under check or an id of its own each, or writes them off, with the
+// seats of them that nobody took.
 func (s *Service) collect(tx *store.Tx, c *rest.Call, customer int64, dues []ledger.Due, paid bool, check string) error {
 	names := make([]string, len(dues))
 	for i := range dues {

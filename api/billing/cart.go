@@ -65,8 +65,8 @@ func scanItem(rows *sql.Rows, i *item) error {
 	return rows.Scan(&i.ID, &i.CreatedAt, &i.UserID, &i.PlanID, &i.UseID, &i.CouponID, &i.Quantity, &i.Option, &i.Periods, &i.FullName, &i.Email, &i.SyncOn, &i.ClaimCode)
 }
 
-// seat reports whether somebody else paid for the item (subscriptions.md 11): whoever claims it takes it as it was paid for, or takes it
-// out of the cart. Nothing changes it, nor the coupon that makes it free.
+// seat reports whether somebody else paid for the item (subscriptions.md 11): whoever claims it takes it as it was
+// paid for, or takes it out of the cart. Nothing changes it, nor the coupon that makes it free.
 func (i *item) seat() bool { return i.ClaimCode != nil }
 
 // sync is for whom the item is bought: a slug or an e-mail address, "" for the buyer.
@@ -114,7 +114,7 @@ type CartItem struct {
 	Use       *subscription.UseCharge `json:"use"`
 	Option    int64                   `json:"option"`
 	Quantity  int64                   `json:"quantity"`
-	ClaimCode *string                 `json:"claim_code"` // null until it is claimed: it is a key, which is in the mail alone
+	ClaimCode *string                 `json:"claim_code"` // null until it is claimed: a key, in the mail alone
 	SyncOn    *string                 `json:"sync_on"`
 	FullName  string                  `json:"full_name"`
 	Email     *string                 `json:"email"`
@@ -145,8 +145,9 @@ func (s *Service) cartItems(r store.Reader, list []item) ([]CartItem, error) {
 	shown := make([]CartItem, len(list))
 	for n := range list {
 		i, p := &list[n], sold[list[n].PlanID]
-		shown[n] = CartItem{CreatedAt: i.CreatedAt, Plan: p.Short(), Use: p.Use(i.UseID), Option: i.Option, Quantity: i.Quantity,
-			SyncOn: i.SyncOn, FullName: i.FullName, Email: i.Email, Detail: s.onlyLine(r.Now(), i, p, coupons[i.CouponID])}
+		shown[n] = CartItem{CreatedAt: i.CreatedAt, Plan: p.Short(), Use: p.Use(i.UseID), Option: i.Option,
+			Quantity: i.Quantity, SyncOn: i.SyncOn, FullName: i.FullName, Email: i.Email,
+			Detail: s.onlyLine(r.Now(), i, p, coupons[i.CouponID])}
 		if u, ok := people[i.UserID]; ok {
 			shown[n].User = &u
 		}

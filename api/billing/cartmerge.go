@@ -79,7 +79,8 @@ func twin(mine []item, i *item) *item {
 	same := func(theirs, mine string) bool { return theirs == "" || strings.EqualFold(theirs, mine) }
 	for n := range mine {
 		t := &mine[n]
-		if t.PlanID == i.PlanID && !t.seat() && same(i.FullName, t.FullName) && same(text(i.Email), text(t.Email)) && same(i.sync(), t.sync()) {
+		if t.PlanID == i.PlanID && !t.seat() && same(i.FullName, t.FullName) &&
+			same(text(i.Email), text(t.Email)) && same(i.sync(), t.sync()) {
 			return t
 		}
 	}

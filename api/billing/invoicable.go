@@ -108,8 +108,8 @@ func claimPrice(terms subscription.Terms, i *item) subscription.Price {
 	return subscription.Price{Steps: price.Steps, Periods: i.Periods, Percent: 10000}
 }
 
-// couponOf is the coupon that prices an item at t, nil for none. That of a group buy prices what was bought with it, and nothing else
-// prices that.
+// couponOf is the coupon that prices an item at t, nil for none. That of a group buy prices what was bought with it,
+// and nothing else prices that.
 func couponOf(i *item, p *subscription.Plan, c *subscription.Coupon, t store.Time) *subscription.Coupon {
 	if c == nil || !c.AppliesTo(p, t) || c.Reserved() != i.seat() {
 		return nil
@@ -238,8 +238,9 @@ func (s *Service) pricing(c *rest.Call, r store.Reader, customer int64, list []i
 	return p, err
 }
 
-// cartInvoicables are the items of the caller's cart, bought by a customer: one invoicable for each plan and subscriber, and one for
-// each seat that is claimed, which is taken as it was paid for. What asks for a subscription that is asked for stays in the cart.
+// cartInvoicables are the items of the caller's cart, bought by a customer: one invoicable for each plan and
+// subscriber, and one for each seat that is claimed, which is taken as it was paid for. What asks the provider for a
+// subscription that is asked for already stays in the cart.
 func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) ([]invoicable, error) {
 	list, err := openItems(r, subscription.Cart{User: c.User.ID})
 	if err != nil || len(list) == 0 {
@@ -274,8 +275,9 @@ func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) 
 			if follows && all[before].Asks {
 				continue
 			}
-			inv := invoicable{Plan: p.ID, Subscriber: k.who.profile, User: k.who.user, Seat: !k.who.own, Claimed: i.seat(), FullName: i.FullName,
-				SyncOn: i.sync(), plan: p, sub: know.current[[2]int64{k.who.profile, p.ID}]}
+			inv := invoicable{Plan: p.ID, Subscriber: k.who.profile, User: k.who.user, Seat: !k.who.own,
+				Claimed: i.seat(), FullName: i.FullName, SyncOn: i.sync(), plan: p,
+				sub: know.current[[2]int64{k.who.profile, p.ID}]}
 			if k.who.profile == 0 {
 				inv.who = directory.ProfileShort{PrintableName: i.FullName, Type: "user"}
 			}
@@ -299,14 +301,15 @@ func (s *Service) cartInvoicables(c *rest.Call, r store.Reader, customer int64) 
 	return all, nil
 }
 
-// price adds what an item buys: the setup fee, the line of its option or the options to choose from, and its use. Error: 400 for what
-// somebody else paid for and that can no longer be claimed: it never becomes dear.
+// price adds what an item buys: the setup fee, the line of its option or the options to choose from, and its use.
+// Error: 400 for what somebody else paid for and that can no longer be claimed: it never becomes dear.
 func (inv *invoicable) price(now store.Time, know *pricing, i *item) error {
 	inv.Items = append(inv.Items, i.ID)
 	p, claimed := inv.plan, i.seat() // paid for by the payer of the group buy: the periods, the fee and the use
 	c := couponOf(i, p, know.coupons[i.CouponID], now)
 	if claimed && c == nil {
-		return rest.Fail(http.StatusBadRequest, "What was paid for you of plan '"+p.Slug+"' can no longer be claimed. Take it out of the cart.")
+		return rest.Fail(http.StatusBadRequest,
+			"What was paid for you of plan '"+p.Slug+"' can no longer be claimed. Take it out of the cart.")
 	}
 	based := len(inv.options) > 0 || slices.ContainsFunc(inv.Lines, func(l line) bool { return l.Kind == orderLine })
 	if !based && (inv.Sub == 0 || i.UseID == 0 || claimed) {

@@ -33,8 +33,8 @@ const reserved = "cpn_"
 // Reserved reports whether the coupon was made by a group buy (subscriptions.md 11): its code names orders in the ledger.
 func (c *Coupon) Reserved() bool { return strings.HasPrefix(c.Code, reserved) }
 
-// ordinary is the condition on a coupon that a provider made. The others are known by what they price alone: they are in no list, and
-// their code, which is that of orders that many may see, opens nothing.
+// ordinary is the condition on a coupon that a provider made. The others are known by what they price alone: they are
+// in no list, and their code, which is that of orders that many may see, opens nothing.
 const ordinary = `coupon.code NOT GLOB '` + reserved + `*'`
 
 // AppliesTo reports whether the coupon lowers the price of a plan at t (subscriptions.md 8.5).

@@ -88,7 +88,8 @@ func TestChangeCoupon(t *testing.T) {
 		refused("a group buy's, read", "GET /api/billing/cowork/coupons/cpn_1", "", 404, none),
 		refused("a group buy's, change", "PATCH /api/billing/cowork/coupons/cpn_1", `{"discount_value":1}`, 404, none),
 		refused("a group buy's, delete", "DELETE /api/billing/cowork/coupons/cpn_1", ``, 404, none),
-		refused("a group buy's, listed", "GET /api/billing/cowork/coupons?ends_at=2099-01-01&q=cpn", "", 200, `~{"count":0,`),
+		refused("a group buy's, listed", "GET /api/billing/cowork/coupons?ends_at=2099-01-01&q=cpn", "", 200,
+			`~{"count":0,`),
 	)
 }
 
@@ -155,7 +156,8 @@ func TestRedeem(t *testing.T) {
 	item("zoe", nil, "gym-monthly", 0)
 	item(nil, CartHash("secret"), "annual", 0)
 	item("xia", nil, "basic", 0)
-	w.exec(`UPDATE cart_item SET claim_code = 'claimed', coupon_id = (SELECT id FROM coupon WHERE code = 'cpn_1') WHERE id = 7`)
+	w.exec(`UPDATE cart_item SET claim_code = 'claimed', coupon_id = (SELECT id FROM coupon WHERE code = 'cpn_1')
+		WHERE id = 7`)
 	coupons := func(want string) func(t *testing.T, _ *httptest.ResponseRecorder) {
 		return func(t *testing.T, _ *httptest.ResponseRecorder) {
 			t.Helper()
@@ -172,15 +174,18 @@ func TestRedeem(t *testing.T) {
 	}
 	applied := func(code string) string { return `{"detail":"Coupon '` + code + `' was successfully applied."}` }
 	w.Run(t,
-		redeem("over two providers, in any case", "xia", "Spring", 200, applied("Spring")).Then(coupons("SPRING - SPRING spring - - cpn_1")),
-		redeem("one coupon an item, the last", "xia", "ANNUAL", 200, applied("ANNUAL")).Then(coupons("SPRING - ANNUAL spring - - cpn_1")),
+		redeem("over two providers, in any case", "xia", "Spring", 200, applied("Spring")).
+			Then(coupons("SPRING - SPRING spring - - cpn_1")),
+		redeem("one coupon an item, the last", "xia", "ANNUAL", 200, applied("ANNUAL")).
+			Then(coupons("SPRING - ANNUAL spring - - cpn_1")),
 		redeem("again", "xia", "ANNUAL", 200, applied("ANNUAL")),
 		redeem("ended", "xia", "OLD", 400, none("OLD")),
 		redeem("used up", "xia", "USED", 400, none("USED")),
 		redeem("unknown", "xia", "NOPE", 400, none("NOPE")),
 		redeem("for another plan", "zoe", "ANNUAL", 400, none("ANNUAL")),
 		redeem("no cart", "yan", "SPRING", 400, none("SPRING")),
-		redeem("visitor", "", "ANNUAL", 200, applied("ANNUAL"), "Cookie: cart=secret").Then(coupons("SPRING - ANNUAL spring - ANNUAL cpn_1")),
+		redeem("visitor", "", "ANNUAL", 200, applied("ANNUAL"), "Cookie: cart=secret").
+			Then(coupons("SPRING - ANNUAL spring - ANNUAL cpn_1")),
 		redeem("of a group buy", "xia", "cpn_1", 400, none("cpn_1")),
 		redeem("of a group buy, in another case", "xia", "CPN_1", 400, none("CPN_1")),
 		redeem("visitor without a cart", "", "SPRING", 400, none("SPRING")),

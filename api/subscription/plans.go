@@ -116,7 +116,8 @@ func (s *Service) held(r store.Reader, cart Cart) (held, error) {
 // heldCoupons selects the coupons of a cart, by the condition of Cart.where, which it binds twice.
 func heldCoupons(where string) string {
 	return selectCoupon + ` WHERE coupon.id IN (SELECT coupon_id FROM cart_item WHERE recorded = 0 AND ` + where + `
-		UNION SELECT id FROM coupon WHERE code IN (SELECT redeemed FROM cart WHERE ` + where + `) AND ` + ordinary + `) ORDER BY coupon.id`
+		UNION SELECT id FROM coupon WHERE code IN (SELECT redeemed FROM cart WHERE ` + where + `) AND ` + ordinary + `)
+		ORDER BY coupon.id`
 }
 
 func (s *Service) pathPlan(c *rest.Call, r store.Reader) (*Plan, error) {

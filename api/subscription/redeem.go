@@ -33,7 +33,8 @@ func CartHash(cookie string) []byte {
 
 // redeem puts a coupon on items, but on those that somebody else paid for; the condition of Cart.Where follows.
 const redeem = `UPDATE cart_item SET coupon_id = coupon.id FROM plan JOIN coupon ON ` + couponApplies + `
-	WHERE coupon.code = ? AND ` + ordinary + ` AND plan.id = cart_item.plan_id AND cart_item.recorded = 0 AND cart_item.claim_code IS NULL AND `
+	WHERE coupon.code = ? AND ` + ordinary + ` AND plan.id = cart_item.plan_id
+		AND cart_item.recorded = 0 AND cart_item.claim_code IS NULL AND `
 
 // Redeem puts a coupon on the open items of a cart that it lowers, in the place of another one, and remembers the code for items
 // that come later (subscriptions.md 8.6). It tells on how many. The coupon is used up when the order is executed, not here.
