@@ -298,6 +298,45 @@ func TestRefundSparesTakenSeats(t *testing.T) {
 	w.verify()
 }
 
+// TestRefundVoidsItsSeat takes a seat back that is for as long as the one whose money is given back, however much the
+// others of the order cost.
+func TestRefundVoidsItsSeat(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`UPDATE profile SET is_bulk_buyer = 1 WHERE slug = 'acme'`)
+	w.exec(`UPDATE plan SET setup_amount = 500 WHERE slug = 'premium'`)
+	w.exec(`INSERT INTO advance_discount (plan_id, discount_type, discount_value, length) VALUES (?, 1, 0, 12)`,
+		w.ids["plan premium"])
+	c := resttest.Case
+	for sync, more := range map[string]string{
+		"one": `,"option":2`, "two": `,"option":1,"use":"requests","quantity":900`, "three": `,"option":1`,
+	} {
+		w.Run(t, c("cart", "yan", "POST /api/cart",
+			`{"plan":"premium","full_name":"N","sync_on":"`+sync+`@example.net"`+more+`}`, 201, "*"))
+	}
+	w.Run(t, c("paid", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_visa"}`, 201,
+		`~"amount":371500`))
+	w.settle()
+	left := func() string {
+		return w.values(`SELECT nb_periods FROM cart_item WHERE claim_code IS NOT NULL ORDER BY nb_periods`)
+	}
+	for _, step := range []struct {
+		amount int64
+		want   string
+	}{{500, "1 1 12"}, {90000, "1 1 12"}, {240000, "1 1"}, {20000, "1"}, {500, "1"}, {20000, ""}, {500, ""}} {
+		num := w.values(`SELECT count(*) FROM charge_item WHERE id < (
+			SELECT i.id FROM charge_item i JOIN txn o ON o.id = i.invoiced_id WHERE o.dest_amount = ?
+			AND NOT EXISTS (SELECT 1 FROM txn g WHERE g.event_id = 'cha_' || i.charge_id || '/' || i.id || '/')
+			ORDER BY i.id LIMIT 1)`, step.amount)
+		key := w.values(`SELECT processor_key FROM charge`)
+		w.Run(t, c("refund", "donny", "POST /api/billing/acme/charges/"+key+"/refund",
+			`{"lines":[{"num":`+num+`}]}`, 200, `~refunded`))
+		if got := left(); got != step.want {
+			t.Errorf("after a refund of %d seats are left for %s, want %s", step.amount, got, step.want)
+		}
+	}
+	w.verify()
+}
+
 // TestSeatsSideBySide takes each seat by itself, whatever else of the plan is in the cart: none is lost, none is paid
 // again, and what is bought beside it costs what it does.
 func TestSeatsSideBySide(t *testing.T) {
