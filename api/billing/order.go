@@ -251,10 +251,7 @@ func (s *Service) subscribe(tx *store.Tx, o *order, inv *invoicable, buys *group
 		inv.Sub = 0 // an accepted seat may have ended since it was priced
 		return buys.join(s, tx, p, inv, periods)
 	}
-	own, err := o.agrees(tx, inv)
-	if err != nil {
-		return "", err
-	}
+	own := o.agrees(inv)
 	switch {
 	case sub != nil && sub.RequestKey != nil:
 		return "", errAsked
@@ -285,20 +282,8 @@ func (s *Service) subscribe(tx *store.Tx, o *order, inv *invoicable, buys *group
 
 // agrees reports whether an order is the word of its subscriber, who is charged for what follows it (decision 68): it is not where somebody
 // else buys, nor where a seat is claimed, which others paid for.
-func (o *order) agrees(r store.Reader, inv *invoicable) (bool, error) {
-	if !o.Own || inv.Subscriber != o.Customer && inv.User == 0 {
-		return false, nil
-	}
-	for _, l := range inv.Lines {
-		if l.Coupon == 0 {
-			continue
-		}
-		seat, err := store.Exists(r, `SELECT 1 FROM coupon WHERE id = ? AND code GLOB 'cpn_*'`, l.Coupon)
-		if err != nil || seat {
-			return false, err
-		}
-	}
-	return true, nil
+func (o *order) agrees(inv *invoicable) bool {
+	return o.Own && !inv.Claimed && (inv.Subscriber == o.Customer || inv.User != 0)
 }
 
 // personal is the personal profile of a user, made when there is none.
