@@ -65,10 +65,12 @@ func (s *Service) Unsubscribe(tx *store.Tx, profileID, planID int64) error {
 // endRenewal has what ended not be renewed any more, as it would be for some days (subscriptions.md 13.1): it is cancelled, or was bought
 // anew.
 func (s *Service) endRenewal(tx *store.Tx, profileID, planID int64) error {
-	_, err := tx.Exec(`UPDATE subscription SET auto_renew = 0 WHERE profile_id = ? AND plan_id = ? AND ends_at <= ? AND auto_renew = 1`,
-		profileID, planID, tx.Now())
+	_, err := tx.Exec(endRenewal, profileID, planID, tx.Now())
 	return err
 }
+
+const endRenewal = `UPDATE subscription SET auto_renew = 0
+	WHERE profile_id = ? AND +plan_id = ? AND ends_at <= ? AND auto_renew = 1` // a plan may have a million of them
 
 // EndRenewing ends now the valid subscriptions of a profile that would renew by themselves: it does not pay (subscriptions.md 13.4).
 func (s *Service) EndRenewing(tx *store.Tx, profileID int64) error {

@@ -63,6 +63,7 @@ func TestQueryPlans(t *testing.T) {
 		{"coupons", statement(&coupons, "coupon.ends_at, coupon.id"), "SEARCH coupon USING INDEX coupon_ends_at (profile_id=?)", sorted},
 
 		{"a subscription by slugs", currentBySlugs, "SEARCH p USING COVERING INDEX sqlite_autoindex_profile_1 (slug=?)\nSEARCH plan USING INDEX sqlite_autoindex_plan_1 (slug=?)\nSEARCH s USING INDEX subscription_profile (profile_id=? AND ends_at>?)", ""},
+		{"ended ones of a profile", endRenewal, "SEARCH subscription USING INDEX subscription_profile (profile_id=? AND ends_at<?)", ""},
 		{"of a profile to a plan", current, "SEARCH s USING INDEX subscription_profile (profile_id=? AND ends_at>?)", sorted},
 		{"a grant by key", selectSubscription + ` WHERE s.grant_key = ?`, "SEARCH s USING INDEX subscription_grant_key (grant_key=?)", ""},
 		{"a request by key", selectSubscription + ` WHERE s.request_key = ?`, "SEARCH s USING INDEX subscription_request_key (request_key=?)", ""},
