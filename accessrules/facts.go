@@ -32,6 +32,7 @@ type User struct {
 	EmailUnproven string // shown in its place, and not proven; "" for none
 	Name          string // printable name
 	FullName      string
+	Lang          string    // that the user reads, as in "en"; "" where nothing is known
 	Credentials   bool      // has a usable password
 	OTP           bool      // has set up one-time passwords
 	LastLogin     time.Time // zero: never

@@ -3,6 +3,7 @@ package accessrules
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -52,6 +53,21 @@ func (n *NextHosts) Origin(host string) string {
 		return n.scheme + name
 	}
 	return ""
+}
+
+// Sources are the hosts as a policy of browsers names them (Content-Security-Policy), in order.
+func (n *NextHosts) Sources() (sources []string) {
+	if n == nil {
+		return nil
+	}
+	for host := range n.hosts {
+		sources = append(sources, n.scheme+host)
+	}
+	for host := range n.under {
+		sources = append(sources, n.scheme+"*"+host)
+	}
+	slices.Sort(sources)
+	return sources
 }
 
 // find is a host in the form in which addresses have it.

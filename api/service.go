@@ -292,6 +292,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.rest.ServeHTTP(w, r)
 }
 
+// Visit opens the visit of a request for a page; see rest.Service.Visit. Errors: also 503 until Start is done.
+func (s *Service) Visit(w http.ResponseWriter, r *http.Request, files int64) (*rest.Visit, error) {
+	return s.rest.Visit(w, r, files)
+}
+
 // Owns reports whether a path is the API's below a prefix.
 func (s *Service) Owns(prefix, path string) bool { return s.rest.Owns(prefix, path) }
 

@@ -64,8 +64,9 @@ type App struct {
 	nextHosts    atomic.Pointer[accessrules.NextHosts]
 	crowdWarning sync.Once
 	service      *api.Service
-	gates        []*Gate // of the configuration, in the order in which they were provisioned
-	key          string  // of the site in the pool, and of its streams
+	shown        atomic.Pointer[Pages] // that people are sent to, nil for none
+	gates        []*Gate               // of the configuration, in the order in which they were provisioned
+	key          string                // of the site in the pool, and of its streams
 	started      bool
 	streams      *streams
 	command      bool // used by a command, outside of a server

@@ -13,9 +13,10 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterHandlerDirective("tollgate", parseGate)
-	// tollgate_api comes to stand before tollgate: each is put right after forward_auth.
+	// They come to stand in the other order, tollgate_pages first: each is put right after forward_auth.
 	httpcaddyfile.RegisterDirectiveOrder("tollgate", httpcaddyfile.After, "forward_auth")
 	httpcaddyfile.RegisterDirectiveOrder("tollgate_api", httpcaddyfile.After, "forward_auth")
+	httpcaddyfile.RegisterDirectiveOrder("tollgate_pages", httpcaddyfile.After, "forward_auth")
 }
 
 func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// pages are the pages that cure a refusal, by name, where the contract has them (access.md B.5).
-var pages = map[string][]string{
+// curingPages are the pages that cure a refusal, by name, where the contract has them (access.md B.5).
+var curingPages = map[string][]string{
 	"login":      {"/login/"},
 	"activate":   {"/login/{key}/"},
 	"password":   {"/users/{user}/password/"},
@@ -25,7 +25,7 @@ var pageNames = []string{"login", "activate", "invitation", "password", "legal",
 func (a *App) page(target string) string {
 	path, query, _ := strings.Cut(target, "?")
 	for _, name := range pageNames {
-		for _, pattern := range pages[name] {
+		for _, pattern := range curingPages[name] {
 			values, ok := matchPage(pattern, path)
 			if !ok {
 				continue
@@ -33,7 +33,7 @@ func (a *App) page(target string) string {
 			address, ok := a.Pages[name]
 			switch {
 			case !ok:
-				return ""
+				return a.pageAt(target)
 			case address == "":
 				return target
 			}
@@ -50,7 +50,7 @@ func (a *App) page(target string) string {
 			return address
 		}
 	}
-	return ""
+	return a.pageAt(target)
 }
 
 // matchPage matches a whole path, as it is escaped, and returns what varies in it.
@@ -74,7 +74,7 @@ func matchPage(pattern, path string) (map[string]string, bool) {
 // (decision 61).
 func (a *App) reachable(path string) bool {
 	for name, address := range a.Pages {
-		places := pages[name]
+		places := curingPages[name]
 		if address != "" {
 			u, err := url.Parse(address)
 			if err != nil || (u.Host != "" && u.Scheme+"://"+u.Host != strings.TrimRight(a.URL, "/")) {

@@ -219,23 +219,25 @@ func (d *Directory) findUser(r store.Reader, epoch uint64, id int64) (*user, err
 	u.on(userRow, id)
 	var email, proven *string
 	var first, last string
-	var nick, full *string
+	var nick, full, lang *string
 	var signed, invoiced bool
 	var lastLogin store.Time
 	err := r.QueryRow(`SELECT id, public_id, username, email, `+provenEmail+`, first_name, last_name, substr(password, 1, 1) NOT IN ('', '!'), is_active, last_login,
 		password_changed_at, EXISTS (SELECT 1 FROM otp WHERE user_id = user.id), EXISTS (SELECT 1 FROM signature WHERE user_id = user.id),
 		EXISTS (SELECT 1 FROM charge_item WHERE invoice_key >= ''),
 		(SELECT nick_name FROM contact WHERE user_id = user.id AND nick_name <> '' ORDER BY created_at, id LIMIT 1),
-		(SELECT full_name FROM contact WHERE user_id = user.id AND full_name <> '' ORDER BY created_at, id LIMIT 1)
+		(SELECT full_name FROM contact WHERE user_id = user.id AND full_name <> '' ORDER BY created_at, id LIMIT 1),
+		(SELECT lang FROM contact WHERE user_id = user.id AND lang <> '' ORDER BY created_at, id LIMIT 1)
 		FROM user WHERE id = ?`, id).
-		Scan(&u.ID, &u.PublicID, &u.Username, &email, &proven, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged, &u.OTP, &signed, &invoiced, &nick, &full)
+		Scan(&u.ID, &u.PublicID, &u.Username, &email, &proven, &first, &last, &u.Credentials, &u.active, &lastLogin, &u.passwordChanged,
+			&u.OTP, &signed, &invoiced, &nick, &full, &lang)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	u.LastLogin, u.Email = lastLogin.Time, value(proven)
+	u.LastLogin, u.Email, u.Lang = lastLogin.Time, value(proven), value(lang)
 	if !strings.EqualFold(value(email), u.Email) {
 		u.EmailUnproven = value(email)
 	}

@@ -63,17 +63,21 @@ func (c *Call) idempotencyKey() (*requestKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	caller := "client " + c.Client
-	if c.User != nil {
-		caller = "user " + strconv.FormatInt(c.User.ID, 10)
-	}
 	h := sha256.New()
 	io.WriteString(h, c.r.Method+" "+c.r.URL.RequestURI()+"\n")
 	h.Write(raw)
 	return &requestKey{
-		name:   caller + " " + c.endpoint.Method + " " + c.endpoint.Path + " " + text,
+		name:   c.keeper() + " " + c.endpoint.Method + " " + c.endpoint.Path + " " + text,
 		digest: h.Sum(nil),
 	}, nil
+}
+
+// keeper is whose keys the call's is one of.
+func (c *Call) keeper() string {
+	if c.User != nil {
+		return "user " + strconv.FormatInt(c.User.ID, 10)
+	}
+	return "client " + c.Client
 }
 
 // find returns the answer that is kept, nil when the key is new or what used it has died. Errors: 409.

@@ -175,7 +175,7 @@ type redirect struct{ location string }
 
 func (r *redirect) Error() string { return "redirect to " + r.location }
 
-// failure is the answer to an error, of a check or of an operation. What only the log may know is logged.
+// failure is the answer to an error, of a check or of an operation.
 func (s *Service) failure(c *Call, err error) answer {
 	var to *redirect
 	if errors.As(err, &to) {
@@ -184,6 +184,12 @@ func (s *Service) failure(c *Call, err error) answer {
 	e := errorOf(err)
 	e.limit.count()
 	c.linger(e)
+	c.logFailure(e, err)
+	return c.failed(e)
+}
+
+// logFailure logs what only the log may know of an error.
+func (c *Call) logFailure(e *Error, err error) {
 	switch {
 	case e.Status == http.StatusInternalServerError:
 		c.Log().Error("an endpoint failed", zap.Error(err))
@@ -192,5 +198,4 @@ func (s *Service) failure(c *Call, err error) answer {
 	case e.Err != nil:
 		c.Log().Info("an endpoint refused", zap.Int("status", e.Status), zap.Error(e.Err))
 	}
-	return c.failed(e)
 }

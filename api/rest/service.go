@@ -26,6 +26,9 @@ type Directory interface {
 	Cookies() *directory.Cookies
 	// EndedCookie makes a browser forget a session cookie that opens nothing any more.
 	EndedCookie() *http.Cookie
+	// Seal encrypts for a purpose, and Open decrypts what was sealed for it.
+	Seal(plain []byte, purpose string) ([]byte, error)
+	Open(sealed []byte, purpose string) ([]byte, error)
 }
 
 // Options of a service. Store, Directory, Logger and Now are required.

@@ -1,6 +1,8 @@
 package resttest
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -110,4 +112,18 @@ func Cowork() *People {
 		p.Users = append(p.Users, user)
 	}
 	return p
+}
+
+// Seal encrypts nothing, and remembers the purpose.
+func (p *People) Seal(plain []byte, purpose string) ([]byte, error) {
+	return append([]byte(purpose+"\n"), plain...), nil
+}
+
+// Open takes back what was sealed for a purpose.
+func (p *People) Open(sealed []byte, purpose string) ([]byte, error) {
+	plain, ok := bytes.CutPrefix(sealed, []byte(purpose+"\n"))
+	if !ok {
+		return nil, errors.New("not sealed for this")
+	}
+	return plain, nil
 }

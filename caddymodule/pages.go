@@ -1,0 +1,246 @@
+package caddymodule
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/pages"
+	"github.com/caddy-tollgate/tollgate/pages/people"
+)
+
+func init() {
+	caddy.RegisterModule(new(Pages))
+	httpcaddyfile.RegisterHandlerDirective("tollgate_pages", parsePages)
+}
+
+// allPages are the pages that there can be.
+func allPages() []pages.Page { return people.Pages() }
+
+// Pages shows the site to people: they register, log in, and look after their accounts, in a browser. Addresses that no page has it
+// passes on. It needs the app `tollgate`.
+type Pages struct {
+	// Theme is a folder whose files take the place of the product's own, one by one: style sheet, logo, blocks, pages and messages.
+	// Default: none.
+	Theme string `json:"theme,omitempty"`
+
+	// Title is what the site is called. Default: what its broker is called.
+	Title string `json:"title,omitempty"`
+
+	// Logo is a picture in the header, as a file: svg or png. Default: the theme's.
+	Logo string `json:"logo,omitempty"`
+
+	// Prefix is the path below which all pages are. Default: none, they are where the contract has them.
+	Prefix string `json:"prefix,omitempty"`
+
+	// Only are groups of pages that there are. Default: all.
+	Only []string `json:"only,omitempty"`
+
+	// Except are paths that are left to the application, with all below them. Default: none.
+	Except []string `json:"except,omitempty"`
+
+	// Languages are those that the pages are shown in, as in `en`, the first where nobody asks for another. Default: all that there
+	// are messages of.
+	Languages []string `json:"languages,omitempty"`
+
+	app  *App
+	site *pages.Site
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Pages) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.tollgate_pages", New: func() caddy.Module { return new(Pages) }}
+}
+
+// Provision reads the theme.
+func (p *Pages) Provision(ctx caddy.Context) (err error) {
+	if p.app, err = appOf(ctx); err != nil {
+		return err
+	}
+	if p.Prefix != "" {
+		if err := checkPrefix(p.Prefix); err != nil {
+			return err
+		}
+	}
+	for _, path := range p.Except {
+		if !strings.HasPrefix(path, "/") {
+			return fmt.Errorf("except: %q is not a path, as in /contact/", path)
+		}
+	}
+	o := pages.Options{
+		API: p.app.service, Logger: ctx.Logger(), Pages: allPages(), Prefix: p.Prefix, Only: p.Only, Except: p.Except,
+		Languages: p.Languages, RequestID: requestID,
+		Title: func() string { return p.title() },
+		Hosts: func() *accessrules.NextHosts { return p.app.nextHosts.Load() },
+	}
+	if o.Theme, err = openTheme(p.Theme); err != nil {
+		return err
+	}
+	if o.Logo, err = readLogo(p.Logo); err != nil {
+		return err
+	}
+	if p.site, err = pages.New(o); err != nil {
+		return err
+	}
+	p.app.shown.CompareAndSwap(nil, p)
+	return nil
+}
+
+func (p *Pages) title() string {
+	if p.Title != "" {
+		return p.Title
+	}
+	return p.app.Broker.FullName
+}
+
+// requestID is the id that Caddy's log has of a request.
+func requestID(r *http.Request) string {
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		id, _ := repl.GetString("http.request.uuid")
+		return id
+	}
+	return ""
+}
+
+// openTheme opens the folder of a theme, which no link leads out of.
+func openTheme(folder string) (fs.FS, error) {
+	if folder == "" {
+		return nil, nil
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("theme: %w", err)
+	}
+	return root.FS(), nil
+}
+
+// readLogo reads the file of the logo.
+func readLogo(name string) (pages.File, error) {
+	if name == "" {
+		return pages.File{}, nil
+	}
+	ext := strings.ToLower(filepath.Ext(name))
+	if ext != ".svg" && ext != ".png" {
+		return pages.File{}, fmt.Errorf("logo: %s is neither an svg nor a png", name)
+	}
+	body, err := os.ReadFile(name)
+	if err != nil {
+		return pages.File{}, fmt.Errorf("logo: %w", err)
+	}
+	return pages.File{Name: "logo" + ext, Body: body}, nil
+}
+
+// ServeHTTP answers requests for pages.
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	serve := p.site.Handler(r)
+	if serve == nil {
+		return next.ServeHTTP(w, r)
+	}
+	if !p.app.admit(r) {
+		return caddyhttp.Error(http.StatusForbidden, errDemo)
+	}
+	serve(w, r)
+	return nil
+}
+
+func parsePages(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	p := new(Pages)
+	return p, p.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// pagesWords are the words of the directive, with how they are written.
+var pagesWords = []struct{ name, usage string }{
+	{"theme", "theme <folder>"}, {"title", "title <text>"}, {"logo", "logo <file>"}, {"prefix", "prefix </path>"},
+	{"only", "only <group>..."}, {"except", "except </path>..."}, {"languages", "languages <language>..."},
+}
+
+// UnmarshalCaddyfile reads the directive:
+//
+//	tollgate_pages [<matcher>] {
+//		theme     <folder>
+//		title     <text>
+//		logo      <file>
+//		prefix    </path>
+//		only      <group>...
+//		except    </path>...
+//		languages <language>...
+//	}
+//
+// Files in the folder `theme` take the place of the product's own. `prefix` is the path below which all pages are. `only` takes groups of
+// pages (login, account, legal, contact, pricing, app, …); `except` leaves addresses to the application.
+func (p *Pages) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return d.Errf("tollgate_pages: %q is no matcher, and it has no values: write `tollgate_pages [<matcher>] [{ … }]`", d.Val())
+	}
+	var names []string
+	for _, w := range pagesWords {
+		names = append(names, w.name)
+	}
+	seen := map[string]bool{}
+	for d.NextBlock(0) {
+		word := d.Val()
+		at := slices.Index(names, word)
+		if at < 0 {
+			return unknown(d, "word", word, names)
+		}
+		if seen[word] {
+			return d.Errf("%s is written twice: leave one out", word)
+		}
+		seen[word] = true
+		args := d.RemainingArgs()
+		if len(args) == 0 || slices.Contains(args, "") || len(args) > 1 && at < 4 {
+			return misused(d, word, pagesWords[at].usage)
+		}
+		switch word {
+		case "theme":
+			p.Theme = args[0]
+		case "title":
+			p.Title = args[0]
+		case "logo":
+			p.Logo = args[0]
+		case "prefix":
+			p.Prefix = strings.TrimSuffix(args[0], "/")
+			if err := checkPrefix(p.Prefix); err != nil {
+				return d.WrapErr(err)
+			}
+		case "only":
+			p.Only = args
+		case "except":
+			p.Except = args
+		case "languages":
+			p.Languages = args
+		}
+	}
+	return nil
+}
+
+// pageAt is where a page of the contract is that the product's own pages show, "" when they do not.
+func (a *App) pageAt(target string) string {
+	shown := a.shown.Load()
+	if shown == nil {
+		return ""
+	}
+	address, _, _ := strings.Cut(target, "?")
+	if !shown.site.Has(address) {
+		return ""
+	}
+	return shown.Prefix + target
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Pages)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Pages)(nil)
+	_ caddyfile.Unmarshaler       = (*Pages)(nil)
+)

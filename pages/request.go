@@ -1,0 +1,258 @@
+package pages
+
+import (
+	"errors"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+)
+
+// A Request is one for a page, as its handlers see it: who visits, what was typed, and the operations of the API.
+type Request struct {
+	*rest.Visit
+	Page *Page
+	HTTP *http.Request
+	Next string // where the visitor was on the way to, an address of this site; "" for nowhere
+
+	site   *Site
+	w      http.ResponseWriter
+	params map[string]string
+	form   url.Values
+	lang   *language
+	failed map[string][]string // messages about what was typed, by field
+	shown  map[string]bool     // fields whose messages are on the page
+	key    string              // of the forms that are made
+	csrf   string              // token of these
+	sent   bool
+}
+
+// read reads what every page needs of a request.
+func (q *Request) read() {
+	if q.Visit != nil {
+		q.form = q.Visit.Form()
+	}
+	q.lang = q.site.theme.choose(q)
+	next := q.form.Get("next")
+	if next == "" {
+		next = q.HTTP.URL.Query().Get("next")
+	}
+	q.Next = q.site.Hosts().SafeNext(next)
+}
+
+// Param is a parameter of the path, "" when the page has none of that name.
+func (q *Request) Param(name string) string { return q.params[name] }
+
+// Query is a parameter of the query.
+func (q *Request) Query(name string) string { return q.HTTP.URL.Query().Get(name) }
+
+// Has reports whether the query has a parameter.
+func (q *Request) Has(name string) bool { return q.HTTP.URL.Query().Has(name) }
+
+// Field is what was typed into a field of the form, "" for nothing. Of several fields of one name the last counts.
+func (q *Request) Field(name string) string {
+	all := q.form[name]
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1]
+}
+
+// Fields are all values of a field.
+func (q *Request) Fields(name string) []string { return q.form[name] }
+
+// Checked reports whether a box is ticked.
+func (q *Request) Checked(name string) bool { return q.Field(name) != "" }
+
+// Posted reports whether a form was sent, and is shown again.
+func (q *Request) Posted() bool { return q.HTTP.Method == http.MethodPost }
+
+// Get decodes into v what GET of a path of the contract answers; values stand for its parameters in their order.
+func (q *Request) Get(v any, pattern string, values ...string) error {
+	return q.List(v, nil, pattern, values...)
+}
+
+// List is Get with parameters of the query.
+func (q *Request) List(v any, query url.Values, pattern string, values ...string) error {
+	result, err := q.Do(rest.Operation{Method: http.MethodGet, Path: rest.Path(pattern, values...), Query: query})
+	if err != nil {
+		return err
+	}
+	return result.Into(v)
+}
+
+// Post sends a body of JSON to an operation, under the key of the form.
+func (q *Request) Post(body any, pattern string, values ...string) (*rest.Result, error) {
+	return q.send(http.MethodPost, body, pattern, values)
+}
+
+// Put is Post with another method.
+func (q *Request) Put(body any, pattern string, values ...string) (*rest.Result, error) {
+	return q.send(http.MethodPut, body, pattern, values)
+}
+
+// Patch is Post with another method.
+func (q *Request) Patch(body any, pattern string, values ...string) (*rest.Result, error) {
+	return q.send(http.MethodPatch, body, pattern, values)
+}
+
+// Delete is Post with another method.
+func (q *Request) Delete(body any, pattern string, values ...string) (*rest.Result, error) {
+	return q.send(http.MethodDelete, body, pattern, values)
+}
+
+func (q *Request) send(method string, body any, pattern string, values []string) (*rest.Result, error) {
+	return q.Do(rest.Operation{Method: method, Path: rest.Path(pattern, values...), Body: body, Key: q.formKey()})
+}
+
+// formKey is the key of the form that was sent.
+func (q *Request) formKey() string {
+	key := q.Field(keyField)
+	if key == "" || len(key) > 64 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	return "page " + key
+}
+
+// File is a file of the form, nil when none was chosen.
+func (q *Request) File(name string) *multipart.FileHeader { return q.Visit.File(name) }
+
+// Link is the address of a page of the contract on this site: below the prefix.
+func (q *Request) Link(path string) string { return q.site.Prefix + path }
+
+// Address fills values into the path of a page of the contract, and is its Link.
+func (q *Request) Address(pattern string, values ...string) string {
+	return q.Link(rest.Path(pattern, values...))
+}
+
+// With is an address with the way to go on after it.
+func (q *Request) With(address string) string {
+	if q.Next == "" {
+		return address
+	}
+	joint := "?"
+	if strings.Contains(address, "?") {
+		joint = "&"
+	}
+	return address + joint + "next=" + url.QueryEscape(q.Next)
+}
+
+// here is the path and query of the request, as a redirect back to it has it.
+func (q *Request) here() string { return q.HTTP.URL.RequestURI() }
+
+// Onward is where a visitor goes on: where it was on the way to, else the address given.
+func (q *Request) Onward(otherwise string) string {
+	if q.Next != "" {
+		return q.Next
+	}
+	return otherwise
+}
+
+// stepCookie keeps the steps of a form between its pages.
+const stepCookie = "tollgate_step"
+
+// stepAge is how long a step is kept.
+const stepAge = 15 * time.Minute
+
+// Keep keeps a value in the browser until the next step of the form, sealed.
+func (q *Request) Keep(value any) error {
+	return q.Visit.Keep(stepCookie, q.HTTP.URL.Path, value, stepAge)
+}
+
+// Kept decodes what was kept, and reports whether there is something.
+func (q *Request) Kept(value any) bool { return q.Visit.Kept(stepCookie, value) }
+
+// Forget forgets what was kept.
+func (q *Request) Forget() { q.Visit.Forget(stepCookie, q.HTTP.URL.Path) }
+
+// show answers with the page.
+func (q *Request) show(status int) {
+	var data any
+	if q.Page.Show != nil {
+		var err error
+		if data, err = q.Page.Show(q); err != nil {
+			q.fail(err)
+			return
+		}
+	}
+	q.render(status, q.Page.Name, data)
+}
+
+// post does what a form asks, and goes on; or shows the page once more with what is wrong.
+func (q *Request) post() {
+	name := q.Field(formField)
+	form := q.Page.Forms[name]
+	if form == nil {
+		q.fail(rest.Fail(http.StatusBadRequest, "There is no such form on this page."))
+		return
+	}
+	var out Outcome
+	run := func() (then rest.Then, err error) {
+		out, err = form(q)
+		if out.To == "" {
+			out.To = q.here()
+		}
+		return rest.Then{To: out.To, Said: out.Said}, err
+	}
+	var then rest.Then
+	var err error
+	if key := q.formKey(); key != "" && !q.Page.Opens {
+		then, err = q.Once(key+" "+q.Page.Path+" "+name, run)
+	} else {
+		then, err = run()
+	}
+	var redirect *Redirect
+	var answer *rest.Error
+	switch {
+	case errors.As(err, &redirect):
+		q.redirect(redirect.To)
+	case errors.As(err, new(*rest.Refusal)):
+		q.fail(err)
+	case errors.As(err, &answer):
+		q.failed = answer.Fields()
+		q.retryAfter(answer)
+		q.show(answer.Status)
+	case err != nil:
+		q.fail(err)
+	case out.Once != nil:
+		q.render(http.StatusOK, q.Page.Name, out.Once)
+	default:
+		q.say(then.Said)
+		q.redirect(then.To)
+	}
+}
+
+// redirect sends the browser on.
+func (q *Request) redirect(to string) {
+	q.headers()
+	q.SendCookies()
+	q.w.Header().Set("Location", to)
+	q.Discard()
+	q.sent = true
+	q.w.WriteHeader(http.StatusSeeOther)
+}
+
+// A Redirect is the error of a page that is not to be seen, but another one.
+type Redirect struct{ To string }
+
+func (r *Redirect) Error() string { return "redirect to " + r.To }
+
+// RedirectTo sends the visitor to another page.
+func RedirectTo(to string) error { return &Redirect{to} }
+
+// cure is the page that cures a refusal, "" for none.
+func (q *Request) cure(v accessrules.Verdict) string {
+	path, _, _ := strings.Cut(v.Target, "?")
+	if v.Target == "" || !q.site.Has(path) {
+		return ""
+	}
+	asked := q.here()
+	if q.Posted() {
+		asked = q.HTTP.URL.Path // a form is not sent again
+	}
+	return accessrules.Next(q.Link(v.Target), asked)
+}

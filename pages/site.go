@@ -1,0 +1,179 @@
+package pages
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/rest"
+)
+
+// API is what pages ask of the service.
+type API interface {
+	// Visit opens the visit of a request; see rest.Service.Visit.
+	Visit(w http.ResponseWriter, r *http.Request, files int64) (*rest.Visit, error)
+}
+
+// Options of a site of pages. API, Logger and Pages are required.
+type Options struct {
+	API    API
+	Logger *zap.Logger
+	Pages  []Page
+
+	// Title is what the site is called. Default: what its broker is called.
+	Title func() string
+	// Theme are the operator's files, in place of ours of the same name. Default: none.
+	Theme fs.FS
+	// Logo is a file, logo.svg or logo.png, in place of the theme's. Default: the theme's.
+	Logo File
+	// Prefix is the path below which the pages are. Default: "", the root.
+	Prefix string
+	// Only are the groups of pages that there are. Default: all.
+	Only []string
+	// Except are paths whose pages there are not, with all below them.
+	Except []string
+	// Languages are those that the site speaks, the first where nobody asks for another. Default: all that there are.
+	Languages []string
+	// RequestID is the id of a request in the log. Default: none.
+	RequestID func(r *http.Request) string
+	// Hosts are those to which somebody may be sent back besides that of the request. Default: none.
+	Hosts func() *accessrules.NextHosts
+}
+
+// A File is one of a theme.
+type File struct {
+	Name string
+	Body []byte
+}
+
+// Site serves the pages.
+type Site struct {
+	Options
+	pages  []Page
+	routes routes
+	theme  *theme
+}
+
+// New makes a site. It refuses a theme with a file that it does not know or cannot read, with its place.
+func New(o Options) (*Site, error) {
+	if o.API == nil || o.Logger == nil || o.Title == nil {
+		return nil, errors.New("pages: API, Logger and Title are required")
+	}
+	if o.Hosts == nil {
+		o.Hosts = func() *accessrules.NextHosts { return nil }
+	}
+	if o.RequestID == nil {
+		o.RequestID = func(*http.Request) string { return "" }
+	}
+	s := &Site{Options: o}
+	for _, name := range o.Only {
+		if !slices.Contains(Groups(o.Pages), name) {
+			return nil, fmt.Errorf("only: there is no group %q of pages: write some of %s", name, strings.Join(Groups(o.Pages), ", "))
+		}
+	}
+	for _, p := range o.Pages {
+		if (len(o.Only) == 0 || slices.Contains(o.Only, p.Group)) && !s.excepted(p.Path) {
+			s.pages = append(s.pages, p)
+		}
+	}
+	var err error
+	if s.routes, err = newRoutes(s.pages); err != nil {
+		return nil, err
+	}
+	s.theme, err = newTheme(o.Theme, o.Logo, o.Languages, o.Pages)
+	return s, err
+}
+
+// Groups are the groups of a table of pages, in its order.
+func Groups(pages []Page) (groups []string) {
+	for _, p := range pages {
+		if !slices.Contains(groups, p.Group) {
+			groups = append(groups, p.Group)
+		}
+	}
+	return groups
+}
+
+// excepted reports whether the address of a page is left to the application.
+func (s *Site) excepted(path string) bool {
+	return slices.ContainsFunc(s.Except, func(prefix string) bool {
+		return strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
+	})
+}
+
+// Table are the pages that there are.
+func (s *Site) Table() []Page { return s.pages }
+
+// Has reports whether there is a page at a path of the contract, as it is escaped.
+func (s *Site) Has(path string) bool {
+	plain, err := url.PathUnescape(path)
+	if err != nil || strings.Count(plain, "/") != strings.Count(path, "/") {
+		return false
+	}
+	p, _ := s.routes.find(plain)
+	return p != nil
+}
+
+// Handler returns what answers a request, nil when it is for none of the pages.
+func (s *Site) Handler(r *http.Request) http.HandlerFunc {
+	path, ok := strings.CutPrefix(r.URL.Path, s.Prefix)
+	if !ok || !strings.HasPrefix(path, "/") {
+		return nil
+	}
+	if rest, ok := strings.CutPrefix(r.URL.Path, assetRoot); ok {
+		return s.theme.asset(rest)
+	}
+	if raw := r.URL.RawPath; raw != "" && strings.Count(raw, "/") != strings.Count(r.URL.Path, "/") {
+		return nil
+	}
+	if p, params := s.routes.find(path); p != nil {
+		return func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, p, params) }
+	}
+	if p, _ := s.routes.find(path + "/"); p != nil && p.Path != "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			to := url.URL{Path: r.URL.Path + "/", RawQuery: r.URL.RawQuery}
+			http.Redirect(w, r, to.RequestURI(), http.StatusPermanentRedirect)
+		}
+	}
+	return nil
+}
+
+// serve answers a request for a page.
+func (s *Site) serve(w http.ResponseWriter, r *http.Request, p *Page, params map[string]string) {
+	q := &Request{Page: p, HTTP: r, site: s, w: w, params: params}
+	defer func() {
+		if q.Visit != nil {
+			q.Close()
+		}
+		if c := recover(); c != nil {
+			if c == http.ErrAbortHandler {
+				panic(c)
+			}
+			s.Logger.Error("panic in a page", zap.Any("panic", c), zap.String("page", p.Path), zap.Stack("stack"))
+			q.fail(errPanic)
+		}
+	}()
+	var err error
+	q.Visit, err = s.API.Visit(w, r, p.Files)
+	q.read()
+	if err != nil {
+		q.fail(err)
+		return
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		q.show(http.StatusOK)
+	case http.MethodPost:
+		q.post()
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		q.fail(rest.Fail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", r.Method)))
+	}
+}
