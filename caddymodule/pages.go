@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/pages"
+	"github.com/caddy-tollgate/tollgate/pages/buying"
 	"github.com/caddy-tollgate/tollgate/pages/people"
 )
 
@@ -25,7 +26,7 @@ func init() {
 }
 
 // allPages are the pages that there can be.
-func allPages() []pages.Page { return people.Pages() }
+func allPages() []pages.Page { return slices.Concat(people.Pages(), buying.Pages()) }
 
 // Pages shows the site to people: they register, log in, and look after their accounts, in a browser. Addresses that no page has it
 // passes on. It needs the app `tollgate`.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +21,6 @@ type language struct {
 	locale         locales.Translator
 	money_         *currency.Formatter
 	templates      map[string]*template.Template // by page
-	sentences      map[string]string             // of the API, by what it says
 }
 
 // languageCookie keeps the language that somebody chose.
@@ -189,14 +187,4 @@ func (l *language) money(amount int64, unit string) string {
 		f.MinDigits = 0
 	}
 	return f.Format(a)
-}
-
-// tags of all languages, for those who choose one.
-func tags(languages []*language) []string {
-	var all []string
-	for _, l := range languages {
-		all = append(all, l.tag)
-	}
-	slices.Sort(all)
-	return all
 }

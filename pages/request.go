@@ -215,7 +215,7 @@ func (q *Request) post() {
 	case errors.As(err, &answer):
 		q.failed = answer.Fields()
 		q.retryAfter(answer)
-		q.show(answer.Status)
+		q.show(formStatus(answer.Status))
 	case err != nil:
 		q.fail(err)
 	case out.Once != nil:
@@ -224,6 +224,14 @@ func (q *Request) post() {
 		q.say(then.Said)
 		q.redirect(then.To)
 	}
+}
+
+// formStatus is the status of a page whose form was refused: a wrong password is a mistake in a form, and asks no browser for credentials.
+func formStatus(status int) int {
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return http.StatusBadRequest
+	}
+	return status
 }
 
 // redirect sends the browser on.

@@ -3,7 +3,7 @@ package people
 
 import (
 	"errors"
-	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
@@ -12,18 +12,7 @@ import (
 
 // Pages are the rows of the table of pages that this package shows.
 func Pages() []pages.Page {
-	return []pages.Page{
-		{
-			Path: "/login/", Name: "login", Group: "login", Who: "anybody", Opens: true,
-			Uses: []string{"POST /api/auth"},
-			Show: showLogin, Forms: map[string]pages.Form{"login": logIn, "code": logInByCode, "otp": logInByOTP},
-		},
-		{
-			Path: "/logout/", Name: "logout", Group: "login", Who: "anybody", Opens: true,
-			Uses:  []string{"DELETE /api/auth/tokens"},
-			Forms: map[string]pages.Form{"logout": logOut, "everywhere": logOutEverywhere},
-		},
-	}
+	return slices.Concat(entrance(), account(), papers())
 }
 
 // failedOn returns the fields that an answer refuses, nil when the error is none of the statuses.
@@ -47,5 +36,3 @@ var withCookie = map[string][]string{"cookie": {"1"}}
 func isPhone(name string) bool {
 	return name != "" && !strings.ContainsRune(name, '@') && strings.Trim(name, "+0123456789 ()-.") == ""
 }
-
-var _ = http.MethodGet
