@@ -22,6 +22,7 @@ var mistaken = map[string]string{
 	"gate":     "{\n\ttollgate {\n\t}\n}\n:80 {\n\ttollgate_api\n\ttollgate {\n%s\n\t}\n}\n",
 	"rule":     "{\n\ttollgate {\n\t}\n}\n:80 {\n\ttollgate_api\n\ttollgate {\n\t\trule /app/{profile}/ {\n%s\n\t\t}\n\t}\n}\n",
 	"api":      "{\n\ttollgate {\n\t}\n}\n:80 {\n\ttollgate_api {\n%s\n\t}\n}\n",
+	"pages":    "{\n\ttollgate {\n\t}\n}\n:80 {\n\ttollgate_api\n\ttollgate_pages {\n%s\n\t}\n}\n",
 	"site":     "{\n\ttollgate {\n\t}\n}\n:80 {\n%s\n}\n",
 }
 

@@ -54,6 +54,9 @@ type Pages struct {
 	// are messages of.
 	Languages []string `json:"languages,omitempty"`
 
+	// Sources are the places of the words in the Caddyfile, for errors about their values.
+	Sources sources `json:"sources,omitempty"`
+
 	app  *App
 	site *pages.Site
 }
@@ -68,8 +71,9 @@ func (p *Pages) Provision(ctx caddy.Context) (err error) {
 	if p.app, err = appOf(ctx); err != nil {
 		return err
 	}
+	defer func() { err = p.located(err) }()
 	if p.Prefix != "" {
-		if err := checkPrefix(p.Prefix); err != nil {
+		if err := checkPagesPrefix(p.Prefix); err != nil {
 			return err
 		}
 	}
@@ -95,6 +99,26 @@ func (p *Pages) Provision(ctx caddy.Context) (err error) {
 	}
 	p.app.shown.CompareAndSwap(nil, p)
 	return nil
+}
+
+// located says in an error where the word was written that it is about. Every other error is about a file of the theme.
+func (p *Pages) located(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, w := range pagesWords {
+		if strings.HasPrefix(err.Error(), w.name+":") {
+			return p.Sources.at(w.name, err)
+		}
+	}
+	return p.Sources.at("theme", err)
+}
+
+func checkPagesPrefix(prefix string) error {
+	if prefix == "/api" || strings.HasPrefix(prefix, "/api/") {
+		return fmt.Errorf("prefix: below %s is the API: choose another path, as in /account", prefix)
+	}
+	return checkPrefix(prefix)
 }
 
 func (p *Pages) title() string {
@@ -199,6 +223,7 @@ func (p *Pages) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.Errf("%s is written twice: leave one out", word)
 		}
 		seen[word] = true
+		p.Sources.note(word, sourceOf(d))
 		args := d.RemainingArgs()
 		if len(args) == 0 || slices.Contains(args, "") || len(args) > 1 && at < 4 {
 			return misused(d, word, pagesWords[at].usage)
@@ -212,7 +237,7 @@ func (p *Pages) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			p.Logo = args[0]
 		case "prefix":
 			p.Prefix = strings.TrimSuffix(args[0], "/")
-			if err := checkPrefix(p.Prefix); err != nil {
+			if err := checkPagesPrefix(p.Prefix); err != nil {
 				return d.WrapErr(err)
 			}
 		case "only":

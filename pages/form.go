@@ -150,7 +150,7 @@ func (q *Request) Refuse(field, message string) error {
 // About is an error of an operation with other names for its fields, in pairs: what the operation calls them and what the form does.
 func About(err error, pairs ...string) error {
 	var answer *rest.Error
-	if !errors.As(err, &answer) || answer.Status >= http.StatusInternalServerError {
+	if !errors.As(err, &answer) || errors.As(err, new(*rest.Refusal)) || answer.Status >= http.StatusInternalServerError {
 		return err
 	}
 	fields := rest.Fields{}

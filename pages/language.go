@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -118,7 +119,16 @@ func (l *language) message(id string, args map[string]any) (string, error) {
 	if count, ok := args["count"]; ok {
 		c.PluralCount = count
 	}
-	return l.localizer.Localize(c)
+	return l.localize(c)
+}
+
+// localize is a message. What the language has no words for is said in English.
+func (l *language) localize(c *i18n.LocalizeConfig) (string, error) {
+	text, err := l.localizer.Localize(c)
+	if text != "" && errors.As(err, new(*i18n.MessageNotFoundErr)) {
+		return text, nil
+	}
+	return text, err
 }
 
 // text is a message without arguments, its name when there is none.

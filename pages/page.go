@@ -83,7 +83,9 @@ func (rs *routes) find(path string) (*Page, map[string]string) {
 	}
 	params := make(map[string]string, len(ctx.URLParams.Keys))
 	for i, name := range ctx.URLParams.Keys {
-		params[name] = ctx.URLParams.Values[i]
+		if params[name] = ctx.URLParams.Values[i]; params[name] == "" {
+			return nil, nil
+		}
 	}
 	return p, params
 }

@@ -115,7 +115,7 @@ func (q *Request) formKey() string {
 	if key == "" || len(key) > 64 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
 	}
-	return "page " + key
+	return "page-" + key
 }
 
 // File is a file of the form, nil when none was chosen.

@@ -54,7 +54,7 @@ func (l *language) said(text string) string {
 		if n, ok := args["n"]; ok && !strings.Contains(n.(string), ".") {
 			c.PluralCount = n
 		}
-		if translated, err := l.localizer.Localize(c); err == nil {
+		if translated, err := l.localize(c); err == nil {
 			return translated
 		}
 	}

@@ -145,6 +145,9 @@ func (s *Site) Handler(r *http.Request) http.HandlerFunc {
 	return nil
 }
 
+// methods that pages know.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+
 // serve answers a request for a page.
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, p *Page, params map[string]string) {
 	q := &Request{Page: p, HTTP: r, site: s, w: w, params: params}
@@ -161,19 +164,19 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, p *Page, params map
 		}
 	}()
 	var err error
-	q.Visit, err = s.API.Visit(w, r, p.Files)
-	q.read()
-	if err != nil {
-		q.fail(err)
-		return
+	if !slices.Contains(methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		err = rest.Fail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", r.Method))
+	} else {
+		q.Visit, err = s.API.Visit(w, r, p.Files)
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		q.show(http.StatusOK)
-	case http.MethodPost:
+	q.read()
+	switch {
+	case err != nil:
+		q.fail(err)
+	case r.Method == http.MethodPost:
 		q.post()
 	default:
-		w.Header().Set("Allow", "GET, HEAD, POST")
-		q.fail(rest.Fail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", r.Method)))
+		q.show(http.StatusOK)
 	}
 }

@@ -3,7 +3,9 @@ package rest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -194,7 +196,7 @@ type Operation struct {
 	Form   url.Values // the body as a form, or
 	Body   any        // as JSON; neither: none
 	Files  bool       // the body is the form of the visit, with its files
-	Key    string     // Idempotency-Key
+	Key    string     // of the form: with one and the same body the operation is carried out once (Idempotency-Key)
 }
 
 // Path fills values into a path of the contract, in the order of its parameters: Path("/api/users/{user}/otp", "joe").
@@ -269,9 +271,6 @@ func (v *Visit) sub(o Operation) (*Call, error) {
 	for _, name := range []string{"Content-Type", "Content-Length", keyHeader, "Accept"} {
 		r.Header.Del(name)
 	}
-	if o.Key != "" {
-		r.Header.Set(keyHeader, o.Key)
-	}
 	c := &Call{
 		service: v.call.service, w: &headers{http.Header{}}, r: r, Now: store.At(v.call.service.Now()),
 		Client: v.call.Client, Identity: v.call.Identity,
@@ -289,6 +288,10 @@ func (v *Visit) sub(o Operation) (*Call, error) {
 			return nil, err
 		}
 		r.Header.Set("Content-Type", typeJSON)
+	}
+	if o.Key != "" { // a form that was corrected asks for something else than before
+		sum := sha256.Sum256(c.body.raw)
+		r.Header.Set(keyHeader, o.Key+"-"+hex.EncodeToString(sum[:8]))
 	}
 	return c, nil
 }
