@@ -24,7 +24,8 @@ func (s *Service) notificationEndpoints() []rest.Endpoint {
 
 // Preferences are the events that a user is mailed about, among those that the user can see, in alphabetical order.
 type Preferences struct {
-	Notifications []string `json:"notifications"`
+	Notifications []string        `json:"notifications"`
+	Available     []notice.Choice `json:"available"` // all that there are for the user to choose among
 }
 
 // PreferencesInput are the events to stay enabled. What is no event, or not for the user to see, is ignored.
@@ -54,7 +55,15 @@ func (s *Service) showPreferences(c *rest.Call, r store.Reader) (out Preferences
 	if err != nil {
 		return out, err
 	}
-	out.Notifications, err = s.notices.Preferences(r, id, ofBroker)
+	return s.preferences(r, id, ofBroker)
+}
+
+// preferences are those of a user.
+func (s *Service) preferences(r store.Reader, user int64, ofBroker bool) (out Preferences, err error) {
+	if out.Notifications, err = s.notices.Preferences(r, user, ofBroker); err != nil {
+		return out, err
+	}
+	out.Available, err = s.notices.Choices(r, ofBroker)
 	return out, err
 }
 
@@ -70,8 +79,7 @@ func (s *Service) setPreferences(c *rest.Call, tx *store.Tx, in *PreferencesInpu
 			return out, err
 		}
 	}
-	out.Notifications, err = s.notices.Preferences(tx, id, ofBroker)
-	return out, err
+	return s.preferences(tx, id, ofBroker)
 }
 
 // Detail is an answer for people.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
@@ -55,6 +56,11 @@ func findAccount(c *rest.Call, r store.Reader) error {
 type account struct {
 	ID directory.PublicID `json:"id,omitempty"` // for the user itself and the broker's staff only
 	directory.UserDetail
+	// Of GET, for the user itself and the broker's staff only.
+	Addresses     []accountAddress `json:"addresses,omitempty"`
+	EmailRequired *bool            `json:"email_verification_enabled,omitempty"`
+	PhoneRequired *bool            `json:"phone_verification_enabled,omitempty"`
+
 	Detail string `json:"detail,omitempty"` // of a successful update
 }
 
@@ -75,7 +81,10 @@ func (s *Service) readAccount(c *rest.Call, r store.Reader) (out account, err er
 	if err != nil {
 		return out, err
 	}
-	return s.account(c, r, u, who)
+	if out, err = s.account(c, r, u, who); err == nil && out.ID != "" {
+		err = out.proofs(r, u)
+	}
+	return out, err
 }
 
 // accountInput is the body of PUT and PATCH /api/users/{user}.
@@ -88,6 +97,12 @@ type accountInput struct {
 	PhoneCode code             `json:"phone_code" in:"blank,null"`
 	NickName  rest.Opt[string] `json:"nick_name" in:"blank" validate:"max=60"`
 	Lang      rest.Opt[string] `json:"lang" validate:"max=8"`
+
+	// Ask for the code of an address that is not proven: the one given, or else the one shown.
+	CheckEmail bool `json:"check_email"`
+	CheckPhone bool `json:"check_phone"`
+	// TakeBack ends changes that wait for their codes.
+	TakeBack bool `json:"take_back"`
 
 	// What proves again who the caller is, where an address of a user who has proven one changes.
 	Password string `json:"password" in:"blank,null"`
@@ -144,6 +159,11 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out account, er
 			return err
 		}
 		pending, waits = nil, false
+		if in.TakeBack && u != nil {
+			if err := takeBack(tx, u.ID); err != nil {
+				return err
+			}
+		}
 		hide := s.set.HideAccountExistence && !c.Query.IsBrokerManager()
 		steps := []struct {
 			ch      *channel
@@ -222,6 +242,15 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out account, er
 		}
 		out.Detail = "The account was updated. Please bring back the code that was sent to " + address + " as " + ch.name + "_code."
 		err = s.sendPending(c, ch, address, changed)
+	}
+	for _, step := range []struct {
+		ch      *channel
+		asked   bool
+		address string
+	}{{byEmail, in.CheckEmail, email}, {byPhone, in.CheckPhone, phone}} {
+		if err == nil && step.asked && changed != 0 && !slices.Contains(pending, step.ch) {
+			err = s.sendProof(c, step.ch, step.address, changed)
+		}
 	}
 	return out, err
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
+	"github.com/caddy-tollgate/tollgate/api/profile"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -104,4 +105,23 @@ func (s *Service) tellDeleted(tx *store.Tx, u *user, who *contact) error {
 		}
 	}
 	return nil
+}
+
+// A deletion is what deleting an account would meet.
+type deletion struct {
+	Obstacles []profile.Obstacle `json:"obstacles"`
+}
+
+// previewDeletion is GET /api/users/{user}/deletion: what stands in the way of deleting the account, empty for nothing.
+func (s *Service) previewDeletion(c *rest.Call, r store.Reader) (out deletion, err error) {
+	u, err := pathUser(c, r)
+	if err != nil {
+		return out, err
+	}
+	personal, err := s.profiles.Personal(r, u.ID)
+	if err != nil {
+		return out, err
+	}
+	out.Obstacles, err = s.profiles.Obstacles(r, u.ID, personal, c.Query.IsBrokerManager())
+	return out, err
 }

@@ -159,3 +159,31 @@ func (s *Service) setSSHKey(c *rest.Call, in *sshInput) (out detailOutput, err e
 	})
 	return detailOutput{"The public key was updated."}, err
 }
+
+// An sshKey is the SSH public key of a user, "" for none.
+type sshKey struct {
+	PublicKey string `json:"pubkey"`
+}
+
+// readSSHKey is GET /api/users/{user}/ssh-keys.
+func (s *Service) readSSHKey(c *rest.Call, r store.Reader) (out sshKey, err error) {
+	u, err := pathUser(c, r)
+	if err != nil {
+		return out, err
+	}
+	return out, r.QueryRow(`SELECT coalesce(ssh_key, '') FROM user WHERE id = ?`, u.ID).Scan(&out.PublicKey)
+}
+
+// deleteSSHKey is DELETE /api/users/{user}/ssh-keys.
+func (s *Service) deleteSSHKey(c *rest.Call, in *secretsInput) (out rest.None, err error) {
+	done, err := s.confirm(c, &in.secrets)
+	if err != nil {
+		return out, err
+	}
+	return out, s.change(c, done, func(tx *store.Tx, u *user) error {
+		if _, err := tx.Exec(`UPDATE user SET ssh_key = NULL WHERE id = ?`, u.ID); err != nil {
+			return err
+		}
+		return tx.Audit("update-pubkey", u.Username, "")
+	})
+}

@@ -12,13 +12,14 @@ import (
 )
 
 type versionOutput struct {
-	Version string `json:"version"`
+	Version     string `json:"version"`
+	MinPassword int    `json:"password_min_length"` // of a new password, in characters
 }
 
 // version is GET /api.
 func (s *Service) version(c *rest.Call, _ store.Reader) (versionOutput, error) {
 	c.SendCSRF("")
-	return versionOutput{s.set.Version}, nil
+	return versionOutput{s.set.Version, s.set.MinPassword}, nil
 }
 
 // loginInput is the body of POST /api/auth.
@@ -98,6 +99,11 @@ func (s *Service) recoverHandler(c *rest.Call, in *recoverInput) (out recoverOut
 // send makes key and code of an address ready and sends them: by mail through the outbox, by text message once they are
 // committed.
 func (s *Service) send(c *rest.Call, ch *channel, address string, u *user, who person) error {
+	return s.sendCode(c, ch, address, u, who, s.set.UseVerificationLinks)
+}
+
+// sendCode is send, with a link in the place of the code or not.
+func (s *Service) sendCode(c *rest.Call, ch *channel, address string, u *user, who person, link bool) error {
 	var p *proof
 	if err := c.Write(func(tx *store.Tx) (err error) {
 		if err := c.Count(tx, rest.LimitInvitations); err != nil { // nobody has shown yet whose address it is
@@ -106,7 +112,7 @@ func (s *Service) send(c *rest.Call, ch *channel, address string, u *user, who p
 		if p, err = s.prepare(tx, ch, address, u, who); err != nil || ch == byPhone {
 			return err
 		}
-		return s.mail(tx, p, s.set.UseVerificationLinks)
+		return s.mail(tx, p, link)
 	}); err != nil || ch == byEmail {
 		return err
 	}

@@ -38,3 +38,18 @@ func (s *Service) setPicture(c *rest.Call, _ *rest.None) (out locationOutput, er
 	c.Created("")
 	return out, err
 }
+
+// removePicture is DELETE /api/users/{user}/picture and /api/contacts/{user}/picture.
+func (s *Service) removePicture(c *rest.Call, tx *store.Tx, _ *rest.None) (out rest.None, err error) {
+	u, who, err := subject(tx, c.Param("user"))
+	if err != nil {
+		return out, err
+	}
+	if u == nil {
+		_, err = tx.Exec(`UPDATE contact SET picture = NULL WHERE id = ?`, who.ID)
+		return out, err
+	}
+	s.dir.TouchUser(tx, u.ID)
+	_, err = tx.Exec(`UPDATE contact SET picture = NULL WHERE user_id = ?`, u.ID) // it shows the first that there is
+	return out, err
+}

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"database/sql"
 	"slices"
 	"strings"
 
@@ -37,6 +38,36 @@ func (n *Notices) Preferences(r store.Reader, user int64, ofBroker bool) ([]stri
 		}
 	}
 	return enabled, nil
+}
+
+// A Choice is an event that a user may have a preference about.
+type Choice struct {
+	Slug        string `json:"slug"`
+	Title       string `json:"title"`
+	Description string `json:"description"`
+}
+
+// Choices are the events that a user can see, in alphabetical order, with what the operator wrote about them.
+func (n *Notices) Choices(r store.Reader, ofBroker bool) ([]Choice, error) {
+	visible, err := visible(r, ofBroker)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Choice, len(visible))
+	for i, slug := range visible {
+		all[i] = Choice{Slug: slug, Title: title(slug)}
+	}
+	err = store.Each(r, func(rows *sql.Rows) error {
+		var c Choice
+		if err := rows.Scan(&c.Slug, &c.Title, &c.Description); err != nil {
+			return err
+		}
+		if i := slices.Index(visible, c.Slug); i >= 0 {
+			all[i] = c
+		}
+		return nil
+	}, `SELECT slug, title, coalesce(description, '') FROM notification WHERE title <> ''`)
+	return all, err
 }
 
 // SetPreferences stores which of the events that the user can see stay enabled; the others are disabled. What the user cannot

@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
-	"github.com/caddy-tollgate/tollgate/ledger"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -81,30 +80,12 @@ func (s *Service) deleteProfile(c *rest.Call, tx *store.Tx, _ *rest.None) (rest.
 
 // mayArchive holds decision 7.
 func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
-	switch {
-	case profile == processorID:
+	if profile == processorID {
 		return rest.Bad("detail", "The profile of the payment processor cannot be deleted.")
-	case slug == s.dir.Broker():
-		return rest.Bad("detail", "The broker profile cannot be deleted.")
 	}
-	n, err := s.subs.CurrentSubscribers(tx, profile)
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		return rest.Bad("detail", "A profile with current subscribers cannot be deleted.")
-	}
-	funds, err := ledger.Funds(tx, profile)
-	if err != nil {
-		return err
-	}
-	statement, err := ledger.StatementOf(tx, profile, store.Time{})
-	if err != nil {
-		return err
-	}
-	due, err := statement.Total()
-	if err == nil && len(funds)+len(due) > 0 {
-		err = rest.Bad("detail", "A profile with a balance cannot be deleted.")
+	all, err := s.archiveObstacles(tx, profile, slug)
+	if err == nil && len(all) > 0 {
+		err = all[0].refusal()
 	}
 	return err
 }
@@ -113,16 +94,9 @@ func (s *Service) mayArchive(tx *store.Tx, profile int64, slug string) error {
 // (decision 39). With broker, which a manager of the broker sets, only the broker's own profile counts: without a manager there,
 // nobody runs the site.
 func (s *Service) LastManagerElsewhere(r store.Reader, user, except int64, broker bool) error {
-	var name string
-	err := r.QueryRow(`SELECT coalesce(min(p.slug), '') FROM role mine JOIN profile p ON p.id = mine.profile_id
-		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND (NOT ? OR p.slug = ?) AND mine.request_key IS NULL AND mine.grant_key IS NULL AND mine.unasked = 0
-			AND (mine.ends_at IS NULL OR mine.ends_at > ?)
-			AND +mine.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
-			AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id
-				WHERE r.profile_id = mine.profile_id AND r.user_id <> mine.user_id AND `+aManager+`)`,
-		user, except, broker, s.dir.Broker(), r.Now(), r.Now()).Scan(&name)
-	if err == nil && name != "" {
-		err = rest.Bad("detail", "The user is the last manager of profile "+name+".")
+	all, err := s.lastManaged(r, user, except, broker)
+	if err == nil && len(all) > 0 {
+		err = all[0].refusal()
 	}
 	return err
 }
