@@ -32,7 +32,7 @@ lint:
 test: lint
 	$(GO) test -race -timeout 20m $(PACKAGES)
 
-# The longer shares: more kills, more histories, requests to Stripe held against its published OpenAPI description, every fuzz target for a while, the build without cgo.
+# The longer shares: more kills, more histories, requests to Stripe held against its published OpenAPI description, every page in each way in a browser, every fuzz target for a while, the build without cgo.
 check:
 	CGO_ENABLED=0 $(GO) test ./store/...
 	TOLLGATE_KILLS=150 TOLLGATE_TORN=1500 $(GO) test -count=1 -run 'Kill|Torn' -timeout 20m ./store
@@ -43,6 +43,7 @@ check:
 	TOLLGATE_ENUMERATION=200 $(GO) test -count=1 -run HiddenAccountsCostAlike -timeout 15m ./api/auth
 	TOLLGATE_OPENAPI=1 $(GO) test -count=1 ./api/processor/stripe
 	TOLLGATE_STREAMS=300 $(GO) test -count=1 -run 'ManyStreams|StreamMemory' -timeout 10m ./caddymodule
+	TOLLGATE_BROWSER=full $(GO) test -count=1 -run InBrowser -timeout 30m ./caddymodule
 	TOLLGATE_PATHS=60000 $(GO) test -count=1 -run PathsAtRandom -timeout 10m ./caddymodule
 	TOLLGATE_PATHS=20000 $(GO) test -count=1 -run WhatUpstreamsActOn -timeout 10m ./caddymodule
 	$(MAKE) -f xcaddy.mk fuzz FUZZTIME=30s FUZZED="./accessrules ./api/rest ./api/directory ./api/notice"

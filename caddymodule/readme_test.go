@@ -30,7 +30,7 @@ func exampleSite(t *testing.T) *site {
 }
 
 // program requires a program that the tour uses.
-func program(t *testing.T, names ...string) {
+func program(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if _, err := exec.LookPath(name); err != nil {

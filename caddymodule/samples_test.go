@@ -1,0 +1,107 @@
+package caddymodule
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddy-tollgate/tollgate/pages"
+)
+
+// A sample is a page as somebody sees it: an address of a row of the table of pages. Tests over the table look at all samples, so that
+// no page is forgotten.
+type sample struct {
+	page   string // path of the row; "" for what no row has
+	who    string // the visitor's user name, "" for somebody unknown
+	at     string // the address, with {names} of what the world has; default: page
+	state  string // what is special about it
+	status int    // of the answer; default: 200
+}
+
+// samples are at least one of each row.
+var samples = []sample{
+	{page: "/login/"},
+	{page: "/login/", at: "/login/?username=xia&next=%2Faccount%2F", state: "with a name"},
+	{page: "/login/", who: "xia", state: "known"},
+	{page: "/logout/", state: "nobody"},
+	{page: "/logout/", who: "xia"},
+	{page: "/logout/", who: "donny", state: "broker"},
+	{page: "/logout/", who: "long", state: "long"},
+}
+
+// name names a sample.
+func (s sample) name() string {
+	return strings.TrimSpace(cmp.Or(s.page, s.at) + " " + cmp.Or(s.who, "nobody") + " " + s.state)
+}
+
+// answers is the status of the answer.
+func (s sample) answers() int { return cmp.Or(s.status, http.StatusOK) }
+
+// A world is a site with somebody and something for each sample.
+type world struct {
+	*site
+	values map[string]string
+}
+
+// longName is as long as a name may be, and has nowhere to be broken.
+var longName = strings.Repeat("Wolfeschlegelsteinhausen", 3)[:60]
+
+// newWorld makes what samples show. The site has the pages and the demo's users.
+func newWorld(s *site) *world {
+	s.t.Helper()
+	w := &world{s, map[string]string{}}
+	s.must(201, "POST", "/api/auth/register", map[string]any{
+		"username": "long", "password": "yoyo", "email": "long@example.com", "full_name": longName, "type": "personal"})
+	return w
+}
+
+// address is where a sample is.
+func (w *world) address(s sample) string {
+	w.t.Helper()
+	at := cmp.Or(s.at, s.page)
+	for name, value := range w.values {
+		at = strings.ReplaceAll(at, "{"+name+"}", value)
+	}
+	if strings.ContainsAny(at, "{}") {
+		w.t.Errorf("%s: there is nothing in the world for %s", s.name(), at)
+	}
+	return at
+}
+
+// unsampled are the rows that have no sample.
+func unsampled(all []pages.Page) (paths []string) {
+	for _, p := range all {
+		found := false
+		for _, s := range samples {
+			found = found || s.page == p.Path
+		}
+		if !found {
+			paths = append(paths, p.Path)
+		}
+	}
+	return paths
+}
+
+// TestSamples shows each sample to its visitor: every page of the table has one, and is answered.
+func TestSamples(t *testing.T) {
+	for _, path := range unsampled(allPages()) {
+		t.Errorf("%s has no sample: add an address, and who sees it, to samples", path)
+	}
+	w := newWorld(pagesSite(t))
+	visitors := map[string]*visitor{}
+	for _, s := range samples {
+		if visitors[s.who] == nil {
+			if visitors[s.who] = w.visitor(); s.who != "" {
+				visitors[s.who] = w.knownVisitor(s.who)
+			}
+		}
+		v := visitors[s.who].get(w.address(s))
+		if v.status != s.answers() {
+			t.Errorf("%s: %d %s, want %d: %s", s.name(), v.status, v.location(), s.answers(), v.text("main"))
+		}
+		if strings.Contains(v.body, "ZgotmplZ") || strings.Contains(v.body, "no value>") {
+			t.Errorf("%s: a template is given what it cannot show: %s", s.name(), v.body)
+		}
+	}
+}
