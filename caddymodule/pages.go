@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/pages"
@@ -57,8 +58,9 @@ type Pages struct {
 	// Sources are the places of the words in the Caddyfile, for errors about their values.
 	Sources sources `json:"sources,omitempty"`
 
-	app  *App
-	site *pages.Site
+	app    *App
+	site   *pages.Site
+	logger *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -68,6 +70,7 @@ func (*Pages) CaddyModule() caddy.ModuleInfo {
 
 // Provision reads the theme.
 func (p *Pages) Provision(ctx caddy.Context) (err error) {
+	p.logger = ctx.Logger()
 	if p.app, err = appOf(ctx); err != nil {
 		return err
 	}
@@ -83,9 +86,9 @@ func (p *Pages) Provision(ctx caddy.Context) (err error) {
 		}
 	}
 	o := pages.Options{
-		API: p.app.service, Logger: ctx.Logger(), Pages: allPages(), Prefix: p.Prefix, Only: p.Only, Except: p.Except,
+		API: p.app.service, Logger: p.logger, Pages: allPages(), Prefix: p.Prefix, Only: p.Only, Except: p.Except,
 		Languages: p.Languages, RequestID: requestID,
-		Title: func() string { return p.title() },
+		Title: func() string { return p.title() }, Refused: buying.Refuse,
 		Hosts: func() *accessrules.NextHosts { return p.app.nextHosts.Load() },
 	}
 	if o.Theme, err = openTheme(p.Theme); err != nil {
@@ -169,7 +172,11 @@ func readLogo(name string) (pages.File, error) {
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	serve := p.site.Handler(r)
 	if serve == nil {
-		return next.ServeHTTP(w, r)
+		caddyhttp.SetVar(r.Context(), pagesVar, p)
+		if err := next.ServeHTTP(w, r); err != nil {
+			return p.fail(w, r, err)
+		}
+		return nil
 	}
 	if !p.app.admit(r) {
 		return caddyhttp.Error(http.StatusForbidden, errDemo)

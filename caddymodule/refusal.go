@@ -14,11 +14,12 @@ import (
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/directory"
+	"github.com/caddy-tollgate/tollgate/pages"
 )
 
 // refuse answers a request that may not pass (access.md A.5, B.5): a page is redirected to the page that cures the refusal, where
-// one is configured; a page without a cure goes to handle_errors, if the site has some; everybody else gets JSON. A rule may
-// have it otherwise.
+// there is one; a page without a cure goes to handle_errors, if the site has some, or is one that says why; everybody else gets JSON.
+// A rule may have it otherwise.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Query, d *accessrules.Decision) error {
 	if d.Verdict.Reason == accessrules.AmbiguousPath {
 		return g.ambiguous(w, r, d.Verdict)
@@ -60,8 +61,12 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, q *accessrules.Que
 		}
 	}
 	if q.Page || q.Form {
-		if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && srv.Errors != nil {
+		if handlesErrors(r) {
 			return caddyhttp.Error(status, errors.New(detail))
+		}
+		if shown := pagesOf(r); shown != nil {
+			shown.site.Refuse(w, r, why(q, d, v, status))
+			return nil
 		}
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
@@ -149,6 +154,10 @@ func (g *Gate) ambiguous(w http.ResponseWriter, r *http.Request, v accessrules.V
 		detail = "The destination of this request is not a path of this host."
 	}
 	g.debug("ambiguous path", zap.String("uri", r.RequestURI), zap.String("reason", string(v.Reason)), zap.Error(v.Err))
+	if shown := pagesOf(r); shown != nil && isForPerson(r) && !handlesErrors(r) {
+		shown.site.Refuse(w, r, &pages.Refusal{Status: v.Status(), Reason: v.Reason})
+		return nil
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(v.Status())
 	_, err := w.Write([]byte(`{"detail":"` + detail + `","reason":"` + string(v.Reason) + `"}`))

@@ -27,12 +27,14 @@ var kinds = map[int]string{
 	http.StatusConflict:            "conflict",
 	http.StatusTooManyRequests:     "throttled",
 	http.StatusInternalServerError: "failed",
+	http.StatusBadGateway:          "away",
 	http.StatusServiceUnavailable:  "busy",
+	http.StatusGatewayTimeout:      "away",
 }
 
 // problem is what people are told of an error.
 func (s *Site) problem(q *Request, e *rest.Error) *Problem {
-	p := &Problem{Status: e.Status, Kind: kinds[e.Status], Request: q.id()}
+	p := &Problem{Status: e.Status, Kind: kinds[e.Status], Request: q.RequestID()}
 	if p.Kind == "" {
 		p.Kind = "bad"
 		if e.Status >= http.StatusInternalServerError {
@@ -53,8 +55,8 @@ func (s *Site) problem(q *Request, e *rest.Error) *Problem {
 	return p
 }
 
-// id is the id of a request, by which the operator finds it in the log.
-func (q *Request) id() string { return q.site.RequestID(q.HTTP) }
+// RequestID is the id of a request, by which the operator finds it in the log.
+func (q *Request) RequestID() string { return q.site.RequestID(q.HTTP) }
 
 // wait is how many seconds to wait before another try.
 func wait(e *rest.Error) int { return int((e.RetryAfter + time.Second - 1) / time.Second) }

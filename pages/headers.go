@@ -23,7 +23,7 @@ func (q *Request) headers() http.Header {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("Cache-Control", "no-store")
-	h["Vary"] = []string{"Accept-Language, Cookie"}
+	h["Vary"] = append(h["Vary"], "Accept-Language, Cookie")
 	h.Set("Referrer-Policy", "same-origin")
 	if q.Page.Secret || secretQuery(q.HTTP) {
 		h.Set("Referrer-Policy", "no-referrer")

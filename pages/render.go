@@ -91,8 +91,7 @@ func (q *Request) summary(name string) []byte {
 }
 
 func (q *Request) fragment() bool {
-	_, ok := q.HTTP.URL.Query()["fragment"]
-	return ok
+	return q.Page != &refusedPage && q.Has("fragment")
 }
 
 func (q *Request) view(name string, data any) *View {

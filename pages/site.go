@@ -27,6 +27,9 @@ type Options struct {
 	Logger *zap.Logger
 	Pages  []Page
 
+	// Refused is what the template of refusals is given, for a request whose sender may be told why: of a rule of the site (pages.md 4).
+	// nil: there is no more to tell than to everybody. Default: nothing is told.
+	Refused func(q *Request, why *Refusal) (any, error)
 	// Title is what the site is called. Default: what its broker is called.
 	Title func() string
 	// Theme are the operator's files, in place of ours of the same name. Default: none.
@@ -151,18 +154,7 @@ var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 // serve answers a request for a page.
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, p *Page, params map[string]string) {
 	q := &Request{Page: p, HTTP: r, site: s, w: w, params: params}
-	defer func() {
-		if q.Visit != nil {
-			q.Close()
-		}
-		if c := recover(); c != nil {
-			if c == http.ErrAbortHandler {
-				panic(c)
-			}
-			s.Logger.Error("panic in a page", zap.Any("panic", c), zap.String("page", p.Path), zap.Stack("stack"))
-			q.fail(errPanic)
-		}
-	}()
+	defer s.leave(q)
 	var err error
 	if !slices.Contains(methods, r.Method) {
 		w.Header().Set("Allow", strings.Join(methods, ", "))

@@ -69,7 +69,7 @@ func newTheme(own fs.FS, logo File, wanted []string, pages []Page) (*theme, erro
 
 // templateNames are the files of a table of pages, and those that every site has.
 func templateNames(pages []Page) []string {
-	names := []string{"error"}
+	names := []string{"error", "refused"}
 	for _, p := range pages {
 		if !slices.Contains(names, p.Name) {
 			names = append(names, p.Name)
