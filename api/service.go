@@ -35,6 +35,7 @@ type Options struct {
 	ReadOnly  bool
 	CORS      []string                   // origins that may call with credentials
 	Pages     func(target string) string // URL of a page of the contract, "" for none
+	Link      func(path string) string   // path of a page of the contract, as mails have it; nil: the same
 	From      string                     // sender of messages
 	Mailer    notice.Mailer
 	MailOff   bool                    // no messages about events, but for verification codes
@@ -121,7 +122,7 @@ func New(site *Site, o Options) (*Service, error) {
 	}
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
-		BaseURL: strings.TrimRight(o.BaseURL, "/"), From: o.From, Mailer: o.Mailer, Sinks: sinks,
+		BaseURL: strings.TrimRight(o.BaseURL, "/"), Link: o.Link, From: o.From, Mailer: o.Mailer, Sinks: sinks,
 		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Templates: o.Templates, OptIn: o.OptIn, Logins: o.Logins,
 		Room: func(tx *store.Tx, user int64) (bool, error) { return o.Limits.Room(tx, rest.LimitInvitations, user) },
 	})

@@ -52,6 +52,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		ReadOnly:      a.DisableUpdates,
 		CORS:          a.CORSOrigins,
 		Pages:         a.page,
+		Link:          a.link,
 		Origin:        origin,
 		SendTo:        a.sendTo,
 		Client:        client,
@@ -96,6 +97,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 	o.Auth.VerifyEmail = a.VerifyEmail
 	o.Auth.RecoverStatus401 = a.RecoverStatus401
 	o.Auth.DisabledUserUpdate = a.DisabledUserUpdate
+	o.Auth.Registration = a.Registration
 	o.Auth.ProviderRegistration = a.ProviderRegistration
 	o.Auth.MinPassword = *a.MinLength
 	o.Auth.MFAMaxAttempts = *a.MFAMaxAttempts

@@ -271,6 +271,14 @@ func (a *App) pageAt(target string) string {
 	return shown.Prefix + target
 }
 
+// link is the path of a page of the contract as mails have it: below the prefix, where the product's own pages show it.
+func (a *App) link(path string) string {
+	if own := a.pageAt(path); own != "" {
+		return own
+	}
+	return path
+}
+
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Pages)(nil)

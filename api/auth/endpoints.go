@@ -16,10 +16,12 @@ func (s *Service) Endpoints() []rest.Endpoint {
 
 		rest.Act(http.MethodPost, "/api/auth", accessrules.Public, s.login, created, cookie, rest.Door(), rest.Unaudited()),
 		rest.Act(http.MethodPost, "/api/auth/recover", accessrules.Public, s.recoverHandler, rest.Door(), rest.Unaudited()),
+		rest.Get("/api/auth/register", accessrules.Public, s.registering, rest.Doc("Tells what registration asks for on this site")),
 		rest.Act(http.MethodPost, "/api/auth/register", accessrules.Public, s.registerHandler, created, cookie, rest.Door(), rest.Unaudited()),
 		rest.Get("/api/auth/tokens", accessrules.AuthenticatedOnly, s.whoAmI),
 		rest.Act(http.MethodPost, "/api/auth/tokens", accessrules.AuthenticatedOnly, s.refresh, created, rest.Unaudited()),
-		rest.Delete("/api/auth/tokens", accessrules.AuthenticatedOnly, s.logout, rest.Unaudited()),
+		rest.Delete("/api/auth/tokens", accessrules.AuthenticatedOnly, s.logout, rest.Unaudited(),
+			rest.Takes(rest.Flag("everywhere", "Ends all sessions of the caller, with their tokens."))),
 		rest.Get("/api/auth/tokens/realms/{profile}", accessrules.DirectStrict, s.realms),
 		rest.Act(http.MethodPost, "/api/auth/tokens/verify", accessrules.AuthenticatedOnly, s.verify, rest.Unaudited()),
 		rest.Get("/api/auth/{verification_key}", accessrules.Public, s.activation, rest.Fails(http.StatusBadRequest)),

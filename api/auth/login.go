@@ -88,12 +88,14 @@ func (in *recoverInput) Check(*rest.Call) (err error) {
 
 type recoverOutput struct {
 	Username string `json:"username"`
+	SentTo   string `json:"sent_to,omitempty"` // hint at the address, where the name does not tell
 }
 
 // recoverHandler is POST /api/auth/recover.
 func (s *Service) recoverHandler(c *rest.Call, in *recoverInput) (out recoverOutput, err error) {
-	_, err = s.enter(c, &entry{door: recoverDoor, id: in.id, typed: in.Username, either: true})
-	return recoverOutput{in.Username}, err
+	e := &entry{door: recoverDoor, id: in.id, typed: in.Username, either: true}
+	_, err = s.enter(c, e)
+	return recoverOutput{in.Username, e.sentTo}, err
 }
 
 // send makes key and code of an address ready and sends them: by mail through the outbox, by text message once they are

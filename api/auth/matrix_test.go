@@ -15,6 +15,7 @@ var matrix = map[string]string{
 	"GET /api":                               "anybody",
 	"POST /api/auth":                         "anybody",
 	"POST /api/auth/recover":                 "anybody",
+	"GET /api/auth/register":                 "anybody",
 	"POST /api/auth/register":                "anybody",
 	"GET /api/auth/tokens":                   "xia nina yan cindy alice",
 	"POST /api/auth/tokens":                  "xia nina yan cindy alice",

@@ -2,8 +2,10 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +56,8 @@ type entry struct {
 	wish       wish // profile to be made with a new user
 	agreements map[string]bool
 	cookie     bool // open a cookie session
+
+	sentTo string // hint at the address that a code was sent to, "" for none
 
 	lost []lostAddress // what the answer tells of addresses that the user lost
 }
@@ -309,10 +313,13 @@ func (s *Service) challenge(c *rest.Call, e *entry, v *view, place *attempt) (do
 	if err := place.sent(c.Context(), nil); err != nil {
 		return false, err
 	}
+	if e.id.Email == "" && e.id.Phone == "" && !s.set.RecoverStatus401 { // the name that was typed does not tell
+		e.sentTo = masked(a.address)
+	}
 	if e.door == recoverDoor && !s.set.RecoverStatus401 {
 		return true, nil
 	}
-	return false, codeSent(a.ch)
+	return false, codeSentTo(a.ch, e.sentTo)
 }
 
 // A demand is a code that has to be brought back.
@@ -347,6 +354,33 @@ func mustVerify(ch *channel) error {
 
 func codeSent(ch *channel) error {
 	return unauthorized(ch.name, "A code was sent to this "+ch.name+". Please bring it back as "+ch.name+"_code.")
+}
+
+// codeSentTo is codeSent with a hint at the address for who typed another name, "" for none.
+func codeSentTo(ch *channel, hint string) error {
+	err := codeSent(ch)
+	var answer *rest.Error
+	if hint == "" || !errors.As(err, &answer) {
+		return err
+	}
+	fields, _ := answer.Body.(rest.Fields)
+	return &rest.Error{Status: answer.Status, Body: append(slices.Clone(fields), rest.Field{Name: "sent_to", Value: hint})}
+}
+
+// masked shows as much of an address as its owner needs to know it by: j•••@e•••.com, +•••00.
+func masked(address string) string {
+	const dots = "•••"
+	local, domain, ok := strings.Cut(address, "@")
+	if !ok {
+		return address[:min(1, len(address))] + dots + address[max(0, len(address)-2):]
+	}
+	first := func(text string) string {
+		for _, c := range text {
+			return string(c)
+		}
+		return ""
+	}
+	return first(local) + dots + "@" + first(domain) + dots + domain[max(0, strings.LastIndexByte(domain, '.')):]
 }
 
 // failedWith counts a failure, and returns the answer to it.

@@ -24,6 +24,8 @@ type Settings struct {
 	HideAccountExistence bool
 	// DisabledUserUpdate freezes credentials and registrations: a demonstration site. Default: false.
 	DisabledUserUpdate bool
+	// Registration is what a new user gets without asking: "user", "personal", "organization" or "implicit". Default: "user".
+	Registration string
 	// ProviderRegistration lets type "provider" register a provider (decisions 8 and 50). Default: false.
 	ProviderRegistration bool
 	// MinPassword is the least number of characters of a password; the most is 256 (decision 22). Default: 8.

@@ -85,9 +85,19 @@ func badToken(err error) error {
 }
 
 // logout is DELETE /api/auth/tokens: the session of the caller ends, and with it its tokens and its cookie (decision 54). A caller
-// with an API key has no session to end.
+// with an API key has no session to end. With ?everywhere=true all sessions of the caller end; API keys stay, since nobody is logged
+// in by them.
 func (s *Service) logout(c *rest.Call, tx *store.Tx, _ *rest.None) (out rest.None, err error) {
-	if c.Session != 0 {
+	everywhere, err := c.QueryBool("everywhere", false)
+	if err != nil {
+		return out, err
+	}
+	detail := ""
+	switch {
+	case everywhere:
+		detail = "everywhere"
+		err = s.dir.RevokeUser(tx, c.User.ID)
+	case c.Session != 0:
 		err = s.dir.RevokeSession(tx, c.Session)
 	}
 	c.SetCookie(s.dir.EndedCookie())
@@ -95,7 +105,7 @@ func (s *Service) logout(c *rest.Call, tx *store.Tx, _ *rest.None) (out rest.Non
 		c.SetCookie(&http.Cookie{Name: name, Path: "/", MaxAge: -1})
 	}
 	if err == nil {
-		err = tx.Audit("logout", c.User.Username, "")
+		err = tx.Audit("logout", c.User.Username, detail)
 	}
 	return out, err
 }

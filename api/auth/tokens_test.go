@@ -322,3 +322,23 @@ func TestClaims(t *testing.T) {
 		t.Error("the jti is in the database")
 	}
 }
+
+// TestLogOutEverywhere ends all sessions of the caller and their tokens; API keys and other users stay.
+func TestLogOutEverywhere(t *testing.T) {
+	s := newSite(t)
+	here, there, other := s.login(t, "xia"), s.login(t, "xia"), s.login(t, "yan")
+	token := strings.TrimPrefix(there, "Authorization: Bearer ")
+	key := s.Do("xia", "POST /api/users/xia/api-keys", `{"password":"yoyo","title":"ci"}`).Body.String()
+	key = strings.TrimSuffix(strings.TrimPrefix(key, `{"secret":"`), "\"}")
+	key = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(strings.TrimSuffix(key, "\n")+":"))
+	s.Run(t,
+		resttest.Case("not a word that is none", "", "DELETE /api/auth/tokens?everywhere=perhaps", "", 400, `~"everywhere"`).With(here),
+		resttest.Case("both are in force", "", "GET /api/auth/tokens", "", 200, "*").With(there),
+		resttest.Case("everywhere", "", "DELETE /api/auth/tokens?everywhere=true", "", 204, "").With(here),
+		resttest.Case("here", "", "GET /api/auth/tokens", "", 401, badBearer).With(here),
+		resttest.Case("there", "", "GET /api/auth/tokens", "", 401, badBearer).With(there),
+		resttest.Case("nothing is renewed", "", "POST /api/auth/tokens", `{"token":"`+token+`"}`, 401, badBearer).With(there),
+		resttest.Case("another user stays", "", "GET /api/auth/tokens", "", 200, "*").With(other),
+		resttest.Case("the key stays", "", "GET /api/auth/tokens", "", 200, `~"username":"xia"`).With(key),
+	)
+}

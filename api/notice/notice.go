@@ -38,8 +38,10 @@ type Options struct {
 	Logger    *zap.Logger
 	BaseURL   string // public URL of the site, without a slash at its end
 	From      string // sender of mails, required with a Mailer
-	Mailer    Mailer // nil: no mails
-	Sinks     []Sink // others that are told, such as webhooks
+	// Link is the path of a page of the contract on this site, which may have its pages below a prefix; nil: the same.
+	Link   func(path string) string
+	Mailer Mailer // nil: no mails
+	Sinks  []Sink // others that are told, such as webhooks
 	// MailOff stops the mails of events, but for verification codes (notification_email_disabled).
 	MailOff bool
 	// OptIn makes the stored preferences those who want an event, in place of those who do not (notifications_opt_out).
@@ -262,4 +264,9 @@ func (n *Notices) payload(e Event, broker *Profile, r route, named []string) ([]
 }
 
 // url is the absolute URL of a path of the site. Messages always use the configured address (decision 48).
-func (n *Notices) url(path string) string { return strings.TrimSuffix(n.o.BaseURL, "/") + path }
+func (n *Notices) url(path string) string {
+	if n.o.Link != nil {
+		path = n.o.Link(path)
+	}
+	return strings.TrimSuffix(n.o.BaseURL, "/") + path
+}

@@ -27,6 +27,8 @@ func TestMatrix(t *testing.T) {
 		{"BROKER", "PUT /api/agreements/privacy", `{}`, "                                401 403 403 403 403 403 403 403 403 403 403 403 404 403"},
 		{"BROKER", "PATCH /api/agreements/privacy", `{}`, "                              401 403 403 403 403 403 403 403 403 403 403 403 404 403"},
 		{"BROKER", "DELETE /api/agreements/privacy", "", "                               401 403 403 403 403 403 403 403 403 403 403 403 404 403"},
+		{"PUBLIC", "GET /api/auth/invitations/ffffffffffffffffffffffffffffffffffffffff", "", "   404 404 404 404 404 404 404 404 404 404 404 404 404 404"},
+		{"PUBLIC", "DELETE /api/auth/invitations/ffffffffffffffffffffffffffffffffffffffff", "", "404 404 404 404 404 404 404 404 404 404 404 404 404 404"},
 		{"PUBLIC", "GET /api/legal", "", "                                               200 200 200 200 200 200 200 200 200 200 200 200 200 200"},
 		{"PUBLIC", "GET /api/legal/privacy", "", "                                       404 404 404 404 404 404 404 404 404 404 404 404 404 404"},
 		{"PUBLIC", "POST /api/legal/privacy", `{"analytics":true}`, "                    404 404 404 404 404 404 404 404 404 404 404 404 404 404"},
@@ -138,6 +140,8 @@ func template(request string) string {
 		name(4, "{profile}")
 	case s[2] == "agreements":
 		name(3, "{document}")
+	case s[2] == "auth":
+		name(4, "{grant_key}")
 	case s[2] == "legal":
 		name(3, "{agreement}")
 	}
