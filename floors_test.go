@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"accessrules":          2,
 	"ledger":               2,
 	"store":                1,
+	"locale":               1,
 	"api/rest/resttest":    5, // test support
 	"store/storetest":      1,
 	"ledger/ledgertest":    2,

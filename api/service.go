@@ -123,7 +123,8 @@ func New(site *Site, o Options) (*Service, error) {
 	s.notices, err = notice.New(notice.Options{
 		Directory: site.Directory, Store: site.Store, Now: site.Now, Logger: site.Logger,
 		BaseURL: strings.TrimRight(o.BaseURL, "/"), Link: o.Link, From: o.From, Mailer: o.Mailer, Sinks: sinks,
-		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Templates: o.Templates, OptIn: o.OptIn, Logins: o.Logins,
+		WelcomeEmail: s.welcomes, MailOff: o.MailOff, Language: o.Auth.Language,
+		Templates: o.Templates, OptIn: o.OptIn, Logins: o.Logins,
 		Room: func(tx *store.Tx, user int64) (bool, error) { return o.Limits.Room(tx, rest.LimitInvitations, user) },
 	})
 	if err != nil {
@@ -229,7 +230,7 @@ func (s *Service) Attach(ctx context.Context, readOnly bool) error {
 func (s *Service) configure() error {
 	return s.site.Directory.Configure(directory.Config{
 		Broker: s.options.Broker.Slug, Secrets: s.site.secrets,
-		TokenLifetime: s.options.TokenLifetime, Cookies: s.options.Cookies,
+		TokenLifetime: s.options.TokenLifetime, Language: s.options.Auth.Language, Cookies: s.options.Cookies,
 		Credentials: s.options.Credentials,
 	})
 }

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ func noticeCommand() *cobra.Command {
 // previewCommand writes a mail without a database, so that templates can be tried before they are used.
 func previewCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "preview <event> [--html|--json] [--templates <folder>]",
+		Use:   "preview <event> [--html|--json] [--lang <language>] [--templates <folder>]",
 		Short: "Prints the mail of an event, with a sample of its payload",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,7 +39,8 @@ func previewCommand() *cobra.Command {
 				app.MailTemplates = dir
 				delete(app.Sources, "mail_templates")
 			}
-			site := notice.Site{BaseURL: strings.TrimRight(app.URL, "/"), Broker: app.Broker.FullName, Email: app.Broker.Email, Now: now()}
+			site := notice.Site{BaseURL: strings.TrimRight(app.URL, "/"), Broker: app.Broker.FullName, Email: app.Broker.Email,
+				Language: cmp.Or(flags.String("lang"), app.Language), Now: now()}
 			if site.Broker == "" {
 				site.Broker = "Broker"
 			}
@@ -62,6 +64,7 @@ func previewCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().Bool("html", false, "The HTML of the mail, in place of subject and text")
+	cmd.Flags().String("lang", "", "Language of the mail, as in fr (default: the site's)")
 	cmd.Flags().String("templates", "", "Folder of templates, in place of the configuration's")
 	return jsonFlag(cmd)
 }

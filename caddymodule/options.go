@@ -93,6 +93,7 @@ func (a *App) options(ctx caddy.Context) (api.Options, error) {
 		o.Auth.Authentication = auth.Disabled
 	}
 	o.Auth.VerificationLifetime = time.Duration(*a.VerificationLifetime)
+	o.Auth.Language = a.Language
 	o.Auth.UseVerificationLinks = a.UseVerificationLinks
 	o.Auth.VerifyEmail = a.VerifyEmail
 	o.Auth.RecoverStatus401 = a.RecoverStatus401

@@ -52,7 +52,7 @@ type Pages struct {
 	Except []string `json:"except,omitempty"`
 
 	// Languages are those that the pages are shown in, as in `en`, the first where nobody asks for another. Default: all that there
-	// are messages of.
+	// are messages of, that of the site first.
 	Languages []string `json:"languages,omitempty"`
 
 	// Sources are the places of the words in the Caddyfile, for errors about their values.
@@ -87,7 +87,7 @@ func (p *Pages) Provision(ctx caddy.Context) (err error) {
 	}
 	o := pages.Options{
 		API: p.app.service, Logger: p.logger, Pages: allPages(), Prefix: p.Prefix, Only: p.Only, Except: p.Except,
-		Languages: p.Languages, RequestID: requestID,
+		Languages: p.Languages, Language: p.app.Language, RequestID: requestID,
 		Title: func() string { return p.title() }, Refused: buying.Refuse,
 		Hosts: func() *accessrules.NextHosts { return p.app.nextHosts.Load() },
 	}

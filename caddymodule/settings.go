@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	xlanguage "golang.org/x/text/language"
 )
 
 // Settings are the switches of the site. Each has one word, the same in the Caddyfile and in JSON, and a default; the table below
@@ -118,6 +119,8 @@ type Settings struct {
 	CORSOrigins []string `json:"cors_origins,omitempty"`
 	// PublicMailDomains are added to the mail providers whose addresses never give a role. Default: none.
 	PublicMailDomains []string `json:"public_mail_domains,omitempty"`
+	// Language is that of people who never said which one, as in `de`: their messages are written in it. Default: `en`.
+	Language string `json:"language,omitempty"`
 	// From is the sender of messages. Default: the broker's e-mail address.
 	From string `json:"from,omitempty"`
 	// SMTP is the mail server, `host:port`, that messages are sent through. Default: none, they are logged.
@@ -212,6 +215,7 @@ var settings = []setting{
 	{"credentials", "<header>", "Authorization", "", "header that carries our tokens and API keys; another one leaves Authorization to the application (docs/gate.md)", func(s *Settings) any { return &s.Credentials }},
 	{"cors_origins", "<origin>...", "", "", "origins whose scripts may call the API with credentials", func(s *Settings) any { return &s.CORSOrigins }},
 	{"public_mail_domains", "<domain>...", "", "", "more mail providers whose addresses never give a role", func(s *Settings) any { return &s.PublicMailDomains }},
+	{"language", "<language>", "en", "", "language of people who never said which one, as in de: messages are written in it, and pages shown where browsers ask for none that there is", func(s *Settings) any { return &s.Language }},
 	{"from", "<address>", "", "", "sender of messages; the broker's address when not set", func(s *Settings) any { return &s.From }},
 	{"smtp", "<host>[:<port>]", "", "", "mail server that sends messages; without one they are logged", func(s *Settings) any { return &s.SMTP }},
 	{"smtp_user", "<user>", "", "", "who logs in there; may be a placeholder", func(s *Settings) any { return &s.SMTPUser }},
@@ -269,6 +273,9 @@ func (s *Settings) agree() error {
 		if _, ok := s.Webhook[url]; !ok || len(s.WebhookSecret[url]) == 0 {
 			return &settingError{"webhook_secret", fmt.Errorf("%s is the URL of no webhook: write `webhook %s` as well", url, url)}
 		}
+	}
+	if _, err := xlanguage.Parse(s.Language); s.Language != "" && (err != nil || len(s.Language) > 8 || strings.ToLower(s.Language) != s.Language) {
+		return &settingError{"language", fmt.Errorf("%q is no language, as in de or pt-br", s.Language)}
 	}
 	return s.checkMail()
 }

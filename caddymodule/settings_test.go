@@ -36,6 +36,8 @@ func TestSettingsKeepToTheirRanges(t *testing.T) {
 		{"expire_notice_days 7 -1", `"expire_notice_days":[7,-1]`, "expire_notice_days: -1 is out of range: it goes from 0 to 3650"},
 		{"minimum_amount monthly -1", `"minimum_amount":{"monthly":-1}`, "minimum_amount: -1 is out of range"},
 		{"minimum_amount fortnightly 1", `"minimum_amount":{"fortnightly":1}`, `minimum_amount: "fortnightly" is none of hourly`},
+		{"language pt-br", `"language":"pt-br"`, ""},
+		{"language German", `"language":"German"`, `language: "German" is no language, as in de or pt-br`},
 		{"authentication maybe", `"authentication":"maybe"`, `authentication: "maybe" is none of enabled, login-only, disabled`},
 	} {
 		var app App

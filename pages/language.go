@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bojanz/currency"
-	"github.com/go-playground/locales"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	xlanguage "golang.org/x/text/language"
+
+	"github.com/caddy-tollgate/tollgate/locale"
 )
 
 // A language is one that the pages are shown in: its messages, and the templates with these bound to them.
@@ -19,8 +19,7 @@ type language struct {
 	tag, name, dir string
 	theme          *theme
 	localizer      *i18n.Localizer
-	locale         locales.Translator
-	money_         *currency.Formatter
+	locale         *locale.Locale
 	templates      map[string]*template.Template // by page
 }
 
@@ -60,16 +59,8 @@ func (t *theme) choose(q *Request) *language {
 
 // language is the language of a tag, nil for none. A tag of a region is its language.
 func (t *theme) language(tag string) *language {
-	short, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(tag, "_", "-")), "-")
-	for _, l := range t.languages {
-		if strings.EqualFold(l.tag, tag) {
-			return l
-		}
-	}
-	for _, l := range t.languages {
-		if l.tag == short {
-			return l
-		}
+	if i := locale.Find(t.tags, tag); i >= 0 {
+		return t.languages[i]
 	}
 	return nil
 }
@@ -146,7 +137,7 @@ func (l *language) date(v any) (string, error) {
 	if err != nil || t.IsZero() {
 		return "", err
 	}
-	return l.locale.FmtDateLong(t.UTC()), nil
+	return l.locale.Date(t), nil
 }
 
 // datetime is a time for people and programs: in UTC, until a script shows it in the visitor's zone.
@@ -155,9 +146,8 @@ func (l *language) datetime(v any) (template.HTML, error) {
 	if err != nil || t.IsZero() {
 		return "", err
 	}
-	t = t.UTC()
-	text := l.locale.FmtDateMedium(t) + ", " + t.Format("15:04") + " UTC"
-	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `">` + template.HTMLEscapeString(text) + `</time>`), nil
+	text := template.HTMLEscapeString(l.locale.DateTime(t))
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + text + `</time>`), nil
 }
 
 // timeOf reads a time as the API writes it.
@@ -182,19 +172,4 @@ func timeOf(v any) (time.Time, error) {
 }
 
 // money is an amount in 1/100 of a unit, as people write it: "$90.00", without the fraction where it is nothing.
-func (l *language) money(amount int64, unit string) string {
-	sign := ""
-	if amount < 0 {
-		sign, amount = "-", -amount
-	}
-	number := fmt.Sprintf("%s%d.%02d", sign, amount/100, amount%100)
-	a, err := currency.NewAmount(number, strings.ToUpper(unit))
-	if err != nil { // points, hours: no currency
-		return l.locale.FmtNumber(float64(amount)/100, 2) + " " + unit
-	}
-	f := *l.money_
-	if amount%100 == 0 {
-		f.MinDigits = 0
-	}
-	return f.Format(a)
-}
+func (l *language) money(amount int64, unit string) string { return l.locale.ShortMoney(amount, unit) }

@@ -68,6 +68,9 @@ func (q *Request) Fields(name string) []string { return q.form[name] }
 // Checked reports whether a box is ticked.
 func (q *Request) Checked(name string) bool { return q.Field(name) != "" }
 
+// Lang is the language that the page is shown in: whoever registers on it is written to in that one.
+func (q *Request) Lang() string { return q.lang.tag }
+
 // Posted reports whether a form was sent, and is shown again.
 func (q *Request) Posted() bool { return q.HTTP.Method == http.MethodPost }
 

@@ -44,6 +44,8 @@ type Options struct {
 	Except []string
 	// Languages are those that the site speaks, the first where nobody asks for another. Default: all that there are.
 	Languages []string
+	// Language is the first of them where they are not named. Default: "en".
+	Language string
 	// RequestID is the id of a request in the log. Default: none.
 	RequestID func(r *http.Request) string
 	// Hosts are those to which somebody may be sent back besides that of the request. Default: none.
@@ -90,7 +92,7 @@ func New(o Options) (*Site, error) {
 	if s.routes, err = newRoutes(s.pages); err != nil {
 		return nil, err
 	}
-	s.theme, err = newTheme(o.Theme, o.Logo, o.Languages, o.Pages)
+	s.theme, err = newTheme(o)
 	return s, err
 }
 

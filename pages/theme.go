@@ -11,9 +11,10 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
-	"github.com/bojanz/currency"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	xlanguage "golang.org/x/text/language"
+
+	"github.com/caddy-tollgate/tollgate/locale"
 )
 
 //go:embed templates assets messages
@@ -24,6 +25,7 @@ type theme struct {
 	own       fs.FS // nil for none
 	picture   File  // the logo, where it is none of the theme's
 	languages []*language
+	tags      []string // of languages
 	matcher   xlanguage.Matcher
 	assets    map[string]*asset
 	hash      string
@@ -39,26 +41,24 @@ var (
 const messageFolder = "messages"
 
 // newTheme reads a theme. Errors say which file is wrong, and where.
-func newTheme(own fs.FS, logo File, wanted []string, pages []Page) (*theme, error) {
-	t := &theme{own: own, picture: logo}
-	names := templateNames(pages)
+func newTheme(o Options) (*theme, error) {
+	t := &theme{own: o.Theme, picture: o.Logo}
+	names := templateNames(o.Pages)
 	if err := t.known(names); err != nil {
 		return nil, err
 	}
 	if err := t.readAssets(); err != nil {
 		return nil, err
 	}
-	bundle, err := t.readMessages(wanted)
+	bundle, err := t.readMessages(o)
 	if err != nil {
 		return nil, err
 	}
 	var matched []xlanguage.Tag
 	for _, l := range t.languages {
-		l.theme, l.localizer = t, i18n.NewLocalizer(bundle, l.tag, "en")
-		tag := xlanguage.Make(l.tag)
-		matched = append(matched, tag)
-		locale := localeOf(l.tag)
-		l.locale, l.money_ = locale, currency.NewFormatter(currency.NewLocale(strings.ReplaceAll(locale.Locale(), "_", "-")))
+		l.theme, l.localizer, l.locale = t, i18n.NewLocalizer(bundle, l.tag, "en"), locale.Of(l.tag)
+		matched = append(matched, xlanguage.Make(l.tag))
+		t.tags = append(t.tags, l.tag)
 		if err := l.parse(names); err != nil {
 			return nil, err
 		}
@@ -162,7 +162,7 @@ func (l *language) parse(names []string) error {
 }
 
 // readMessages reads the messages of all languages, the operator's over ours.
-func (t *theme) readMessages(wanted []string) (*i18n.Bundle, error) {
+func (t *theme) readMessages(o Options) (*i18n.Bundle, error) {
 	bundle := i18n.NewBundle(xlanguage.English)
 	bundle.RegisterUnmarshalFunc("toml", toml.Unmarshal)
 	var found []string
@@ -193,8 +193,13 @@ func (t *theme) readMessages(wanted []string) (*i18n.Bundle, error) {
 			}
 		}
 	}
+	wanted := o.Languages
 	if len(wanted) == 0 {
-		wanted = append([]string{"en"}, slices.DeleteFunc(slices.Clone(found), func(tag string) bool { return tag == "en" })...)
+		first := "en"
+		if i := locale.Find(found, o.Language); i >= 0 {
+			first = found[i]
+		}
+		wanted = append([]string{first}, slices.DeleteFunc(slices.Clone(found), func(tag string) bool { return tag == first })...)
 	}
 	for _, tag := range wanted {
 		if !slices.Contains(found, tag) {

@@ -22,6 +22,7 @@ var addressQueries = map[string]string{
 	"api/profile/implicit.go p.email = a.value":               "profiles that wait on addresses which a user, known by id, has proven",
 	"api/profile/accessibles.go u.username = profile.slug":    "profiles by their own address: users are asked for by name alone, to leave theirs out",
 	"api/notice/recipient.go WHERE email = ?":                 "whether the reader of a mail wants it: nothing is given",
+	"api/notice/language.go user.email = address.value":       "the language that the reader of a mail is written to in: nothing is given",
 }
 
 var (

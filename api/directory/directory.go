@@ -40,6 +40,7 @@ type Config struct {
 	Broker        string
 	Secrets       Secrets
 	TokenLifetime time.Duration
+	Language      string // of users who never said which one; "" is en
 	Cookies       Cookies
 	Credentials   string // header that carries our credentials; "" is Authorization (decision 71)
 
@@ -122,6 +123,7 @@ func (d *Directory) Configure(c Config) error {
 	if err := c.Secrets.check(); err != nil {
 		return err
 	}
+	c.Language = cmp.Or(c.Language, "en")
 	if c.TokenLifetime <= 0 {
 		c.TokenLifetime = 14 * 24 * time.Hour
 	}

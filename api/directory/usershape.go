@@ -85,7 +85,7 @@ func (d *Directory) UserDetails(r store.Reader, ids []int64) (map[int64]UserDeta
 		}
 		u.FullName, u.NickName, u.PrintableName = n.fullName(), n.nickName(), n.printable()
 		if u.Lang == "" {
-			u.Lang = "en"
+			u.Lang = d.conf.Load().Language
 		}
 		all[last] = u
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddy-tollgate/tollgate/locale"
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
@@ -115,8 +116,8 @@ func TestOwnTemplates(t *testing.T) {
 func TestEmitTest(t *testing.T) {
 	h := &hook{name: "hook"}
 	w := newWorld(t, func(o *Options) { o.Sinks = []Sink{h} })
-	if len(samples) != 27 || len(w.templates.ours.text) != 28 {
-		t.Errorf("%d samples, %d templates", len(samples), len(w.templates.ours.text))
+	if len(samples) != 27 || len(w.templates.ours["en"][0].text) != 28 {
+		t.Errorf("%d samples, %d templates", len(samples), len(w.templates.ours["en"][0].text))
 	}
 	test := func(name string, user int64, over string) (to string, err error) {
 		err = w.store.Write(t.Context(), func(tx *store.Tx) (err error) {
@@ -236,10 +237,27 @@ func TestPreferences(t *testing.T) {
 }
 
 func TestMoneyAndNames(t *testing.T) {
-	for want, price := range map[string]map[string]any{"$1190.00": {"amount": json.Number("119000"), "unit": "usd"}, "0.05 xyz": {"amount": json.Number("5"), "unit": "xyz"}} {
-		if got := money(price); got != want {
-			t.Errorf("%q, want %q", got, want)
+	price := func(amount, unit string) map[string]any {
+		return map[string]any{"amount": json.Number(amount), "unit": unit}
+	}
+	for _, c := range []struct {
+		language string
+		price    map[string]any
+		want     string
+	}{
+		{"en", price("119000", "usd"), "$1,190.00"},
+		{"en", price("5", "xyz"), "0.05 xyz"},
+		{"en", price("-5", "usd"), "-$0.05"},
+		{"fr", price("119000", "eur"), "1\u202f190,00\u00a0€"},
+		{"de", price("119000", "eur"), "1.190,00\u00a0€"},
+		{"es", price("1190000", "eur"), "11.900,00\u00a0€"},
+	} {
+		if got := moneyIn(locale.Of(c.language))(c.price); got != c.want {
+			t.Errorf("%s: %q, want %q", c.language, got, c.want)
 		}
+	}
+	if got := moneyIn(locale.Of("en"))(json.Number("119000"), "usd"); got != "$1,190.00" {
+		t.Errorf("an amount and its unit: %q", got)
 	}
 	if got := printable(nil, map[string]any{"printable_name": "", "email": "a@x"}, map[string]any{"printable_name": "B"}); got != "a@x" {
 		t.Errorf("%q", got)

@@ -53,6 +53,8 @@ type Options struct {
 	Logins bool
 	// Room counts a mail that a user's own doing sends to somebody else, and reports whether one more may go out; nil: there is no bound.
 	Room func(tx *store.Tx, user int64) (bool, error)
+	// Language of mails to whoever never said which one. Default: "en".
+	Language string
 	// Templates take the place of the mails of this package, by file name; nil for none.
 	Templates fs.FS
 }
@@ -121,16 +123,20 @@ func (n *Notices) Emit(tx *store.Tx, e Event) error {
 	if r.nowhere {
 		return nil
 	}
-	var letter envelope
+	var letters []envelope
 	if n.o.Mailer != nil && (r.direct || !n.o.MailOff) {
-		if letter, err = n.address(tx, e.Name(), broker, r); err != nil {
+		letter, err := n.address(tx, e.Name(), broker, r)
+		if err != nil {
 			return err
 		}
 		if letter, err = n.bounded(tx, broker, r, letter); err != nil {
 			return err
 		}
+		if letters, err = n.byLanguage(tx, letter); err != nil {
+			return err
+		}
 	}
-	return n.post(tx, e, broker, r, letter, nil)
+	return n.post(tx, e, broker, r, letters, nil)
 }
 
 // fill fills in the people of an event, if there is one, as the transaction sees them, and returns the broker.
@@ -190,15 +196,17 @@ func (n *Notices) fill(tx *store.Tx, e Event) (*Profile, error) {
 // maxLines is how many lines of an order or a receipt a payload holds: one of a group buy may have any number.
 const maxLines = 200
 
-// post writes the rows of an event: one for the mail, if anybody gets one, and one for each other sink that wants it. Only a
+// post writes the rows of an event: one for the mail in each language, if anybody gets one, and one for each other sink that wants it. Only a
 // test names recipients in the payload (notifications.md 4).
-func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter envelope, named []string) error {
-	letter.beside(e)
+func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letters []envelope, named []string) error {
+	var beside envelope
+	beside.beside(e)
 	payload, err := n.payload(e, broker, r, named)
 	if err != nil {
 		return fmt.Errorf("notice: %s: %w", e.Name(), err)
 	}
-	if len(letter.To)+len(letter.Bcc) > 0 {
+	for _, letter := range letters {
+		letter.Omitted, letter.Period = beside.Omitted, beside.Period
 		if err := n.write(tx, e, mailSink, letter, payload); err != nil {
 			return err
 		}
@@ -213,7 +221,7 @@ func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letter e
 		if r.direct || !s.Wants(e.Name()) {
 			continue
 		}
-		if err := n.write(tx, e, s.Name(), envelope{To: named, Omitted: letter.Omitted}, payload); err != nil {
+		if err := n.write(tx, e, s.Name(), envelope{To: named, Omitted: beside.Omitted}, payload); err != nil {
 			return err
 		}
 	}

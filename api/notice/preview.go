@@ -15,11 +15,12 @@ type Site struct {
 	Broker    string // full name
 	Email     string // of the broker
 	Templates fs.FS  // the site's own; nil for none
+	Language  string // of the mail, "" for English
 	Now       time.Time
 }
 
 // Preview writes the mail of a sample of the event of that name, without a database. Unlike a mail that is sent, it fails with the
-// site's own template. Errors: ErrNoSample, and what is wrong with a template.
+// site's own template. Errors: ErrNoSample, what is wrong with a template, and a language that no mails are in.
 func Preview(name string, site Site) (*Message, error) {
 	t, err := parseTemplates(site.Templates)
 	if err != nil {
@@ -39,7 +40,12 @@ func Preview(name string, site Site) (*Message, error) {
 	}
 	r := e.route(&broker)
 	n := Notices{o: Options{BaseURL: site.BaseURL}}
-	var letter envelope
+	letter := envelope{Lang: fallback}
+	if site.Language != "" {
+		if letter.Lang = t.find(site.Language); letter.Lang == "" {
+			return nil, fmt.Errorf("there are no mails in the language %q", site.Language)
+		}
+	}
 	letter.beside(e)
 	payload, err := n.payload(e, &broker, r, nil)
 	if err != nil {

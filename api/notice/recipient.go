@@ -18,6 +18,7 @@ type envelope struct {
 	ReplyTo string   `json:"reply_to,omitempty"`
 	Omitted int      `json:"omitted,omitempty"` // lines that the payload lacks: there were too many
 	Period  string   `json:"period,omitempty"`  // of a report, "Weekly"
+	Lang    string   `json:"lang,omitempty"`    // of the mail, "" for the site's
 }
 
 // beside takes from an event what does not go into its payload.

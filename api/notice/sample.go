@@ -46,7 +46,7 @@ func (n *Notices) EmitTest(tx *store.Tx, name string, user int64, over json.RawM
 			return "", fmt.Errorf("%w: %w", ErrNoSample, err)
 		}
 	}
-	return to, n.post(tx, e, broker, e.route(broker), envelope{To: []string{to}, ReplyTo: to}, []string{to})
+	return to, n.post(tx, e, broker, e.route(broker), []envelope{{To: []string{to}, ReplyTo: to, Lang: n.langTag(caller.Lang)}}, []string{to})
 }
 
 // samples make an event about the broker and the user who asks for it.

@@ -9,26 +9,35 @@ import (
 	"html"
 	htmltemplate "html/template"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 	"text/template"
+	"time"
 
 	"go.uber.org/zap"
+	xlanguage "golang.org/x/text/language"
 
-	"github.com/caddy-tollgate/tollgate/ledger"
+	"github.com/caddy-tollgate/tollgate/locale"
 )
 
-// The texts of mails are templates, one file an event: "<event>.txt", and "<role>_role_grant_created.txt" for the invitations of
-// one role (notifications.md 5). The first line is the subject, the second is empty, the text follows. A template sees the
-// payload, by its JSON names: {{.profile.printable_name}}.
+// The texts of mails are templates, one file an event and language: "<language>/<event>.txt", and "<role>_role_grant_created.txt" for the
+// invitations of one role (notifications.md 5). The first line is the subject, the second is empty, the text follows. A template sees
+// the payload, by its JSON names: {{.profile.printable_name}}.
 //
 // What is HTML in a mail is made of the text, unless there is a "<event>.html" beside it, and put into layout.html as
-// {{.content}}. Both see the payload and {{.subject}}.
+// {{.content}}. Both see the payload, {{.subject}} and {{.lang}}.
 
-//go:embed templates/*.txt templates/*.html
+//go:embed templates
 var builtin embed.FS
 
-const layoutFile = "layout.html"
+const (
+	layoutName = "layout" // of layout.html
+	// fallback is the language of what is there in no other one.
+	fallback = "en"
+)
 
 // letter is the template of one mail.
 type letter struct{ subject, text *template.Template }
@@ -39,38 +48,154 @@ type letters struct {
 	html map[string]*htmltemplate.Template // of the content
 }
 
-// templates are the site's own before ours.
-type templates struct{ own, ours letters }
+// A shelf holds the templates that a mail in a language may be written by, in the order in which they are looked through.
+type shelf []letters
 
+// templates are the shelves of the languages that there are.
+type templates struct {
+	shelves map[string]shelf
+	ours    map[string]shelf // of the product alone
+	own     bool             // the site has some of its own
+}
+
+// ours are the templates of the product.
+var ours = sync.OnceValues(func() (map[string]shelf, error) {
+	files, err := fs.Sub(builtin, "templates")
+	if err != nil {
+		return nil, err
+	}
+	folders, err := foldersOf(files)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]shelf{}
+	for _, language := range folders {
+		if all[language], err = readShelf(files, language, language, ""); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+})
+
+// parseTemplates reads the templates. A mail is looked for among the site's own of its language, those of the site that are of no
+// language, and ours of its language; where there is none of that language, among those in English.
 func parseTemplates(own fs.FS) (t templates, err error) {
-	sub, err := fs.Sub(builtin, "templates")
+	if t.ours, err = ours(); err != nil || own == nil {
+		t.shelves = t.ours
+		return t, err
+	}
+	folders, err := foldersOf(own)
 	if err != nil {
 		return t, err
 	}
-	if t.ours, err = readLetters(sub); err != nil || own == nil {
-		return t, err
-	}
-	if t.own, err = readLetters(own); err != nil {
-		return t, err
-	}
-	for name := range t.own.text {
-		if _, ok := t.ours.text[name]; !ok && !strings.HasSuffix(name, "_role_grant_created") {
-			return t, fmt.Errorf("notice: %s.txt: there is no mail of that name", name)
+	t.own, t.shelves = true, map[string]shelf{}
+	for _, folder := range append(folders, "") {
+		l, err := readLetters(own, folder, fallback)
+		if err == nil {
+			err = t.known(l)
+		}
+		if err != nil {
+			return t, fmt.Errorf("notice: %s%w", prefixOf(folder), err)
 		}
 	}
-	for name := range t.own.html {
-		_, known := t.ours.text[name]
-		if _, alone := t.own.text[name]; !known && !alone && name+".html" != layoutFile {
-			return t, fmt.Errorf("notice: %s.html: there is no mail of that name", name)
+	for _, language := range slices.Concat(folders, slices.Collect(maps.Keys(t.ours))) {
+		if t.shelves[language] != nil {
+			continue
+		}
+		if t.shelves[language], err = readShelf(own, language, language, ""); err != nil {
+			return t, err
+		}
+		t.shelves[language] = append(t.shelves[language], t.ours[language]...)
+		if t.ours[language] == nil {
+			english, err := readShelf(own, language, fallback)
+			if err != nil {
+				return t, err
+			}
+			files, err := fs.Sub(builtin, "templates")
+			if err != nil {
+				return t, err
+			}
+			builtin, err := readShelf(files, language, fallback, "")
+			if err != nil {
+				return t, err
+			}
+			t.shelves[language] = slices.Concat(t.shelves[language], english, builtin)
 		}
 	}
 	return t, nil
 }
 
-func readLetters(files fs.FS) (letters, error) {
-	l := letters{map[string]letter{}, map[string]*htmltemplate.Template{}}
+// known refuses files of the site's own that are of no mail.
+func (t templates) known(l letters) error {
+	all := t.ours[fallback][0].text
+	for name := range l.text {
+		if _, ok := all[name]; !ok && !strings.HasSuffix(name, "_role_grant_created") {
+			return fmt.Errorf("%s.txt: there is no mail of that name", name)
+		}
+	}
+	for name := range l.html {
+		_, known := all[name]
+		if _, alone := l.text[name]; !known && !alone && name != layoutName {
+			return fmt.Errorf("%s.html: there is no mail of that name", name)
+		}
+	}
+	return nil
+}
+
+// foldersOf are the folders of languages.
+func foldersOf(files fs.FS) (folders []string, err error) {
 	entries, err := fs.ReadDir(files, ".")
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if _, err := xlanguage.Parse(e.Name()); err != nil || strings.ToLower(e.Name()) != e.Name() {
+			return nil, fmt.Errorf("notice: there is no use for a folder %s: folders of mails are called after languages, as in fr", e.Name())
+		}
+		folders = append(folders, e.Name())
+	}
+	return folders, err
+}
+
+// readShelf reads folders, "" for the files beside the folders, for mails in a language.
+func readShelf(files fs.FS, language string, folders ...string) (s shelf, err error) {
+	for _, folder := range folders {
+		l, err := readLetters(files, folder, language)
+		if err != nil {
+			return nil, fmt.Errorf("notice: %s%w", prefixOf(folder), err)
+		}
+		s = append(s, l)
+	}
+	return s, nil
+}
+
+func prefixOf(folder string) string {
+	if folder == "" {
+		return ""
+	}
+	return folder + "/"
+}
+
+// find is the language that mails to who reads a wanted one are written in, "" when there is none for it.
+func (t templates) find(wanted string) string {
+	languages := slices.Sorted(maps.Keys(t.shelves))
+	if i := locale.Find(languages, wanted); i >= 0 {
+		return languages[i]
+	}
+	return ""
+}
+
+func readLetters(files fs.FS, folder, language string) (letters, error) {
+	l := letters{map[string]letter{}, map[string]*htmltemplate.Template{}}
+	functions := functionsOf(language)
+	files, err := fs.Sub(files, path.Join(".", folder))
 	if err != nil {
+		return l, err
+	}
+	entries, err := fs.ReadDir(files, ".")
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	} else if err != nil {
 		return l, err
 	}
 	for _, e := range entries {
@@ -85,22 +210,20 @@ func readLetters(files fs.FS) (letters, error) {
 		}
 		text := strings.ReplaceAll(string(b), "\r\n", "\n")
 		if extension == ".html" {
-			t, err := htmltemplate.New(file).Option("missingkey=zero").Funcs(functions).Parse(text)
-			if err != nil {
-				return l, fmt.Errorf("notice: %w", err)
+			if l.html[name], err = htmltemplate.New(file).Option("missingkey=zero").Funcs(functions).Parse(text); err != nil {
+				return l, err
 			}
-			l.html[name] = t
 			continue
 		}
 		subject, body, ok := strings.Cut(text, "\n\n")
 		if !ok || strings.Contains(subject, "\n") {
-			return l, fmt.Errorf("notice: %s: a template is a line of subject, an empty line and a text", file)
+			return l, fmt.Errorf("%s: a template is a line of subject, an empty line and a text", file)
 		}
 		var one letter
-		if one.subject, err = newTemplate(file, subject); err != nil {
+		if one.subject, err = newTemplate(file, subject, functions); err != nil {
 			return l, err
 		}
-		if one.text, err = newTemplate(file, body); err != nil {
+		if one.text, err = newTemplate(file, body, functions); err != nil {
 			return l, err
 		}
 		l.text[name] = one
@@ -108,14 +231,14 @@ func readLetters(files fs.FS) (letters, error) {
 	return l, nil
 }
 
-var functions = map[string]any{"money": money, "names": printable}
+// functionsOf are the functions of the templates of mails in a language.
+func functionsOf(language string) map[string]any {
+	l := locale.Of(language)
+	return map[string]any{"money": moneyIn(l), "date": dateIn(l), "names": printable}
+}
 
-func newTemplate(name, text string) (*template.Template, error) {
-	t, err := template.New(name).Option("missingkey=zero").Funcs(functions).Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("notice: %w", err)
-	}
-	return t, nil
+func newTemplate(name, text string, functions template.FuncMap) (*template.Template, error) {
+	return template.New(name).Option("missingkey=zero").Funcs(functions).Parse(text)
 }
 
 // page is what is written in a mail.
@@ -123,16 +246,17 @@ type page struct{ subject, text, html string }
 
 // compose writes the mail of a payload. A template of the site's own that fails is reported, and ours is used.
 func (n *Notices) compose(event string, payload []byte, letter envelope) (page, error) {
+	letter.Lang = n.languageOf(letter)
 	p, err := n.templates.compose(event, payload, letter)
-	if err != nil && len(n.templates.own.text)+len(n.templates.own.html) > 0 && !errors.Is(err, ErrRefused) {
-		n.o.Logger.Error("template of a mail fails", zap.String("event", event), zap.Error(err))
-		p, err = templates{ours: n.templates.ours}.compose(event, payload, letter)
+	if err != nil && n.templates.own && !errors.Is(err, ErrRefused) {
+		n.o.Logger.Error("template of a mail fails", zap.String("event", event), zap.String("language", letter.Lang), zap.Error(err))
+		p, err = templates{shelves: n.templates.ours}.compose(event, payload, letter)
 	}
 	return p, err
 }
 
-// compose writes the mail of a payload by the site's own templates, where it has some, and ours. Beside the payload they see how
-// many lines it lacks, {{.omitted}}, and the length of a report, {{.period}}.
+// compose writes the mail of a payload, in the language of the envelope, by the site's own templates where it has some, and ours. Beside
+// the payload they see how many lines it lacks, {{.omitted}}, the length of a report, {{.period}}, and the language, {{.lang}}.
 func (t templates) compose(event string, payload []byte, letter envelope) (p page, err error) {
 	var data map[string]any
 	d := json.NewDecoder(bytes.NewReader(payload))
@@ -140,32 +264,34 @@ func (t templates) compose(event string, payload []byte, letter envelope) (p pag
 	if err := d.Decode(&data); err != nil {
 		return p, fmt.Errorf("%w: payload: %w", ErrRefused, err)
 	}
-	data["omitted"], data["period"] = letter.Omitted, letter.Period
+	data["omitted"], data["period"], data["lang"] = letter.Omitted, letter.Period, letter.Lang
+	shelf := t.shelves[letter.Lang]
+	if shelf == nil {
+		shelf = t.shelves[fallback]
+	}
 	name := event
 	if role, ok := data["role_description"].(map[string]any); ok && event == (*RoleGrantCreated)(nil).Name() {
 		special := fmt.Sprint(role["slug"], "_", event)
-		if _, ok := t.own.text[special]; ok {
+		if slices.ContainsFunc(shelf, func(l letters) bool { return l.text[special].text != nil }) {
 			name = special
 		}
 	}
-	l, own := t.own.text[name]
-	if !own {
-		var ok bool
-		if l, ok = t.ours.text[name]; !ok {
-			return p, fmt.Errorf("%w: there is no template for %s", ErrRefused, event)
-		}
+	at := slices.IndexFunc(shelf, func(l letters) bool { return l.text[name].text != nil })
+	if at < 0 {
+		return p, fmt.Errorf("%w: there is no template for %s", ErrRefused, event)
 	}
-	if p.subject, p.text, err = l.write(data); err != nil {
+	if p.subject, p.text, err = shelf[at].text[name].write(data); err != nil {
 		return p, err
 	}
-	// The HTML of ours says what our text says: with a text of the site's own it is made of that.
-	content := t.own.html[name]
-	if content == nil && !own {
-		content = t.ours.html[name]
-	}
-	layout := t.own.html[strings.TrimSuffix(layoutFile, ".html")]
-	if layout == nil {
-		layout = t.ours.html[strings.TrimSuffix(layoutFile, ".html")]
+	// The HTML beside a text says what that text says, and none that is further back does.
+	var content, layout *htmltemplate.Template
+	for i, l := range shelf {
+		if content == nil && i <= at {
+			content = l.html[name]
+		}
+		if layout == nil {
+			layout = l.html[layoutName]
+		}
 	}
 	data["subject"] = p.subject
 	var b bytes.Buffer
@@ -212,12 +338,27 @@ func paragraphs(text, link string) htmltemplate.HTML {
 	return htmltemplate.HTML(b.String())
 }
 
-// money formats an object of "amount" and "unit".
-func money(price map[string]any) string {
-	n, _ := price["amount"].(json.Number)
-	v, _ := n.Int64()
-	unit, _ := price["unit"].(string)
-	return ledger.Amount{Value: v, Unit: unit}.String()
+// moneyIn writes money: an object of "amount" and "unit", or an amount in 1/100 of a unit, and the unit.
+func moneyIn(l *locale.Locale) func(price any, unit ...string) string {
+	return func(price any, unit ...string) string {
+		amount := price
+		of := strings.Join(unit, "")
+		if object, ok := price.(map[string]any); ok {
+			amount = object["amount"]
+			of, _ = object["unit"].(string)
+		}
+		n, _ := amount.(json.Number)
+		v, _ := n.Int64()
+		return l.Money(v, of)
+	}
+}
+
+// dateIn writes the day of a time as payloads have it.
+func dateIn(l *locale.Locale) func(at string) (string, error) {
+	return func(at string) (string, error) {
+		t, err := time.Parse(time.RFC3339Nano, at)
+		return l.Date(t), err
+	}
 }
 
 // printable is the printable name of the first of some users and profiles that is there.

@@ -1,4 +1,4 @@
-package pages
+package locale
 
 import (
 	"github.com/go-playground/locales"
@@ -16,15 +16,8 @@ import (
 	"github.com/go-playground/locales/zh"
 )
 
-// written are the languages whose dates and numbers are written as the CLDR has it; messages in another one have those of English.
+// written are the languages whose dates and numbers are written as the CLDR has it; others have those of English.
 var written = map[string]func() locales.Translator{
 	"ar": ar.New, "de": de.New, "en": en.New, "es": es.New, "fr": fr.New, "it": it.New, "ja": ja.New, "nl": nl.New, "pl": pl.New,
 	"pt": pt.New, "sv": sv.New, "zh": zh.New,
-}
-
-func localeOf(tag string) locales.Translator {
-	if l, ok := written[tag]; ok {
-		return l()
-	}
-	return en.New()
 }
