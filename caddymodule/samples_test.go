@@ -41,7 +41,8 @@ func (s sample) answers() int { return cmp.Or(s.status, http.StatusOK) }
 // A world is a site with somebody and something for each sample.
 type world struct {
 	*site
-	values map[string]string
+	values   map[string]string
+	visitors map[string]*visitor
 }
 
 // longName is as long as a name may be, and has nowhere to be broken.
@@ -50,7 +51,7 @@ var longName = strings.Repeat("Wolfeschlegelsteinhausen", 3)[:60]
 // newWorld makes what samples show. The site has the pages and the demo's users.
 func newWorld(s *site) *world {
 	s.t.Helper()
-	w := &world{s, map[string]string{}}
+	w := &world{s, map[string]string{}, map[string]*visitor{}}
 	s.must(201, "POST", "/api/auth/register", map[string]any{
 		"username": "long", "password": "yoyo", "email": "long@example.com", "full_name": longName, "type": "personal"})
 	return w
@@ -67,6 +68,35 @@ func (w *world) address(s sample) string {
 		w.t.Errorf("%s: there is nothing in the world for %s", s.name(), at)
 	}
 	return at
+}
+
+// as is the visitor of a sample, at a browser that is kept.
+func (w *world) as(who string) *visitor {
+	w.t.Helper()
+	if w.visitors[who] == nil {
+		if w.visitors[who] = w.visitor(); who != "" {
+			w.visitors[who] = w.knownVisitor(who)
+		}
+	}
+	return w.visitors[who]
+}
+
+// everybody has logged in.
+func (w *world) everybody() {
+	w.t.Helper()
+	for _, s := range samples {
+		w.as(s.who)
+	}
+}
+
+// show shows a sample to its visitor.
+func (w *world) show(s sample) *visitor {
+	w.t.Helper()
+	v := w.as(s.who).get(w.address(s))
+	if v.status != s.answers() {
+		w.t.Errorf("%s: %d %s, want %d: %s", s.name(), v.status, v.location(), s.answers(), v.text("main"))
+	}
+	return v
 }
 
 // unsampled are the rows that have no sample.
@@ -89,17 +119,8 @@ func TestSamples(t *testing.T) {
 		t.Errorf("%s has no sample: add an address, and who sees it, to samples", path)
 	}
 	w := newWorld(pagesSite(t))
-	visitors := map[string]*visitor{}
 	for _, s := range samples {
-		if visitors[s.who] == nil {
-			if visitors[s.who] = w.visitor(); s.who != "" {
-				visitors[s.who] = w.knownVisitor(s.who)
-			}
-		}
-		v := visitors[s.who].get(w.address(s))
-		if v.status != s.answers() {
-			t.Errorf("%s: %d %s, want %d: %s", s.name(), v.status, v.location(), s.answers(), v.text("main"))
-		}
+		v := w.show(s)
 		if strings.Contains(v.body, "ZgotmplZ") || strings.Contains(v.body, "no value>") {
 			t.Errorf("%s: a template is given what it cannot show: %s", s.name(), v.body)
 		}
