@@ -98,14 +98,17 @@ func (q *Request) field(name string, words ...any) (*Field, error) {
 			return nil, fmt.Errorf("field %s: there is no word %q", name, word)
 		}
 	}
-	if q.Posted() && q.form != nil && f.Type != "password" {
+	sent := q.current == "" || q.current == q.Field(formField) // of several forms on a page, the one that was sent
+	if q.Posted() && sent && q.form != nil && f.Type != "password" {
 		if f.Type == "checkbox" {
 			f.Checked = q.Field(name) != ""
 		} else if all, typed := q.form[name]; typed {
 			f.Value = all[len(all)-1]
 		}
 	}
-	f.Errors = q.problems(as)
+	if sent {
+		f.Errors = q.problems(as)
+	}
 	return f, nil
 }
 
@@ -167,6 +170,7 @@ func About(err error, pairs ...string) error {
 
 // hidden are the fields that every form has: {{hidden $ "login"}}.
 func (q *Request) hidden(form string) template.HTML {
+	q.current = form
 	if q.key == "" {
 		if q.key = q.Field(keyField); !q.Posted() || q.formKey() == "" {
 			q.key = rand.Text()

@@ -65,6 +65,14 @@ func (t *theme) language(tag string) *language {
 	return nil
 }
 
+// Languages are those that the pages speak, with the address that switches to each; none when there is one alone.
+func (q *Request) Languages() []Language { return q.site.theme.languagesAt(q) }
+
+// ForgetLanguage lets what the account says about the language count again, in this browser.
+func (q *Request) ForgetLanguage() {
+	q.SetCookie(&http.Cookie{Name: languageCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
 // languagesAt are the links that switch the language of a page.
 func (t *theme) languagesAt(q *Request) (all []Language) {
 	if len(t.languages) < 2 {

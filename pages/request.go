@@ -19,16 +19,17 @@ type Request struct {
 	HTTP *http.Request
 	Next string // where the visitor was on the way to, an address of this site; "" for nowhere
 
-	site   *Site
-	w      http.ResponseWriter
-	params map[string]string
-	form   url.Values
-	lang   *language
-	failed map[string][]string // messages about what was typed, by field
-	shown  map[string]bool     // fields whose messages are on the page
-	key    string              // of the forms that are made
-	csrf   string              // token of these
-	sent   bool
+	site    *Site
+	w       http.ResponseWriter
+	params  map[string]string
+	form    url.Values
+	lang    *language
+	failed  map[string][]string // messages about what was typed, by field
+	shown   map[string]bool     // fields whose messages are on the page
+	current string              // form that the template is in
+	key     string              // of the forms that are made
+	csrf    string              // token of these
+	sent    bool
 }
 
 // read reads what every page needs of a request.

@@ -101,8 +101,8 @@ type accountInput struct {
 	// Ask for the code of an address that is not proven: the one given, or else the one shown.
 	CheckEmail bool `json:"check_email"`
 	CheckPhone bool `json:"check_phone"`
-	// TakeBack ends changes that wait for their codes.
-	TakeBack bool `json:"take_back"`
+	// TakeBack is the kind of address whose changes end that wait for their codes: email or phone.
+	TakeBack string `json:"take_back" validate:"oneof=email phone"`
 
 	// What proves again who the caller is, where an address of a user who has proven one changes.
 	Password string `json:"password" in:"blank,null"`
@@ -130,6 +130,9 @@ func (in *accountInput) Check(*rest.Call) error {
 
 // updateAccount is PUT and PATCH /api/users/{user}. Codes are checked before the transaction, which counts wrong ones.
 func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out account, err error) {
+	if in.CheckPhone && s.texts == nil {
+		return out, rest.Bad("check_phone", "This site does not send text messages.")
+	}
 	email, phone := strings.ToLower(in.Email.Value), in.Phone.Value
 	done, changed, err := s.reauthenticateMove(c, in, email, phone)
 	if err != nil {
@@ -159,8 +162,8 @@ func (s *Service) updateAccount(c *rest.Call, in *accountInput) (out account, er
 			return err
 		}
 		pending, waits = nil, false
-		if in.TakeBack && u != nil {
-			if err := takeBack(tx, u.ID); err != nil {
+		if in.TakeBack != "" && u != nil {
+			if err := takeBack(tx, in.TakeBack, u.ID); err != nil {
 				return err
 			}
 		}

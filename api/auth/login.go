@@ -12,14 +12,13 @@ import (
 )
 
 type versionOutput struct {
-	Version     string `json:"version"`
-	MinPassword int    `json:"password_min_length"` // of a new password, in characters
+	Version string `json:"version"`
 }
 
 // version is GET /api.
 func (s *Service) version(c *rest.Call, _ store.Reader) (versionOutput, error) {
 	c.SendCSRF("")
-	return versionOutput{s.set.Version, s.set.MinPassword}, nil
+	return versionOutput{s.set.Version}, nil
 }
 
 // loginInput is the body of POST /api/auth.

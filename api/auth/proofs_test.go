@@ -71,7 +71,9 @@ func TestAccountAddresses(t *testing.T) {
 	const waiting = "email new@example.com shown proven, email nina@example.com pending"
 	step(`{"email":"nina@example.com","check_email":true,"password":"yoyo"}`, 200, waiting)
 	code := s.message(t, nil, "nina@example.com").code
-	step(`{"take_back":true}`, 200, "email new@example.com shown proven")
+	step(`{"take_back":"nonsense"}`, 400, waiting)
+	step(`{"take_back":"phone"}`, 200, waiting)
+	step(`{"take_back":"email"}`, 200, "email new@example.com shown proven")
 	step(`{"email":"nina@example.com","email_code":"`+code+`","password":"yoyo"}`, 400, "email new@example.com shown proven")
 	step(`{"email":"nina@example.com","password":"yoyo"}`, 429, "email new@example.com shown proven")
 	s.Clock.Advance(time.Minute)

@@ -12,6 +12,7 @@ type registering struct {
 	Types         []registration        `json:"types"` // to offer, the usual one first
 	VerifyEmail   bool                  `json:"verify_email"`
 	VerifyPhone   bool                  `json:"verify_phone"`
+	TextMessages  bool                  `json:"text_messages"` // codes go to phones
 	Links         bool                  `json:"use_verification_links"`
 	HidesAccounts bool                  `json:"hide_account_existence"`
 	MinLength     int                   `json:"min_length"`
@@ -30,6 +31,7 @@ func (s *Service) registering(c *rest.Call, r store.Reader) (out registering, er
 		Types:         s.types(),
 		VerifyEmail:   s.set.VerifyEmail || s.set.HideAccountExistence,
 		VerifyPhone:   (s.set.VerifyPhone || s.set.HideAccountExistence) && s.texts != nil,
+		TextMessages:  s.texts != nil,
 		Links:         s.set.UseVerificationLinks,
 		HidesAccounts: s.set.HideAccountExistence,
 		MinLength:     s.set.MinPassword,

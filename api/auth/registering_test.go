@@ -13,7 +13,7 @@ func TestRegistering(t *testing.T) {
 		t.Helper()
 		s.Run(t, resttest.Case(name, "", "GET /api/auth/register", "", 200, want))
 	}
-	ask("by default", `{"open":true,"types":["personal","organization","user"],"verify_email":false,"verify_phone":false,`+
+	ask("by default", `{"open":true,"types":["personal","organization","user"],"verify_email":false,"verify_phone":false,"text_messages":false,`+
 		`"use_verification_links":false,"hide_account_existence":false,"min_length":4,"agreements":[]}`)
 	s.exec(t, `INSERT INTO agreement (slug, title, updated_at) VALUES ('terms-of-use', 'Terms of use', 1), ('privacy', 'Privacy', 1)`)
 	ask("what everybody signs", `~"agreements":[{"slug":"terms-of-use","title":"Terms of use"}]}`)
