@@ -28,6 +28,13 @@ var samples = []sample{
 	{page: "/logout/", who: "xia"},
 	{page: "/logout/", who: "donny", state: "broker"},
 	{page: "/logout/", who: "long", state: "long"},
+	{page: "/users/", who: "xia", status: http.StatusSeeOther},
+	{page: "/users/", state: "nobody", status: http.StatusSeeOther},
+	{page: "/users/{user}/", at: "/users/xia/", who: "xia"},
+	{page: "/users/{user}/", at: "/users/long/", who: "long", state: "long, nothing proven"},
+	{page: "/users/{user}/", at: "/users/donny/", who: "donny", state: "cannot be deleted"},
+	{page: "/users/{user}/", at: "/users/long/", who: "donny", state: "of another"},
+	{page: "/users/{user}/", at: "/users/donny/", who: "xia", state: "refused", status: http.StatusForbidden},
 }
 
 // name names a sample.
