@@ -24,6 +24,14 @@ var samples = []sample{
 	{page: "/login/"},
 	{page: "/login/", at: "/login/?username=xia&next=%2Faccount%2F", state: "with a name"},
 	{page: "/login/", who: "xia", state: "known"},
+	{page: "/login/{key}/", at: "/login/{key}/"},
+	{page: "/login/{key}/", at: "/login/{key}/", who: "xia", state: "of another account"},
+	{page: "/login/{key}/", at: "/login/" + strings.Repeat("f", 40) + "/", state: "used"},
+	{page: "/login/{key}/", at: "/login/none/", state: "none", status: 404},
+	{page: "/register/"},
+	{page: "/register/", who: "long", state: "known"},
+	{page: "/recover/"},
+	{page: "/activate/"},
 	{page: "/logout/", state: "nobody"},
 	{page: "/logout/", who: "xia"},
 	{page: "/logout/", who: "donny", state: "broker"},
@@ -61,6 +69,11 @@ func newWorld(s *site) *world {
 	w := &world{s, map[string]string{}, map[string]*visitor{}}
 	s.must(201, "POST", "/api/auth/register", map[string]any{
 		"username": "long", "password": "yoyo", "email": "long@example.com", "full_name": longName, "type": "personal"})
+	s.must(201, "POST", "/api/auth/register", map[string]any{ // has no password yet
+		"username": "nora", "new_password": nil, "email": "nora@example.com", "full_name": "Nora Lind"})
+	s.must(200, "POST", "/api/users/nora/activate", nil, s.login("donny"))
+	_, key, _ := strings.Cut(mailedLink.FindString(s.mail("nora@example.com", "/login/")), "/login/")
+	w.values["key"] = strings.Trim(key, "/")
 	return w
 }
 

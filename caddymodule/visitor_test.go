@@ -452,8 +452,8 @@ func TestVisitor(t *testing.T) {
 	if v.value("username") != "xia" || v.value("password") != "" {
 		t.Errorf("%q and %q stand in the form", v.value("username"), v.value("password"))
 	}
-	if v.problems("username") == "" {
-		t.Error("nothing is said beside the name")
+	if v.problems("password") == "" {
+		t.Error("nothing is said beside the password")
 	}
 	v.fill("login", "password", "yoyo").press(http.StatusSeeOther)
 	if to := v.location(); to != "/app/?next=%2Faccount%2F" {

@@ -166,6 +166,8 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, p *Page, params map
 	}
 	q.read()
 	switch {
+	case err != nil && q.enteredSince(err):
+		q.redirect(q.here())
 	case err != nil:
 		q.fail(err)
 	case r.Method == http.MethodPost:
@@ -173,4 +175,12 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, p *Page, params map
 	default:
 		q.show(http.StatusOK)
 	}
+}
+
+// enteredSince reports whether a form that lets people in was sent by somebody whom it has let in already: its button was pressed twice,
+// and the session that the first time opened has other tokens. The page says who is logged in, and how it goes on.
+func (q *Request) enteredSince(err error) bool {
+	var answer *rest.Error
+	return q.Page.Opens && q.Visit != nil && q.Caller() != nil && errors.As(err, &answer) &&
+		slices.Contains(answer.Fields()["detail"], "CSRF Failed: CSRF token from POST incorrect.")
 }

@@ -36,3 +36,17 @@ for (const button of document.querySelectorAll('[data-print]')) {
   button.hidden = false
   button.addEventListener('click', () => print())
 }
+
+// A password can be looked at before it is sent.
+for (const button of document.querySelectorAll('[data-reveal]')) {
+  const input = document.getElementById(button.dataset.reveal)
+  if (!input) continue
+  button.hidden = false
+  button.setAttribute('aria-controls', input.id)
+  button.addEventListener('click', () => {
+    input.type = input.type === 'password' ? 'text' : 'password'
+    const said = button.textContent
+    button.textContent = button.dataset.other
+    button.dataset.other = said
+  })
+}

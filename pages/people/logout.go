@@ -22,5 +22,9 @@ func leave(q *pages.Request, query url.Values) (pages.Outcome, error) {
 			return pages.Outcome{}, err
 		}
 	}
-	return pages.Outcome{To: q.Link("/login/"), Said: "logged_out"}, nil
+	said := "logged_out"
+	if query != nil {
+		said = "logged_out_everywhere"
+	}
+	return pages.Outcome{To: q.Link("/login/"), Said: said}, nil
 }
