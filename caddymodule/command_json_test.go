@@ -29,7 +29,7 @@ func TestCommandsPrintJSON(t *testing.T) {
 	for _, line := range []string{
 		"user list", "user show ann", "role list acme", "plan list", "plan list acme", "audit", "notice list", "notice list --dead", "notice list --done",
 		"clock acme", "clock acme +1day", "clock acme reset", "renew --dry-run", "renew --parked", "verify",
-		"notice preview user_welcome", "explain --config=" + config + " --adapter=caddyfile GET http://localhost:9080/app/x",
+		"notice preview user_welcome", "page list", "explain --config=" + config + " --adapter=caddyfile GET http://localhost:9080/app/x",
 	} {
 		if line == "user show ann" {
 			password := filepath.Join(dir, "password")
@@ -52,7 +52,7 @@ func TestCommandsPrintJSON(t *testing.T) {
 	}
 	silent := map[string]bool{}
 	for name := range strings.SplitSeq("user create,user password,user confirm,user unlock,user delete,user disable,user enable,role grant,role revoke,"+
-		"plan create,broker rename,store create,key rotate,key create,export,import,notice resend,notice replay", ",") {
+		"plan create,broker rename,store create,key rotate,key create,export,import,notice resend,notice replay,page preview,page check", ",") {
 		silent[name] = true
 	}
 	root := &cobra.Command{Use: "tollgate"}

@@ -75,33 +75,41 @@ func (p *Pages) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	defer func() { err = p.located(err) }()
-	if p.Prefix != "" {
-		if err := checkPagesPrefix(p.Prefix); err != nil {
-			return err
-		}
-	}
-	for _, path := range p.Except {
-		if !strings.HasPrefix(path, "/") {
-			return fmt.Errorf("except: %q is not a path, as in /contact/", path)
-		}
-	}
-	o := pages.Options{
-		API: p.app.service, Logger: p.logger, Pages: allPages(), Prefix: p.Prefix, Only: p.Only, Except: p.Except,
-		Languages: p.Languages, Language: p.app.Language, RequestID: requestID,
-		Title: func() string { return p.title() }, Refused: buying.Refuse,
-		Hosts: func() *accessrules.NextHosts { return p.app.nextHosts.Load() },
-	}
-	if o.Theme, err = openTheme(p.Theme); err != nil {
+	o, err := p.options()
+	if err != nil {
 		return err
 	}
-	if o.Logo, err = readLogo(p.Logo); err != nil {
-		return err
-	}
+	o.API, o.Logger = p.app.service, p.logger
 	if p.site, err = pages.New(o); err != nil {
 		return err
 	}
 	p.app.shown.CompareAndSwap(nil, p)
 	return nil
+}
+
+// options are those of the site, but for what is behind it.
+func (p *Pages) options() (o pages.Options, err error) {
+	if p.Prefix != "" {
+		if err := checkPagesPrefix(p.Prefix); err != nil {
+			return o, err
+		}
+	}
+	for _, path := range p.Except {
+		if !strings.HasPrefix(path, "/") {
+			return o, fmt.Errorf("except: %q is not a path, as in /contact/", path)
+		}
+	}
+	o = pages.Options{
+		Pages: allPages(), Others: []pages.Page{buying.Refusals()}, Prefix: p.Prefix, Only: p.Only, Except: p.Except,
+		Languages: p.Languages, Language: p.app.Language, RequestID: requestID,
+		Title: func() string { return p.title() }, Refused: buying.Refuse,
+		Hosts: func() *accessrules.NextHosts { return p.app.nextHosts.Load() },
+	}
+	if o.Theme, err = openTheme(p.Theme); err != nil {
+		return o, err
+	}
+	o.Logo, err = readLogo(p.Logo)
+	return o, err
 }
 
 // located says in an error where the word was written that it is about. Every other error is about a file of the theme.

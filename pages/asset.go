@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"html/template"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -69,11 +70,14 @@ func (t *theme) readAssets() error {
 }
 
 // assetURL is the address of a file that pages load.
-func (t *theme) assetURL(name string) string {
-	if t.assets[name] == nil {
+func (t *theme) assetURL(name string) template.URL {
+	switch found := t.assets[name]; {
+	case found == nil:
 		return ""
+	case t.inline:
+		return found.inlined()
 	}
-	return assetRoot + t.hash + "/" + name
+	return template.URL(assetRoot + t.hash + "/" + name)
 }
 
 // asset answers a request for a file that pages load; nil when there is no such file. The script that other pages embed has an address

@@ -26,6 +26,9 @@ type Page struct {
 	// Files is how many bytes of files its forms may have.
 	Files int64
 
+	// Samples are the page in its states, with data made up; at least one.
+	Samples []Sample
+
 	// Show is what the template is given. It changes nothing.
 	Show func(q *Request) (any, error)
 	// Forms are what its forms do, by their names. They return where to go on.

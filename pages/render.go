@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -15,17 +16,17 @@ import (
 
 // A View is what every template is given (docs/pages.md).
 type View struct {
-	Site      string     // its title
-	Logo      string     // address of the logo, "" for none
-	Page      string     // name of the template
-	Lang, Dir string     // of the texts: "en", "ltr"
-	Languages []Language // to switch to
-	User      *User      // who is logged in, nil for nobody
-	Here      string     // path and query of this page
-	Next      string     // where the visitor was on the way to, "" for nowhere
-	Said      string     // what has just been done, "" for nothing
-	Pricing   bool       // there is a page of prices
-	D         any        // what the page shows
+	Site      string       // its title
+	Logo      template.URL // address of the logo, "" for none
+	Page      string       // name of the template
+	Lang, Dir string       // of the texts: "en", "ltr"
+	Languages []Language   // to switch to
+	User      *User        // who is logged in, nil for nobody
+	Here      string       // path and query of this page
+	Next      string       // where the visitor was on the way to, "" for nowhere
+	Said      string       // what has just been done, "" for nothing
+	Pricing   bool         // there is a page of prices
+	D         any          // what the page shows
 
 	q *Request
 }
@@ -41,19 +42,12 @@ type Language struct {
 
 // render answers with a template.
 func (q *Request) render(status int, name string, data any) {
-	view := q.view(name, data)
-	var b bytes.Buffer
 	root := "layout"
 	if q.fragment() {
 		root = "main"
 	}
-	set := q.lang.templates[name]
-	if set == nil {
-		q.site.Logger.Error("a page has no template", zap.String("page", name))
-		q.crash()
-		return
-	}
-	if err := set.ExecuteTemplate(&b, root, view); err != nil {
+	body, err := q.html(name, root, q.view(name, data))
+	if err != nil {
 		q.site.Logger.Error("a page could not be shown", zap.String("page", name), zap.Error(err))
 		q.crash()
 		return
@@ -65,13 +59,25 @@ func (q *Request) render(status int, name string, data any) {
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", q.lang.tag)
-	body := bytes.Replace(b.Bytes(), []byte(problemsHere), q.summary(name), 1)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	q.sent = true
 	q.w.WriteHeader(status)
 	if q.HTTP.Method != http.MethodHead {
 		q.w.Write(body)
 	}
+}
+
+// html makes a page of a template.
+func (q *Request) html(name, root string, view *View) ([]byte, error) {
+	set := q.lang.templates[name]
+	if set == nil {
+		return nil, fmt.Errorf("there is no template %s", name)
+	}
+	var b bytes.Buffer
+	if err := set.ExecuteTemplate(&b, root, view); err != nil {
+		return nil, err
+	}
+	return bytes.Replace(b.Bytes(), []byte(problemsHere), q.summary(name), 1), nil
 }
 
 // problemsHere is where the messages that stand beside no field go: which these are is known when the page is made.

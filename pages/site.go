@@ -50,6 +50,10 @@ type Options struct {
 	RequestID func(r *http.Request) string
 	// Hosts are those to which somebody may be sent back besides that of the request. Default: none.
 	Hosts func() *accessrules.NextHosts
+	// Others are pages that have no address, with their samples. Default: none.
+	Others []Page
+
+	inline bool // pages hold the files that they load: for previews
 }
 
 // A File is one of a theme.
@@ -92,7 +96,12 @@ func New(o Options) (*Site, error) {
 	if s.routes, err = newRoutes(s.pages); err != nil {
 		return nil, err
 	}
-	s.theme, err = newTheme(o)
+	if s.theme, err = newTheme(o); err != nil {
+		return nil, err
+	}
+	if o.Theme != nil {
+		err = s.Check()
+	}
 	return s, err
 }
 

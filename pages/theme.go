@@ -29,7 +29,8 @@ type theme struct {
 	matcher   xlanguage.Matcher
 	assets    map[string]*asset
 	hash      string
-	logo      string // address of the logo, "" for none
+	inline    bool         // pages hold the files that they load
+	logo      template.URL // address of the logo, "" for none
 }
 
 // Names of files of a theme that are no page: blocks that pages are made of, and files that browsers load.
@@ -42,7 +43,7 @@ const messageFolder = "messages"
 
 // newTheme reads a theme. Errors say which file is wrong, and where.
 func newTheme(o Options) (*theme, error) {
-	t := &theme{own: o.Theme, picture: o.Logo}
+	t := &theme{own: o.Theme, picture: o.Logo, inline: o.inline}
 	names := templateNames(o.Pages)
 	if err := t.known(names); err != nil {
 		return nil, err
@@ -137,6 +138,9 @@ func (l *language) parse(names []string) error {
 		if _, err := base.New(from).Parse(string(text)); err != nil {
 			return err
 		}
+		if err := l.checkMessages(from, text); err != nil {
+			return err
+		}
 	}
 	l.templates = map[string]*template.Template{}
 	for _, name := range names {
@@ -149,6 +153,9 @@ func (l *language) parse(names []string) error {
 			return err
 		}
 		if _, err := set.New(from).Parse(string(text)); err != nil {
+			return err
+		}
+		if err := l.checkMessages(from, text); err != nil {
 			return err
 		}
 		for _, part := range []string{"layout", "title", "main"} {

@@ -12,7 +12,7 @@ import (
 
 // Pages are the rows of the table of pages that this package shows.
 func Pages() []pages.Page {
-	return slices.Concat(entrance(), account(), papers())
+	return pages.WithSamples(slices.Concat(entrance(), account(), papers()), samples)
 }
 
 // failedOn returns the fields that an answer refuses, nil when the error is none of the statuses.

@@ -1,0 +1,49 @@
+package buying
+
+import (
+	"time"
+
+	"github.com/caddy-tollgate/tollgate/pages"
+)
+
+// long is a name of 120 characters, as something may have.
+const long = "Maximiliana-Wilhelmina Featherstonehaugh-Cholmondeley von und zu Donaudampfschifffahrtsgesellschaft, of Newcastle upon Ty"
+
+var (
+	xia     = &pages.User{Username: "xia", Name: "Xia Lee"}
+	acme    = &Named{Slug: "acme", Name: "Acme Corporation"}
+	premium = Offer{Slug: "premium", Title: "Premium", Description: "Everything, for teams.", Amount: 119000, Unit: "usd", Period: "monthly", Length: 1}
+	pass    = Offer{Slug: "day-pass", Title: "Day pass", Unit: "usd", Period: "daily", Length: 3, Renewal: "one-time"}
+	longest = Offer{Slug: "long", Title: long, Description: long + " " + long, Amount: 1234567890, Unit: "usd", Period: "yearly", Length: 2}
+)
+
+// samples are the pages in their states (pages.md 2.5), by path.
+var samples = map[string][]pages.Sample{}
+
+// Refusals is the page of refusals of rules, which has no address.
+func Refusals() pages.Page {
+	return pages.Page{Path: "(refused)", Name: "refused", Who: "who is refused", Samples: refusedSamples()}
+}
+
+func refusedSamples() (all []pages.Sample) {
+	at := time.Date(2026, 3, 15, 12, 0, 0, 0, time.UTC)
+	due := []Sum{{11900, "usd"}, {5000, "eur"}}
+	for _, s := range []struct {
+		state string
+		d     Refused
+	}{
+		{"subscribe", Refused{Kind: "subscribe", Profile: acme, Plans: []Offer{premium}, Managers: []string{"Donny Smith"}, Request: "4b1d5a8e"}},
+		{"many", Refused{Kind: "subscribe", Choice: 3, Plans: []Offer{premium, pass}}},
+		{"ended", Refused{Kind: "ended", Profile: acme, Plans: []Offer{premium}, Ended: at, Choice: 1}},
+		{"balance", Refused{Kind: "balance", Profile: acme, Plans: []Offer{premium}, Due: due, Managers: []string{"Donny Smith", "Amy Lee"}}},
+		{"role", Refused{Kind: "role", Profile: acme, Held: []string{"contributor"}, Roles: []string{"manager", "support"}, Managers: []string{"Donny Smith"}}},
+		{"one-time-password", Refused{Kind: "otp", Profile: acme}},
+		{"agreement", Refused{Kind: "terms", Agreement: &Named{Slug: "terms-of-use", Name: "Terms of use"}}},
+		{"invited", Refused{Kind: "invited", Profile: acme}},
+		{"read-only", Refused{Kind: "readonly"}},
+		{"long", Refused{Kind: "subscribe", Profile: &Named{Slug: "long", Name: long}, Plans: []Offer{longest, longest}, Managers: []string{long, long}}},
+	} {
+		all = append(all, pages.Sample{State: s.state, D: &s.d, User: xia})
+	}
+	return all
+}
