@@ -43,6 +43,8 @@ var samples = []sample{
 	{page: "/users/{user}/", at: "/users/donny/", who: "donny", state: "cannot be deleted"},
 	{page: "/users/{user}/", at: "/users/long/", who: "donny", state: "of another"},
 	{page: "/users/{user}/", at: "/users/donny/", who: "xia", state: "refused", status: http.StatusForbidden},
+	{page: "/users/{user}/password/", at: "/users/xia/password/", who: "xia"},
+	{page: "/users/{user}/password/", at: "/users/xia/password/", who: "donny", state: "of another"},
 }
 
 // name names a sample.

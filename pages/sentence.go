@@ -24,6 +24,7 @@ var sentences = compileSentences([][2]string{
 	{"Enter a valid email address.", "email"},
 	{"Enter a valid username.", "username"},
 	{"Incorrect credentials.", "credentials"},
+	{"This field holds characters that a password cannot have.", "password_characters"},
 	{"Please prove who you are: a password or a code is required.", "prove_again"},
 	{"Credentials cannot be changed on this site.", "frozen"},
 	{"This code is wrong or has expired.", "code_wrong"},

@@ -50,3 +50,21 @@ for (const button of document.querySelectorAll('[data-reveal]')) {
     button.dataset.other = said
   })
 }
+
+// How strong a new password is, said while it is typed: a guess, by its length and by what it is made of.
+for (const box of document.querySelectorAll('[data-strength]')) {
+  const input = document.getElementById(box.dataset.strength)
+  const said = box.querySelector('[data-words]'), words = said.dataset.words.split('|')
+  input?.addEventListener('input', () => {
+    const text = [...input.value]
+    const kinds = [[/\p{Ll}/u, 26], [/\p{Lu}/u, 26], [/\p{Nd}/u, 10], [/[^\p{L}\p{Nd}]/u, 30]]
+    const pool = kinds.reduce((sum, [kind, size]) => sum + (kind.test(input.value) ? size : 0), 0)
+    const worth = text.reduce((sum, c, i) => // of rows as in "aaa" and "123" little counts
+      sum + (i > 0 && Math.abs(c.codePointAt(0) - text[i - 1].codePointAt(0)) < 2 ? 0.25 : 1), 0)
+    const bits = worth * Math.log2(pool || 1)
+    const level = bits < 35 ? 0 : bits < 55 ? 1 : bits < 75 ? 2 : 3
+    box.hidden = text.length === 0
+    box.querySelector('meter').value = level + 1
+    said.textContent = words[level]
+  })
+}

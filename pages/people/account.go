@@ -27,6 +27,11 @@ func account() []pages.Page {
 				"phone": byPhone.change, "phone_proof": byPhone.prove, "phone_wait": byPhone.prove, "phone_back": byPhone.takeBack, "phone_confirm": byPhone.confirm,
 			},
 		},
+		{
+			Path: "/users/{user}/password/", Name: "account_password", Group: "account", Who: self,
+			Uses: []string{"GET /api/users/{user}", "PUT /api/users/{user}/password", "POST /api/auth/recover", "GET /api/auth/register"},
+			Show: showPassword, Forms: map[string]pages.Form{"password": changePassword},
+		},
 	}
 }
 

@@ -25,9 +25,7 @@ func (kind addressKind) change(q *pages.Request) (pages.Outcome, error) {
 
 // ask gives the account an address, or asks for its code once more.
 func (kind addressKind) ask(q *pages.Request, address string) (pages.Outcome, error) {
-	var site struct {
-		TextMessages bool `json:"text_messages"`
-	}
+	var site siteOf
 	if err := q.Get(&site, "/api/auth/register"); err != nil {
 		return pages.Outcome{}, err
 	}

@@ -60,11 +60,9 @@ func showAccount(q *pages.Request) (any, error) {
 		Obstacles []Obstacle `json:"obstacles"`
 	}
 	if err := q.Get(&deletion, "/api/users/{user}/deletion", a.Username); err != nil {
-		return nil, err // who reads the account for a profile's sake is not shown this page
+		return nil, err
 	}
-	var site struct {
-		TextMessages bool `json:"text_messages"`
-	}
+	var site siteOf
 	if err := q.Get(&site, "/api/auth/register"); err != nil {
 		return nil, err
 	}

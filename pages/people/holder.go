@@ -3,6 +3,7 @@ package people
 import (
 	"net/http"
 
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/pages"
 )
 
@@ -24,6 +25,7 @@ type Prove struct {
 
 // An accountOf is what the API tells of a user.
 type accountOf struct {
+	ID            string `json:"id"` // for the user itself and the broker's staff
 	Username      string `json:"username"`
 	PrintableName string `json:"printable_name"`
 	Picture       string `json:"picture"`
@@ -63,6 +65,13 @@ func (a *accountOf) proven() bool {
 func readAccount(q *pages.Request) (*accountOf, Holder, error) {
 	a := new(accountOf)
 	if err := q.Get(a, "/api/users/{user}", q.Param("user")); err != nil {
+		return nil, Holder{}, err
+	}
+	if a.ID == "" { // who may read an account for a profile's sake has no business on its pages; nor has a contact pages
+		err := q.Get(new(struct{}), "/api/users/{user}/deletion", q.Param("user"))
+		if err == nil {
+			err = rest.NotFound("User")
+		}
 		return nil, Holder{}, err
 	}
 	h := Holder{Username: a.Username, Name: a.PrintableName}
