@@ -101,7 +101,7 @@ func TestRegisterProvesFirst(t *testing.T) {
 		wrong = "222222"
 	}
 	v.fill("code", "code", wrong).press(400)
-	if v.problems("code") != "This code is wrong or too old." {
+	if v.problems("code") != "This code is wrong, or too old." {
 		t.Errorf("a wrong code: %s", v.text("main"))
 	}
 	v.fill("code").press(429, "way", "again")
@@ -144,7 +144,7 @@ func TestLoginFailures(t *testing.T) {
 	}
 	for range 3 {
 		v.fill("login", "username", "xia", "password", "wrong").press(400)
-		if v.problems("password") != "Name and password do not fit together." || v.problems("username") != "" || v.value("username") != "xia" {
+		if v.problems("password") != "The password is not right." || v.problems("username") != "" || v.value("username") != "xia" {
 			t.Errorf("wrong: %s", v.text("main"))
 		}
 		if in := find(v.page, func(n *html.Node) bool { return attrOf(n, "name") == "password" }); !hasAttr(in, "autofocus") {
