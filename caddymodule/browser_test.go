@@ -190,6 +190,40 @@ func (p *tab) visit(address string) int {
 	return int(p.status)
 }
 
+// back goes to the page before, by the button of the browser, and reports whether there is one. The browser may have kept that page, and
+// load nothing.
+func (p *tab) back() bool {
+	p.t.Helper()
+	history := p.history()
+	if history.CurrentIndex == 0 {
+		return false
+	}
+	before := history.CurrentIndex - 1
+	tell(p, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: history.Entries[before].ID})
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		state, err := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.readyState"))
+		if err == nil && state == "complete" && p.history().CurrentIndex == before {
+			return true
+		}
+	}
+	p.t.Fatalf("the browser does not go back from %s", history.Entries[history.CurrentIndex].URL)
+	return false
+}
+
+// history are the pages that the tab has shown. While one page takes the place of another, the browser does not know.
+func (p *tab) history() page.GetNavigationHistoryResult {
+	p.t.Helper()
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var history page.GetNavigationHistoryResult
+		if history, err = chromedp.Call(p.ctx, page.GetNavigationHistory, cdp.Empty{}); err == nil {
+			return history
+		}
+	}
+	p.t.Fatalf("the history: %v", err)
+	return page.GetNavigationHistoryResult{}
+}
+
 // address is where the tab is: path and query.
 func (p *tab) address() string {
 	at, err := url.Parse(do(p, "address", chromedp.Location()))

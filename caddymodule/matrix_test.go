@@ -53,17 +53,23 @@ func TestPagesInBrowser(t *testing.T) {
 	w := newWorld(pagesSite(t, func(s *site) { s.more = "tollgate_pages {\n\t\ttheme " + testTheme(t) + "\n\t}" }))
 	tabs := map[string]*tab{}
 	for _, s := range samples {
-		p := tabs[s.who]
-		if p == nil {
-			p = b.open(t, base)
-			if tabs[s.who] = p; s.who != "" {
-				p.logIn(s.who, "yoyo")
-			}
-			p.visit("/login/")
-			p.faulty() // the application behind has no icon
-		}
+		p := b.as(tabs, s.who)
 		p.look(w, s, source)
 	}
+}
+
+// as is the tab of the visitor of a sample.
+func (b *browser) as(tabs map[string]*tab, who string) *tab {
+	b.t.Helper()
+	if tabs[who] == nil {
+		p := b.open(b.t, base)
+		if tabs[who] = p; who != "" {
+			p.logIn(who, "yoyo")
+		}
+		p.visit("/login/")
+		p.faulty() // the application behind has no icon
+	}
+	return tabs[who]
 }
 
 // look looks at a sample in each way.

@@ -45,6 +45,7 @@ var samples = []sample{
 	{page: "/users/{user}/", at: "/users/donny/", who: "xia", state: "refused", status: http.StatusForbidden},
 	{page: "/users/{user}/password/", at: "/users/xia/password/", who: "xia"},
 	{page: "/users/{user}/password/", at: "/users/xia/password/", who: "donny", state: "of another"},
+	{page: "/logout/", who: "pat", state: "hostile"},
 }
 
 // name names a sample.
@@ -60,22 +61,30 @@ type world struct {
 	*site
 	values   map[string]string
 	visitors map[string]*visitor
+	text     func(string) string // makes what people say of what it is about
 }
 
 // longName is as long as a name may be, and has nowhere to be broken.
 var longName = strings.Repeat("Wolfeschlegelsteinhausen", 3)[:60]
 
 // newWorld makes what samples show. The site has the pages and the demo's users.
-func newWorld(s *site) *world {
+func newWorld(s *site) *world { return makeWorld(s, func(text string) string { return text }) }
+
+// newHostileWorld makes the same with names and texts of attackers.
+func newHostileWorld(s *site) *world { return makeWorld(s, hostile) }
+
+func makeWorld(s *site, text func(string) string) *world {
 	s.t.Helper()
-	w := &world{s, map[string]string{}, map[string]*visitor{}}
+	w := &world{site: s, values: map[string]string{}, visitors: map[string]*visitor{}, text: text}
 	s.must(201, "POST", "/api/auth/register", map[string]any{
 		"username": "long", "password": "yoyo", "email": "long@example.com", "full_name": longName, "type": "personal"})
 	s.must(201, "POST", "/api/auth/register", map[string]any{ // has no password yet
-		"username": "nora", "new_password": nil, "email": "nora@example.com", "full_name": "Nora Lind"})
+		"username": "nora", "new_password": nil, "email": "nora@example.com", "full_name": text("Nora Lind")})
 	s.must(200, "POST", "/api/users/nora/activate", nil, s.login("donny"))
 	_, key, _ := strings.Cut(mailedLink.FindString(s.mail("nora@example.com", "/login/")), "/login/")
 	w.values["key"] = strings.Trim(key, "/")
+	s.must(201, "POST", "/api/auth/register", map[string]any{
+		"username": "pat", "password": "yoyo", "email": "pat@example.com", "full_name": text("Pat"), "type": "personal"})
 	return w
 }
 
