@@ -50,12 +50,12 @@ func TestAccountAddressPage(t *testing.T) {
 		t.Errorf("%q, %q", xia.problems("password"), xia.value("email"))
 	}
 	xia.fill("email", "password", "wrong").press(400)
-	if xia.problems("password") != "That is not right." {
+	if xia.problems("password") != "That is not your password." {
 		t.Errorf("a wrong password: %q", xia.problems("password"))
 	}
 	xia.fill("email", "password", "yoyo").press(303).follow().says("A code is on its way", "new@example.com not proven yet", "xia@example.com, counts")
 	xia.fill("email_proof", "code", "000000").press(400)
-	if xia.problems("code") != "This code is wrong, or too old." {
+	if xia.problems("code") != "This code is wrong or too old." {
 		t.Errorf("a wrong code: %q", xia.problems("code"))
 	}
 	xia.fill("email_proof").press(400)

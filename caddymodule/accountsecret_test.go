@@ -15,7 +15,7 @@ func TestPasswordPage(t *testing.T) {
 		t.Errorf("without the old one: %q", xia.problems("password"))
 	}
 	xia.fill("password", "password", "wrong", "new_password", "much better").press(400)
-	if xia.problems("password") != "That is not right." || strings.Contains(xia.body, "much better") {
+	if xia.problems("password") != "That is not your password." || strings.Contains(xia.body, "much better") {
 		t.Errorf("with a wrong one: %q", xia.problems("password"))
 	}
 	xia.fill("password", "password", "yoyo", "new_password", "abc").press(400)

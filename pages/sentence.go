@@ -38,6 +38,7 @@ var sentences = compileSentences([][2]string{
 	{"The user is the last manager of profile {profile}.", "account_last_manager"},
 	{"A profile with a balance cannot be deleted.", "account_balance"},
 	{"A profile with current subscribers cannot be deleted.", "account_subscribers"},
+	{"Upload a valid image: PNG, JPEG, GIF or WebP.", "picture_kind"},
 	{"This site does not send text messages.", "no_texts"},
 	{"This account is unknown. Please register.", "unknown_account"},
 	{"A password is required.", "password_required"},

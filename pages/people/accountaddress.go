@@ -35,7 +35,7 @@ func (kind addressKind) ask(q *pages.Request, address string) (pages.Outcome, er
 		body["check_"+string(kind)] = true
 	}
 	if _, err := q.Patch(kind.withSecrets(q, body), "/api/users/{user}", q.Param("user")); err != nil {
-		return pages.Outcome{}, unproven(err)
+		return pages.Outcome{}, unproven(q, err)
 	}
 	a, _, err := readAccount(q)
 	if err != nil {
@@ -65,7 +65,7 @@ func (kind addressKind) prove(q *pages.Request) (pages.Outcome, error) {
 	if failedOn(err, http.StatusBadRequest) != nil {
 		err = pages.About(err, "detail", "code", string(kind)+"_code", "code", string(kind), "code")
 	}
-	return pages.Outcome{Said: "address_proven"}, unproven(err)
+	return pages.Outcome{Said: "address_proven"}, unproven(q, err)
 }
 
 // withSecrets adds the secrets that a change of an address takes: no codes, which stand for the address itself.
@@ -85,7 +85,7 @@ func (kind addressKind) takeBack(q *pages.Request) (pages.Outcome, error) {
 		body = map[string]any{string(kind): address}
 	}
 	_, err := q.Patch(body, "/api/users/{user}", q.Param("user"))
-	return pages.Outcome{Said: "taken_back"}, unproven(err)
+	return pages.Outcome{Said: "taken_back"}, unproven(q, err)
 }
 
 // confirm is the word of the broker that an address is the user's.

@@ -113,13 +113,16 @@ func proveAgain(q *pages.Request) (asked bool, err error) {
 	if _, err := q.Post(map[string]any{"username": h.Prove.Email}, "/api/auth/recover"); err != nil {
 		return true, pages.About(err, "username", "email_code", "detail", "email_code")
 	}
-	return true, q.Refuse("email_code", "code_sent")
+	return true, q.Refuse("email_code", "proof_sent")
 }
 
 // unproven is the error of an operation that asks who the visitor is, beside the field in which that is typed.
-func unproven(err error) error {
-	if failedOn(err, http.StatusUnauthorized)["detail"] != nil {
+func unproven(q *pages.Request, err error) error {
+	switch asked := failedOn(err, http.StatusUnauthorized); {
+	case asked["detail"] != nil:
 		return pages.About(err, "detail", "password")
+	case asked["password"] != nil:
+		return q.Refuse("password", "wrong_password")
 	}
 	return err
 }

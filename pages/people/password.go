@@ -34,5 +34,5 @@ func changePassword(q *pages.Request) (pages.Outcome, error) {
 	}
 	body := withSecrets(q, map[string]any{"new_password": q.Field("new_password")})
 	_, err := q.Put(body, "/api/users/{user}/password", q.Param("user"))
-	return pages.Outcome{Said: "password_changed"}, unproven(err)
+	return pages.Outcome{Said: "password_changed"}, unproven(q, err)
 }
