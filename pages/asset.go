@@ -108,6 +108,7 @@ func (t *theme) asset(name string) http.HandlerFunc {
 		h.Set("Cache-Control", age)
 		h.Set("ETag", `"`+t.hash+`"`)
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Resource-Policy", "same-site")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox") // of a picture that is opened by itself
 		http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(found.body))
 	}

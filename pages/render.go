@@ -44,7 +44,7 @@ type Language struct {
 func (q *Request) render(status int, name string, data any) {
 	root := "layout"
 	if q.fragment() {
-		root = "main"
+		root = "fragment"
 	}
 	body, err := q.html(name, root, q.view(name, data))
 	if err != nil {
@@ -59,6 +59,9 @@ func (q *Request) render(status int, name string, data any) {
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", q.lang.tag)
+	if root == "fragment" {
+		h.Set("Tollgate-Page", name) // by which the script that embeds pages knows them
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	q.sent = true
 	q.w.WriteHeader(status)
@@ -96,9 +99,14 @@ func (q *Request) summary(name string) []byte {
 	return b.Bytes()
 }
 
-func (q *Request) fragment() bool {
-	return q.Page != &refusedPage && q.Has("fragment")
-}
+// A page whose query has fragmentWord is shown inside another page, without its frame; with inDialog, in a dialog, where forms go on.
+const (
+	fragmentWord = "fragment"
+	inDialog     = "dialog"
+)
+
+func (q *Request) fragment() bool { return q.Page != &refusedPage && q.Has(fragmentWord) }
+func (q *Request) dialog() bool   { return q.fragment() && q.Query(fragmentWord) == inDialog }
 
 func (q *Request) view(name string, data any) *View {
 	s := q.site

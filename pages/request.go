@@ -146,7 +146,16 @@ func (q *Request) With(address string) string {
 }
 
 // here is the path and query of the request, as a redirect back to it has it.
-func (q *Request) here() string { return q.HTTP.URL.RequestURI() }
+func (q *Request) here() string {
+	if !q.Has(fragmentWord) {
+		return q.HTTP.URL.RequestURI()
+	}
+	u := *q.HTTP.URL
+	query := u.Query()
+	query.Del(fragmentWord)
+	u.RawQuery = query.Encode()
+	return u.RequestURI()
+}
 
 // Onward is where a visitor goes on: where it was on the way to, else the address given.
 func (q *Request) Onward(otherwise string) string {
@@ -238,8 +247,11 @@ func formStatus(status int) int {
 	return status
 }
 
-// redirect sends the browser on.
+// redirect sends the browser on. What stands in a dialog stays in it as long as it goes on among pages.
 func (q *Request) redirect(to string) {
+	if q.dialog() {
+		to = q.site.inDialog(to)
+	}
 	q.headers()
 	q.SendCookies()
 	q.w.Header().Set("Location", to)

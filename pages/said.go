@@ -20,7 +20,7 @@ func (q *Request) say(name string) {
 // taken is the message of what has just been done, which is shown once.
 func (q *Request) taken() string {
 	c, err := q.HTTP.Cookie(saidCookie)
-	if err != nil || q.Visit == nil || !saidForm.MatchString(c.Value) || q.fragment() {
+	if err != nil || q.Visit == nil || !saidForm.MatchString(c.Value) || q.fragment() && !q.dialog() {
 		return ""
 	}
 	q.SetCookie(&http.Cookie{Name: saidCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})

@@ -135,14 +135,30 @@ func (s *Site) Has(path string) bool {
 	return p != nil
 }
 
+// inDialog is the address of a page as a dialog shows it; another address stays as it is.
+func (s *Site) inDialog(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" {
+		return to
+	}
+	path, ok := strings.CutPrefix(u.Path, s.Prefix)
+	if p, _ := s.routes.find(path); !ok || p == nil {
+		return to
+	}
+	query := u.Query()
+	query.Set(fragmentWord, inDialog)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
 // Handler returns what answers a request, nil when it is for none of the pages.
 func (s *Site) Handler(r *http.Request) http.HandlerFunc {
+	if rest, ok := strings.CutPrefix(r.URL.Path, assetRoot); ok {
+		return s.theme.asset(rest)
+	}
 	path, ok := strings.CutPrefix(r.URL.Path, s.Prefix)
 	if !ok || !strings.HasPrefix(path, "/") {
 		return nil
-	}
-	if rest, ok := strings.CutPrefix(r.URL.Path, assetRoot); ok {
-		return s.theme.asset(rest)
 	}
 	if raw := r.URL.RawPath; raw != "" && strings.Count(raw, "/") != strings.Count(r.URL.Path, "/") {
 		return nil

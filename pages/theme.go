@@ -35,7 +35,7 @@ type theme struct {
 
 // Names of files of a theme that are no page: blocks that pages are made of, and files that browsers load.
 var (
-	blocks = []string{"layout.html", "head.html", "header.html", "footer.html", "field.html", "problems.html", "tabs.html", "proof.html"}
+	blocks = []string{"layout.html", "head.html", "header.html", "footer.html", "field.html", "problems.html", "fragment.html", "tabs.html", "proof.html"}
 	styles = []string{"theme.css", "logo.svg", "logo.png", "favicon.svg", "favicon.ico"}
 )
 

@@ -25,11 +25,99 @@ var samples = map[string][]pages.Sample{
 		{State: "too-late", D: &Login{Step: "name"}, Said: "too_late"},
 		{State: "long", D: &Login{Step: "name", Name: long}, User: &pages.User{Username: "xia", Name: long}},
 	},
+	"/login/{key}/": {
+		{State: "first", D: &Key{Username: "xia", Name: "Xia Lee", Email: "xia@example.com", MinLength: 8}},
+		{State: "new", D: &Key{Username: "kim", Email: "kim@example.com", New: true, MinLength: 8}},
+		{State: "one-time-password", D: &Key{Username: "xia", Name: "Xia Lee", OTP: true, MinLength: 8}},
+		{State: "used", D: &Key{Gone: true}},
+		{State: "other", D: &Key{Username: "kim", Name: "Kim", Other: true, MinLength: 8}, User: xia},
+	},
+	"/register/": {
+		{State: "first", D: &Register{Step: "form", Kind: "personal", Types: kinds, MinLength: 8, Agreements: terms}},
+		{State: "taken", D: &Register{Step: "form", MinLength: 8}, Typed: typed("full_name", "Xia Lee", "email", "xia@example.com"),
+			Wrong: wrong("email", "This email is already taken.")},
+		{State: "invited", D: &Register{Step: "form", Email: "kim@example.com", MinLength: 8, Invitation: invited("kim@example.com")}},
+		{State: "code", D: &Register{Step: "code", Name: "Xia Lee", Email: "xia@example.com", MinLength: 8}},
+		{State: "link", D: &Register{Step: "link", Email: "xia@example.com"}},
+		{State: "closed", D: &Register{Step: "closed"}},
+		{State: "long", D: &Register{Step: "form", Name: long, Email: long, Username: long, Company: long, Kind: "organization", Types: kinds, MinLength: 8}},
+	},
+	"/recover/":  recovery("recover"),
+	"/activate/": recovery("activate"),
+	"/users/{user}/": {
+		{State: "first", D: accountSample(true), User: xia},
+		{State: "empty", D: &Account{Holder: holder, FullName: "Xia Lee", Since: joined, Email: AddressBox{Kind: "email"}, Phone: AddressBox{Kind: "phone"}}, User: xia},
+		{State: "unproven", D: unprovenSample(), User: xia},
+		{State: "deletion-refused", D: obstructedSample(), User: xia},
+		{State: "of-another", D: accountSample(false), User: &pages.User{Username: "donny", Name: "Donny Smith"}},
+		{State: "saved", D: accountSample(true), User: xia, Said: "saved"},
+	},
+	"/users/{user}/password/": {
+		{State: "first", D: &Password{Holder: holder, Set: true, MinLength: 8}, User: xia},
+		{State: "none", D: &Password{Holder: Holder{Username: "xia", Name: "Xia Lee", Mine: true, Prove: Prove{Email: "xia@example.com"}}, MinLength: 8}, User: xia},
+		{State: "wrong", D: &Password{Holder: holder, Set: true, MinLength: 8}, User: xia, Wrong: wrong("new_password", "Ensure this field has at least 8 characters.")},
+	},
 	"/logout/": {
 		{State: "first", User: xia},
 		{State: "nobody"},
 		{State: "long", User: &pages.User{Username: "xia", Name: long}},
 	},
+}
+
+const joined = "2026-01-31T12:00:00Z"
+
+var (
+	kinds  = []string{"personal", "organization"}
+	terms  = []agreement{{Slug: "terms-of-use", Title: "Terms of use", UpdatedAt: joined}}
+	holder = Holder{Username: "xia", Name: "Xia Lee", Mine: true, Prove: Prove{Password: true}}
+)
+
+func invited(email string) *invitation {
+	i := &invitation{CreatedAt: joined, Role: roleKind{Slug: "manager", Title: "Manager", Global: true}, Email: email}
+	i.Profile.Slug, i.Profile.Name = "acme", "Acme Corporation"
+	return i
+}
+
+func recovery(kind string) []pages.Sample {
+	return []pages.Sample{
+		{State: "first", D: &Recover{Kind: kind, Step: "name", MinLength: 8}},
+		{State: "unknown", D: &Recover{Kind: kind, Step: "name"}, Typed: typed("username", "nobody"),
+			Wrong: wrong("username", "This account is unknown. Please register.")},
+		{State: "code", D: &Recover{Kind: kind, Step: "code", Name: "xia", SentTo: "x•••@e•••.com", Way: "email", MinLength: 8}},
+		{State: "code-by-phone", D: &Recover{Kind: kind, Step: "code", Name: "+14155550100", Way: "phone", MinLength: 8}},
+		{State: "link", D: &Recover{Kind: kind, Step: "link", Name: "xia", Way: "email"}},
+	}
+}
+
+func accountSample(mine bool) *Account {
+	a := &Account{
+		Holder: holder, FullName: "Xia Lee", NickName: "Xia", Lang: "en", Since: joined, LastLogin: joined,
+		Languages: []pages.Option{{Value: "en", Label: "English"}, {Value: "fr", Label: "Français"}},
+		Email:     AddressBox{Kind: "email", Shown: "xia@example.com", Proven: true, Codes: true, Ask: true},
+		Phone:     AddressBox{Kind: "phone", Ask: true},
+	}
+	a.Mine = mine
+	return a
+}
+
+// unprovenSample is an account whose addresses were changed, and not proven yet.
+func unprovenSample() *Account {
+	a := accountSample(true)
+	a.Email = AddressBox{Kind: "email", Shown: long, Replaced: "xia@example.com", Codes: true, Ask: true}
+	a.Phone = AddressBox{Kind: "phone", Shown: "+14155550100", Waiting: []string{"+14155550199"}, Ask: true}
+	return a
+}
+
+// obstructedSample is an account that cannot be deleted.
+func obstructedSample() *Account {
+	a := accountSample(true)
+	for _, reason := range []string{"last_manager", "balance", "subscribers", "broker"} {
+		o := Obstacle{Reason: reason}
+		o.Profile.Slug, o.Profile.PrintableName = "acme", "Acme Corporation"
+		a.Obstacles = append(a.Obstacles, o)
+	}
+	a.Obstacles[1].Due, a.Obstacles[1].Funds = []amountOf{{11900, "usd"}}, []amountOf{{5000, "eur"}}
+	return a
 }
 
 func typed(pairs ...string) url.Values {
