@@ -1,13 +1,16 @@
 package pages_test
 
 import (
+	"flag"
 	"html"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/caddy-tollgate/tollgate/pages"
 	"github.com/caddy-tollgate/tollgate/pages/buying"
@@ -111,4 +114,86 @@ func TestThemeChecked(t *testing.T) {
 			t.Errorf("%s: %v, want %s", c.file, err, c.want)
 		}
 	}
+}
+
+var update = flag.Bool("update", false, "write what is there as what is wanted")
+
+// TestDocumentedTemplates says that docs/pages.md names each template, with what it is given.
+func TestDocumentedTemplates(t *testing.T) {
+	const file = "../docs/pages.md"
+	site, err := preview(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := "| template | pages | `.D` |\n|---|---|---|\n"
+	var names []string
+	paths, given := map[string]string{}, map[string]string{}
+	for _, p := range site.Samples() {
+		if !slices.Contains(names, p.Name) {
+			names = append(names, p.Name)
+		} else {
+			paths[p.Name] += ", "
+		}
+		paths[p.Name] += "`" + p.Path + "`"
+		for _, s := range p.Samples {
+			if d := fieldsOf(reflect.TypeOf(s.D), 0); d != "" {
+				given[p.Name] = "`" + d + "`"
+			}
+		}
+	}
+	for _, name := range names {
+		table += "| `" + name + ".html` | " + paths[name] + " | " + given[name] + " |\n"
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const open, end = "<!-- pages: written by TestDocumentedTemplates -->\n", "<!-- end -->"
+	before, rest, ok := strings.Cut(string(raw), open)
+	is, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatal("docs/pages.md has no table of templates")
+	}
+	if is != table && *update {
+		if err := os.WriteFile(file, []byte(before+open+table+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if is != table {
+		t.Error("docs/pages.md does not show what templates are given: run go test ./pages -run TestDocumentedTemplates -update")
+	}
+	for i := range reflect.TypeFor[pages.View]().NumField() {
+		if f := reflect.TypeFor[pages.View]().Field(i); f.IsExported() && !strings.Contains(string(raw), "`."+f.Name+"`") {
+			t.Errorf("docs/pages.md does not name .%s", f.Name)
+		}
+	}
+}
+
+// fieldsOf names the fields of what a template is given, and theirs.
+func fieldsOf(of reflect.Type, depth int) string {
+	suffix := ""
+	for of != nil && (of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice) {
+		if of.Kind() == reflect.Slice {
+			suffix = "[]"
+		} else if depth > 0 && suffix == "" {
+			suffix = "?"
+		}
+		of = of.Elem()
+	}
+	if of == nil || of.Kind() != reflect.Struct || of == reflect.TypeFor[time.Time]() || depth > 3 {
+		return suffix
+	}
+	var fields []string
+	for i := range of.NumField() {
+		f := of.Field(i)
+		if f.Anonymous {
+			fields = append(fields, fieldsOf(f.Type, 0))
+		} else if f.IsExported() {
+			fields = append(fields, f.Name+fieldsOf(f.Type, depth+1))
+		}
+	}
+	list := strings.Join(fields, ", ")
+	if depth == 0 {
+		return list
+	}
+	return suffix + "{" + list + "}"
 }
