@@ -98,7 +98,7 @@ const (
 )
 
 // BenchmarkProxy compares, in one interleaved run, a bare reverse_proxy, one that sends a token and headers as long as the gate's and
-// decides nothing, the gate with a token on every request and the full identity sent upstream, and forward_auth to a service that
+// decides nothing, the gate with a token on every request and the full identity sent upstream, the same with the pages before it, and forward_auth to a service that
 // checks nothing. It takes two minutes whatever b.N is;
 // TOLLGATE_ROUNDS changes the number of rounds, TOLLGATE_VARIANTS picks what is compared, and TOLLGATE_CPUPROFILE names a file for what
 // Caddy's processor time is spent on.
@@ -142,6 +142,18 @@ http://127.0.0.1:9182 {
 	}
 	reverse_proxy %[2]s
 }
+http://127.0.0.1:9185 {
+	tollgate_api
+	tollgate_pages
+	tollgate {
+		rule /app/{profile}/ {
+			direct contributor weak
+			subscribed premium
+		}
+		headers
+	}
+	reverse_proxy %[2]s
+}
 http://127.0.0.1:9184 {
 	request_header Authorization "Bearer %[4]s"
 	request_header Tollgate-User user100
@@ -174,6 +186,7 @@ http://127.0.0.1:9183 {
 		{name: "bare reverse_proxy", addr: "127.0.0.1:9181"},
 		{name: "headers alone", addr: "127.0.0.1:9184"},
 		{name: "gate", addr: "127.0.0.1:9182"},
+		{name: "gate and pages", addr: "127.0.0.1:9185"},
 		{name: "forward_auth", addr: "127.0.0.1:9183"},
 	}
 	if only := os.Getenv("TOLLGATE_VARIANTS"); only != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -56,7 +57,11 @@ func Said(name string) (Outcome, error) { return Outcome{Said: name}, nil }
 type routes struct {
 	mux   *chi.Mux
 	pages map[string]*Page
+	first map[string]bool // first segments of their paths: most requests are for the application, and are told by these
 }
+
+// contexts are kept between requests: most find no page, and leave nothing to be collected.
+var contexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
 
 func newRoutes(pages []Page) (rs routes, err error) {
 	defer func() {
@@ -64,7 +69,7 @@ func newRoutes(pages []Page) (rs routes, err error) {
 			err = fmt.Errorf("pages: %v", p)
 		}
 	}()
-	rs = routes{mux: chi.NewMux(), pages: map[string]*Page{}}
+	rs = routes{mux: chi.NewMux(), pages: map[string]*Page{}, first: map[string]bool{}}
 	for i := range pages {
 		p := &pages[i]
 		pattern := strings.NewReplacer("{", "{", "}", ":[^/]+}").Replace(p.Path)
@@ -72,6 +77,7 @@ func newRoutes(pages []Page) (rs routes, err error) {
 			return rs, fmt.Errorf("pages: %s is there twice", p.Path)
 		}
 		rs.pages[pattern] = p
+		rs.first[firstSegment(p.Path)] = true
 		rs.mux.MethodFunc(http.MethodGet, pattern, func(http.ResponseWriter, *http.Request) {})
 	}
 	return rs, nil
@@ -79,7 +85,9 @@ func newRoutes(pages []Page) (rs routes, err error) {
 
 // find returns the page of a path and what stands for its parameters.
 func (rs *routes) find(path string) (*Page, map[string]string) {
-	ctx := chi.NewRouteContext()
+	ctx := contexts.Get().(*chi.Context)
+	defer contexts.Put(ctx)
+	ctx.Reset()
 	p := rs.pages[rs.mux.Find(ctx, http.MethodGet, path)]
 	if p == nil {
 		return nil, nil
@@ -91,4 +99,10 @@ func (rs *routes) find(path string) (*Page, map[string]string) {
 		}
 	}
 	return p, params
+}
+
+// firstSegment is "users" of "/users/joe/".
+func firstSegment(path string) string {
+	segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return segment
 }

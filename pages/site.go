@@ -157,7 +157,7 @@ func (s *Site) Handler(r *http.Request) http.HandlerFunc {
 		return s.theme.asset(rest)
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, s.Prefix)
-	if !ok || !strings.HasPrefix(path, "/") {
+	if !ok || !strings.HasPrefix(path, "/") || !s.routes.first[firstSegment(path)] {
 		return nil
 	}
 	if raw := r.URL.RawPath; raw != "" && strings.Count(raw, "/") != strings.Count(r.URL.Path, "/") {
@@ -166,7 +166,10 @@ func (s *Site) Handler(r *http.Request) http.HandlerFunc {
 	if p, params := s.routes.find(path); p != nil {
 		return func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, p, params) }
 	}
-	if p, _ := s.routes.find(path + "/"); p != nil && p.Path != "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if strings.HasSuffix(path, "/") || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil
+	}
+	if p, _ := s.routes.find(path + "/"); p != nil {
 		return func(w http.ResponseWriter, r *http.Request) {
 			to := url.URL{Path: r.URL.Path + "/", RawQuery: r.URL.RawQuery}
 			http.Redirect(w, r, to.RequestURI(), http.StatusPermanentRedirect)

@@ -267,3 +267,18 @@ func TestThemeRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestMissIsCheap says that a request for the application leaves nothing to be collected.
+func TestMissIsCheap(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/app/x/", "/things/a/b/c/", "/static/app.js"} {
+		r := resttest.NewRequest("", "GET "+path, "")
+		if n := testing.AllocsPerRun(100, func() {
+			if w.site.Handler(r) != nil {
+				t.Errorf("%s is a page", path)
+			}
+		}); n > 0 {
+			t.Errorf("%s: %v allocations", path, n)
+		}
+	}
+}
