@@ -29,6 +29,9 @@ func (a *App) warnOfPaths() {
 			s := surroundings{app: a, server: server, met: new(met)}
 			s.walk(routes)
 			s.warn()
+			for _, p := range s.met.shown {
+				p.gates.Store(&s.met.all)
+			}
 			gates += s.met.gates
 		}
 		s := surroundings{app: a, server: server}
@@ -74,6 +77,8 @@ type way struct {
 
 // met is what a walk has found on any way.
 type met struct {
+	shown []*Pages
+	all   []*Gate
 	gates int
 	first *Gate
 	api   bool
@@ -172,6 +177,8 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 		s.arrive(h)
 	case *API:
 		s.met.api = true
+	case *Pages:
+		s.met.shown = append(s.met.shown, h)
 	case *caddyhttp.Subroute:
 		s.walk(h.Routes)
 	case *caddyhttp.Invoke:
@@ -204,6 +211,7 @@ func asks(h *reverseproxy.Handler) bool {
 }
 
 func (s *surroundings) arrive(g *Gate) {
+	s.met.all = append(s.met.all, g)
 	if s.met.gates++; s.met.first == nil {
 		s.met.first = g
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -61,6 +62,7 @@ type Pages struct {
 	app    *App
 	site   *pages.Site
 	logger *zap.Logger
+	gates  atomic.Pointer[[]*Gate] // of the same site of the Caddyfile, nil before the start
 }
 
 // CaddyModule returns the Caddy module information.
@@ -79,7 +81,7 @@ func (p *Pages) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	o.API, o.Logger = p.app.service, p.logger
+	o.API, o.Logger, o.Forwards = p.app.service, p.logger, p.forwards
 	if p.site, err = pages.New(o); err != nil {
 		return err
 	}

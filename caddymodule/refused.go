@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -42,6 +44,21 @@ func why(q *accessrules.Query, d *accessrules.Decision, v accessrules.Verdict, s
 	asked.Params = d.Params
 	told.Lack = accessrules.LackOf(d.Rule.Conditions[d.Failed], &asked)
 	return told
+}
+
+// forwards reports whether a rule of a gate on the same site sends requests for a path to an application. What is not known yet does: the
+// gate answers then.
+func (p *Pages) forwards(method, path string) bool {
+	gates := p.gates.Load()
+	clean, err := accessrules.Clean((&url.URL{Path: path}).EscapedPath())
+	if gates == nil || err != nil {
+		return true
+	}
+	return slices.ContainsFunc(*gates, func(g *Gate) bool {
+		set := g.live.Set()
+		i, _ := set.Match(method, clean)
+		return i >= 0 && set.Rules()[i].Forward
+	})
 }
 
 // fail answers a request that a handler behind the pages failed on.

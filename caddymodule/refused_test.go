@@ -42,6 +42,29 @@ func TestRefusedPage(t *testing.T) {
 
 }
 
+// Whoever has another role than a rule asks for is told which, who gives it, and asks for it with a button.
+func TestRefusedRole(t *testing.T) {
+	s := pagesSite(t, func(s *site) { s.gate = paidGate })
+	ann := s.register("ann")
+	s.register("ben")
+	s.must(201, "POST", "/api/profile/ann/roles/contributor", map[string]any{"slug": "ben"}, ann)
+	v := s.knownVisitor("ben")
+	v.must(403, "/office/ann/").says("You are invited", "this is about Joe Card1")
+	list := s.must(200, "GET", "/api/users/ben/accessibles?role_status=invited", nil, s.login("ben")).json(t)
+	accept, _ := list["results"].([]any)[0].(map[string]any)["accept_grant_api_url"].(string)
+	s.must(200, "PUT", strings.TrimPrefix(accept, base), nil, s.login("ben"))
+
+	v.must(403, "/office/ann/").says("Your role does not open this", "contributor", "manager", "It is given by Joe")
+	v.fill("ask").press(303).follow().says("have been asked")
+
+	// What is due is told with its sum.
+	s.must(200, "PATCH", "/api/profile/cowork", map[string]any{"is_provider": true}, s.login("donny"))
+	s.must(201, "POST", "/api/cart", map[string]any{"plan": "premium", "option": 1}, ann)
+	s.must(201, "POST", "/api/billing/ann/checkout/paylater", map[string]any{"items": []any{}}, ann)
+	v.must(403, "/paid/ann/").says("Something is still to be paid", "Due: $", "Ask Joe")
+	v.must(403, "/paid/cowork/").silent("Due", "Cowork has")
+}
+
 // What strangers are told of a profile is the same, to the byte, as of one that does not exist.
 func TestRefusedStranger(t *testing.T) {
 	s := pagesSite(t, func(s *site) { s.gate = paidGate })

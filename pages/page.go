@@ -20,6 +20,8 @@ type Page struct {
 	Who   string // may see it, in the words of `page list`; the operations decide
 	Uses  []string
 
+	// Yields says that it gives way to the application where a rule of a gate forwards its address.
+	Yields bool
 	// Secret says that the address holds a key: it is told to nobody.
 	Secret bool
 	// Opens says that its forms open a session: its cookie is not kept for a form that is sent twice.

@@ -177,6 +177,7 @@ func (l *language) funcs() template.FuncMap {
 		"money":    l.money,
 		"has":      func(v *View, path string) bool { return v.q.site.Has(path) },
 		"url":      func(v *View, pattern string, values ...string) string { return v.q.Address(pattern, values...) },
+		"home":     func(v *View) string { return v.q.Home() },
 		"onward":   func(v *View, address string) string { return v.q.With(address) },
 		"asset":    l.theme.assetURL,
 		"field":    func(v *View, name string, words ...any) (*Field, error) { return v.q.field(name, words...) },

@@ -133,6 +133,29 @@ func (q *Request) Address(pattern string, values ...string) string {
 	return q.Link(rest.Path(pattern, values...))
 }
 
+// HasPage reports whether there is a page at a path of the contract.
+func (q *Request) HasPage(path string) bool { return q.site.Has(path) }
+
+// Via is the address of a page that leads back to where this request goes, whatever its own way on is.
+func (q *Request) Via(address, back string) string {
+	joint := "?"
+	if strings.Contains(address, "?") {
+		joint = "&"
+	}
+	return address + joint + "next=" + url.QueryEscape(back)
+}
+
+// Home is where somebody goes on who has just come in: what is left to do is on the page that lists the profiles, where there is one.
+func (q *Request) Home() string {
+	if q.site.Has("/app/") {
+		return q.With(q.Link("/app/"))
+	}
+	return q.Onward("/")
+}
+
+// Here is the path and query of the request.
+func (q *Request) Here() string { return q.here() }
+
 // With is an address with the way to go on after it.
 func (q *Request) With(address string) string {
 	if q.Next == "" {
@@ -241,7 +264,7 @@ func (q *Request) post() {
 
 // formStatus is the status of a page whose form was refused: a wrong password is a mistake in a form, and asks no browser for credentials.
 func formStatus(status int) int {
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+	if status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound {
 		return http.StatusBadRequest
 	}
 	return status

@@ -30,6 +30,8 @@ type Options struct {
 	// Refused is what the template of refusals is given, for a request whose sender may be told why: of a rule of the site (pages.md 4).
 	// nil: there is no more to tell than to everybody. Default: nothing is told.
 	Refused func(q *Request, why *Refusal) (any, error)
+	// Forwards reports whether a rule of a gate behind the pages sends requests for a path to an application. Default: none does.
+	Forwards func(method, path string) bool
 	// Title is what the site is called. Default: what its broker is called.
 	Title func() string
 	// Theme are the operator's files, in place of ours of the same name. Default: none.
@@ -77,6 +79,9 @@ func New(o Options) (*Site, error) {
 	}
 	if o.Hosts == nil {
 		o.Hosts = func() *accessrules.NextHosts { return nil }
+	}
+	if o.Forwards == nil {
+		o.Forwards = func(string, string) bool { return false }
 	}
 	if o.RequestID == nil {
 		o.RequestID = func(*http.Request) string { return "" }
@@ -132,7 +137,7 @@ func (s *Site) Has(path string) bool {
 		return false
 	}
 	p, _ := s.routes.find(plain)
-	return p != nil
+	return p != nil && !s.yields(p, http.MethodGet, s.Prefix+plain)
 }
 
 // inDialog is the address of a page as a dialog shows it; another address stays as it is.
@@ -142,7 +147,7 @@ func (s *Site) inDialog(to string) string {
 		return to
 	}
 	path, ok := strings.CutPrefix(u.Path, s.Prefix)
-	if p, _ := s.routes.find(path); !ok || p == nil {
+	if p, _ := s.routes.find(path); !ok || p == nil || s.yields(p, http.MethodGet, u.Path) {
 		return to
 	}
 	query := u.Query()
@@ -150,6 +155,9 @@ func (s *Site) inDialog(to string) string {
 	u.RawQuery = query.Encode()
 	return u.String()
 }
+
+// yields reports whether a page gives way to the application at a path.
+func (s *Site) yields(p *Page, method, path string) bool { return p.Yields && s.Forwards(method, path) }
 
 // Handler returns what answers a request, nil when it is for none of the pages.
 func (s *Site) Handler(r *http.Request) http.HandlerFunc {
@@ -164,12 +172,15 @@ func (s *Site) Handler(r *http.Request) http.HandlerFunc {
 		return nil
 	}
 	if p, params := s.routes.find(path); p != nil {
+		if s.yields(p, r.Method, r.URL.Path) {
+			return nil
+		}
 		return func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, p, params) }
 	}
 	if strings.HasSuffix(path, "/") || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil
 	}
-	if p, _ := s.routes.find(path + "/"); p != nil {
+	if p, _ := s.routes.find(path + "/"); p != nil && !s.yields(p, r.Method, r.URL.Path) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			to := url.URL{Path: r.URL.Path + "/", RawQuery: r.URL.RawQuery}
 			http.Redirect(w, r, to.RequestURI(), http.StatusPermanentRedirect)

@@ -1,9 +1,13 @@
 // Package buying makes the pages of somebody who subscribes to something (pages.md 2.2).
 package buying
 
-import "github.com/caddy-tollgate/tollgate/pages"
+import (
+	"slices"
+
+	"github.com/caddy-tollgate/tollgate/pages"
+)
 
 // Pages are the rows of the table of pages that this package shows.
 func Pages() []pages.Page {
-	return nil
+	return pages.WithSamples(slices.Concat(appPages()), samples)
 }

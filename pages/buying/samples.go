@@ -18,7 +18,31 @@ var (
 )
 
 // samples are the pages in their states (pages.md 2.5), by path.
-var samples = map[string][]pages.Sample{}
+var samples = map[string][]pages.Sample{
+	"/app/": {
+		{State: "empty", D: &App{Page: 1}, User: xia},
+		{State: "one", D: &App{Page: 1, Count: 1, Profiles: accessSamples[:1]}, User: xia},
+		{State: "many", D: &App{Page: 2, Count: 31, Invited: 2, Searches: true, Search: "acme", Before: "?page=1", After: "?page=3", Profiles: accessSamples}, User: xia},
+		{State: "none-found", D: &App{Page: 1, Searches: true, Search: long}, User: xia},
+		{State: "asked", D: &App{Page: 1, Count: 1, Profiles: accessSamples[:1]}, User: xia, Said: "role_asked"},
+	},
+	"/app/{profile}/": {
+		{State: "one", D: &App{One: true, Count: 1, Profiles: accessSamples[:1]}, User: xia},
+		{State: "empty", D: &App{One: true, Count: 1, Profiles: []Access{{Profile: Ref{Slug: "xia", Name: "Xia Lee"}}}}, User: xia},
+		{State: "long", D: &App{One: true, Count: 1, Profiles: accessSamples[1:]}, User: xia},
+	},
+}
+
+var accessSamples = []Access{
+	{Profile: Ref{Slug: "acme", Name: "Acme Corporation"}, Role: &Ref{Slug: "manager", Title: "Manager"}, Subscriptions: []Subscription{
+		{Plan: Ref{Slug: "premium", Title: "Premium"}, EndsAt: "2026-12-30T12:00:00Z", AutoRenew: true},
+		{Plan: Ref{Slug: "desk", Title: "Desk"}, EndsAt: "2026-12-30T12:00:00Z", Locked: true},
+	}},
+	{Profile: Ref{Slug: "long", Name: long}, Role: &Ref{Slug: "support", Title: "Support"}, Subscriptions: []Subscription{
+		{Plan: Ref{Slug: "long", Title: long}, EndsAt: "2026-12-30T12:00:00Z", GrantKey: "key"},
+		{Plan: Ref{Slug: "desk", Title: "Desk"}, EndsAt: "2026-12-30T12:00:00Z", RequestKey: "key"},
+	}},
+}
 
 // Refusals is the page of refusals of rules, which has no address.
 func Refusals() pages.Page {

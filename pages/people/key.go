@@ -74,10 +74,10 @@ func useKey(q *pages.Request) (pages.Outcome, error) {
 	var answer *rest.Error
 	switch {
 	case err == nil:
-		return letIn(result, q.With(q.Link("/app/")), "password_set")
+		return letIn(result, q.Home(), "password_set")
 	case errors.As(err, &answer) && answer.Status == http.StatusBadRequest && one(answer.Fields()["detail"]) == "This link is wrong or has expired.":
 		if q.Caller() != nil {
-			return pages.Go(q.With(q.Link("/app/")))
+			return pages.Go(q.Home())
 		}
 		return pages.Outcome{}, nil // the page says so
 	}

@@ -126,7 +126,7 @@ func enter(q *pages.Request, in entered, otp string) (pages.Outcome, error) {
 	result, err := q.Do(rest.Operation{Method: http.MethodPost, Path: "/api/auth", Query: withCookie, Body: body})
 	if err == nil {
 		q.Forget()
-		return letIn(result, q.With(q.Link("/app/")), "")
+		return letIn(result, q.Home(), "")
 	}
 	asked := failedOn(err, http.StatusUnauthorized)
 	switch {

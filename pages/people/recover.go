@@ -93,5 +93,5 @@ func recoverByCode(q *pages.Request) (pages.Outcome, error) {
 		return pages.Outcome{}, pages.About(err, "email_code", "code", "phone_code", "code")
 	}
 	q.Forget()
-	return letIn(result, q.With(q.Link("/app/")), "password_set")
+	return letIn(result, q.Home(), "password_set")
 }
