@@ -144,7 +144,7 @@ func TestLoginFailures(t *testing.T) {
 	}
 	for range 3 {
 		v.fill("login", "username", "xia", "password", "wrong").press(400)
-		if v.problems("password") != "The password is not right." || v.problems("username") != "" || v.value("username") != "xia" {
+		if v.problems("password") != "Name or password is not right." || v.problems("username") != "" || v.value("username") != "xia" {
 			t.Errorf("wrong: %s", v.text("main"))
 		}
 		if in := find(v.page, func(n *html.Node) bool { return attrOf(n, "name") == "password" }); !hasAttr(in, "autofocus") {
@@ -256,12 +256,7 @@ func TestRecoverPage(t *testing.T) {
 func TestLinkPage(t *testing.T) {
 	for _, prefix := range []string{"", "/my"} {
 		t.Run("prefix "+prefix, func(t *testing.T) {
-			s := pagesSite(t, func(s *site) {
-				s.global = "use_verification_links"
-				if prefix != "" {
-					s.more = "tollgate_pages {\n\t\tprefix " + prefix + "\n\t}"
-				}
-			})
+			s := pagesSite(t, pagesBelow(prefix), func(s *site) { s.global = "use_verification_links" })
 			v := s.visitor()
 			v.must(200, prefix+"/recover/")
 			v.fill("recover", "username", "xia").press(303)

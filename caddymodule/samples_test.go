@@ -32,6 +32,23 @@ var samples = []sample{
 	{page: "/register/", who: "long", state: "known"},
 	{page: "/recover/"},
 	{page: "/activate/"},
+	{page: "/users/roles/accept/", who: "xia", state: "none"},
+	{page: "/users/roles/accept/", who: "nel"},
+	{page: "/users/roles/accept/", state: "nobody", status: http.StatusSeeOther},
+	{page: "/users/roles/accept/{key}/", at: "/users/roles/accept/{invitation}/", who: "nel"},
+	{page: "/users/roles/accept/{key}/", at: "/users/roles/accept/{invitation}/", state: "nobody"},
+	{page: "/users/roles/accept/{key}/", at: "/users/roles/accept/{invitation}/", who: "xia", state: "for another"},
+	{page: "/users/roles/accept/{key}/", at: "/users/roles/accept/{invited}/", state: "of an address"},
+	{page: "/users/roles/accept/{key}/", at: "/users/roles/accept/" + strings.Repeat("f", 40) + "/", state: "over"},
+	{page: "/register/", at: "/register/?next=%2Fusers%2Froles%2Faccept%2F{invited}%2F", state: "invited"},
+	{page: "/login/", at: "/login/?next=%2Fusers%2Froles%2Faccept%2F{invited}%2F", state: "invited"},
+	{page: "/legal/"},
+	{page: "/legal/{agreement}/", at: "/legal/house-rules/"},
+	{page: "/legal/{agreement}/", at: "/legal/none/", state: "none", status: 404},
+	{page: "/legal/{agreement}/sign/", at: "/legal/house-rules/sign/", who: "xia"},
+	{page: "/legal/{agreement}/sign/", at: "/legal/house-rules/sign/", state: "nobody", status: http.StatusSeeOther},
+	{page: "/contact/"},
+	{page: "/contact/", who: "xia", state: "known"},
 	{page: "/logout/", state: "nobody"},
 	{page: "/logout/", who: "xia"},
 	{page: "/logout/", who: "donny", state: "broker"},
@@ -85,6 +102,12 @@ func makeWorld(s *site, text func(string) string) *world {
 	w.values["key"] = strings.Trim(key, "/")
 	s.must(201, "POST", "/api/auth/register", map[string]any{
 		"username": "pat", "password": "yoyo", "email": "pat@example.com", "full_name": text("Pat"), "type": "personal"})
+	s.must(201, "POST", "/api/auth/register", map[string]any{
+		"username": "nel", "password": "yoyo", "email": "nel@example.com", "full_name": text("Nel Park")})
+	s.confirm("nel")
+	w.values["invitation"] = strings.Split(s.invite(map[string]any{"slug": "nel"}, "nel@example.com"), "/")[4]
+	w.values["invited"] = strings.Split(s.invite(map[string]any{"email": "new@work.example"}, "new@work.example"), "/")[4]
+	s.must(201, "POST", "/api/agreements", map[string]any{"title": "House rules", "text": text("# Be kind\n\n" + longName)}, s.login("donny"))
 	return w
 }
 

@@ -141,6 +141,7 @@ var sentences = compileSentences([][2]string{
 	{"This {way} must be verified: ask for a code with check_{field}.", "verify_email"},
 	{"A code was sent to this {way}. Please bring it back as {field}_code.", "code_sent_email"},
 	{"Profile {name} does not exist.", "no_profile"},
+	{"No Role matches the given query.", "not_invited"},
 	{"Request was throttled.", "throttled"},
 	{"Request was throttled. Expected available in {n} second.", "throttled_seconds"},
 	{"Request was throttled. Expected available in {n} seconds.", "throttled_seconds"},

@@ -31,6 +31,18 @@ func entrance() []pages.Page {
 			Uses: recovers, Show: showRecovery("activate"), Forms: recovery,
 		},
 		{
+			Path: "/users/roles/accept/", Name: "invitations", Group: "account", Who: "who is logged in",
+			Uses: []string{"GET /api/auth/tokens", "GET /api/users/{user}/accessibles",
+				"PUT /api/users/{user}/accessibles/accept/{verification_key}", "DELETE /api/users/{user}/accessibles/{role}/{profile}"},
+			Show: showInvitations, Forms: map[string]pages.Form{"accept": acceptInvitation, "decline": declineInvitation},
+		},
+		{
+			Path: "/users/roles/accept/{key}/", Name: "invitation", Group: "account", Who: "anybody with the link of a mail", Secret: true,
+			Uses: []string{"GET /api/auth/invitations/{grant_key}", "DELETE /api/auth/invitations/{grant_key}", "GET /api/auth/tokens",
+				"PUT /api/users/{user}/accessibles/accept/{verification_key}"},
+			Show: showInvitation, Forms: map[string]pages.Form{"accept": acceptByKey, "decline": declineByKey},
+		},
+		{
 			Path: "/logout/", Name: "logout", Group: "login", Who: "anybody", Opens: true,
 			Uses:  []string{"DELETE /api/auth/tokens"},
 			Forms: map[string]pages.Form{"logout": logOut, "everywhere": logOutEverywhere},

@@ -2,6 +2,7 @@ package people
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/caddy-tollgate/tollgate/pages"
 )
@@ -44,6 +45,38 @@ var samples = map[string][]pages.Sample{
 	},
 	"/recover/":  recovery("recover"),
 	"/activate/": recovery("activate"),
+	"/users/roles/accept/": {
+		{State: "none", D: &Invitations{}, User: xia},
+		{State: "one", D: &Invitations{Waiting: []accessible{waits("Acme Corp")}, More: true}, User: xia},
+		{State: "long", D: &Invitations{Waiting: []accessible{waits("Acme Corp"), waits(long)}}, User: xia, Next: "/app/xia/"},
+	},
+	"/users/roles/accept/{key}/": {
+		{State: "nobody", D: &InvitationByKey{invitation: invited("kim@example.com")}},
+		{State: "for-a-user", D: &InvitationByKey{invitation: invited("")}},
+		{State: "mine", D: &InvitationByKey{invitation: invited(""), Mine: true}, User: xia},
+		{State: "other", D: &InvitationByKey{invitation: invited(""), ToOther: true}, User: xia},
+		{State: "unproven", D: &InvitationByKey{invitation: invited("kim@example.com"), Mine: true}, User: xia,
+			Wrong: wrong("proof", "This invitation waits for a proof of the address that it was sent to. Please add that address to your account and bring back its code.")},
+		{State: "over", D: &InvitationByKey{invitation: &invitation{}, Gone: true}},
+	},
+	"/legal/": {
+		{State: "none", D: &Legal{}},
+		{State: "many", D: &Legal{append(terms, agreement{Slug: "long", Title: long, UpdatedAt: joined})}},
+	},
+	"/legal/{agreement}/": {
+		{State: "first", D: paper(joined)},
+		{State: "empty", D: &Agreement{agreement: paper(joined).agreement}},
+	},
+	"/legal/{agreement}/sign/": {
+		{State: "first", D: paper(joined), User: xia, Next: "/app/xia/"},
+		{State: "refused", D: paper(joined), User: xia, Wrong: wrong("read_terms", "You have to agree with the terms.")},
+		{State: "signed", D: signedPaper(), User: xia},
+	},
+	"/contact/": {
+		{State: "first", D: &Contact{}},
+		{State: "known", D: &Contact{"Xia Lee", "xia@example.com"}, User: xia, Said: "message_sent"},
+		{State: "wrong", D: &Contact{}, Typed: typed("message", "Hello"), Wrong: wrong("email", "Enter a valid email address.")},
+	},
 	"/users/{user}/": {
 		{State: "first", D: accountSample(true), User: xia},
 		{State: "empty", D: &Account{Holder: holder, FullName: "Xia Lee", Since: joined, Email: AddressBox{Kind: "email"}, Phone: AddressBox{Kind: "phone"}}, User: xia},
@@ -129,3 +162,22 @@ func typed(pairs ...string) url.Values {
 }
 
 func wrong(field, message string) map[string][]string { return map[string][]string{field: {message}} }
+
+func waits(profile string) (a accessible) {
+	a.CreatedAt, a.Role = joined, roleKind{Slug: "contributor", Title: "Contributor", Global: true}
+	a.Profile.Slug, a.Profile.Name = "acme", profile
+	return a
+}
+
+func paper(updated string) *Agreement {
+	return &Agreement{
+		agreement: agreement{Slug: "terms-of-use", Title: "Terms of use", UpdatedAt: updated},
+		HTML:      "<h2>Be kind</h2>\n<ul>\n<li>to <strong>all</strong></li>\n</ul>",
+	}
+}
+
+func signedPaper() *Agreement {
+	a := paper(joined)
+	a.Signed = time.Date(2026, time.February, 3, 12, 0, 0, 0, time.UTC)
+	return a
+}

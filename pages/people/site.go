@@ -46,8 +46,11 @@ type roleKind struct {
 
 // Words name the message that says what the role may do.
 func (r roleKind) Words() string {
-	if r.Global && (r.Slug == "manager" || r.Slug == "contributor") {
-		return "invitation.may_" + r.Slug
+	switch {
+	case r.Global && r.Slug == "manager":
+		return "invitation.may_manager"
+	case r.Global && r.Slug == "contributor":
+		return "invitation.may_contributor"
 	}
 	return "invitation.may_other"
 }
