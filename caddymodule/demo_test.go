@@ -7,7 +7,7 @@ import (
 
 // The demo shows people what there is to do, and what its application was told; what was sent is no part of the page.
 func TestDemoPages(t *testing.T) {
-	s := exampleSite(t)
+	exampleSite(t)
 	v := &visitor{person: newPerson(t, base+"/")}
 	v.open("/").says("Welcome to Cowork", "Make an account", "the log names")
 	if v.at.Path != "/public/" || !strings.Contains(v.header.Get("Content-Security-Policy"), "default-src 'none'") {
