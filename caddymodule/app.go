@@ -208,7 +208,7 @@ func (a *App) Cleanup() error {
 	if a.key == "" {
 		return nil
 	}
-	if !a.started && len(a.gates) > 0 { // a configuration that is checked comes no further
+	if !a.started && (len(a.gates) > 0 || a.shown.Load() != nil) { // a configuration that is checked comes no further
 		a.warnOfPaths()
 		a.besides()
 	}

@@ -29,14 +29,23 @@ func (a *App) besides() {
 
 func (a *App) besideIn(routes caddyhttp.RouteList) {
 	var api *API
+	var shown *Pages
 	for i := range routes {
+		if shown != nil {
+			shown.warnOf(&routes[i])
+		}
 		for _, h := range routes[i].Handlers {
 			switch h := h.(type) {
 			case *API:
 				api = h
+			case *Pages:
+				shown = h
 			case *caddyhttp.Subroute:
 				a.besideIn(h.Routes)
 			case *Gate:
+				if shown != nil {
+					shown.warnOfRules(h)
+				}
 				if api != nil {
 					api.gated.Store(api.gated.Load() || covers(&routes[i], api.Prefix))
 				}

@@ -60,6 +60,7 @@ function make() {
   host = document.createElement('div')
   const root = host.attachShadow({ mode: 'open' })
   dialog = document.createElement('dialog')
+  dialog.className = 'tollgate'
   close = document.createElement('button')
   body = document.createElement('div')
   close.type = 'button'
