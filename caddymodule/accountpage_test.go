@@ -55,7 +55,7 @@ func TestAccountAddressPage(t *testing.T) {
 	}
 	xia.fill("email", "password", "yoyo").press(303).follow().says("A code is on its way", "new@example.com not proven yet", "xia@example.com, counts")
 	xia.fill("email_proof", "code", "000000").press(400)
-	if xia.problems("code") != "This code is wrong or too old." {
+	if xia.problems("code") != "This code is wrong, or too old." {
 		t.Errorf("a wrong code: %q", xia.problems("code"))
 	}
 	xia.fill("email_proof").press(400)

@@ -62,6 +62,16 @@ var samples = []sample{
 	{page: "/users/{user}/", at: "/users/donny/", who: "xia", state: "refused", status: http.StatusForbidden},
 	{page: "/users/{user}/password/", at: "/users/xia/password/", who: "xia"},
 	{page: "/users/{user}/password/", at: "/users/xia/password/", who: "donny", state: "of another"},
+	{page: "/users/{user}/otp/", at: "/users/xia/otp/", who: "xia"},
+	{page: "/users/{user}/otp/", at: "/users/long/otp/", who: "long", state: "nothing proven"},
+	{page: "/users/{user}/keys/", at: "/users/xia/keys/", who: "xia"},
+	{page: "/users/{user}/keys/", at: "/users/xia/keys/", who: "donny", state: "of another"},
+	{page: "/users/{user}/notifications/", at: "/users/xia/notifications/", who: "xia"},
+	{page: "/users/{user}/notifications/", at: "/users/donny/notifications/", who: "donny", state: "broker"},
+	{page: "/users/roles/", who: "xia", status: http.StatusSeeOther},
+	{page: "/users/{user}/roles/", at: "/users/xia/roles/", who: "xia"},
+	{page: "/users/{user}/roles/", at: "/users/long/roles/", who: "long", state: "long"},
+	{page: "/users/{user}/roles/", at: "/users/donny/roles/?leave=cowork", who: "donny", state: "leaving"},
 	{page: "/logout/", who: "pat", state: "hostile"},
 }
 

@@ -262,7 +262,8 @@ func (q *Request) post() {
 	}
 }
 
-// formStatus is the status of a page whose form was refused: a wrong password is a mistake in a form, and asks no browser for credentials.
+// formStatus is the status of a page whose form was refused: a wrong password is a mistake in a form, and asks no browser for credentials;
+// nor is the page not there when something is not that was named in it.
 func formStatus(status int) int {
 	if status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound {
 		return http.StatusBadRequest

@@ -86,6 +86,9 @@ func (v *Visit) Close() {
 // Caller is who visits, nil for somebody unknown.
 func (v *Visit) Caller() *accessrules.User { return v.call.User }
 
+// Now is the time of the visit.
+func (v *Visit) Now() time.Time { return v.call.Now.Time }
+
 // Session is the row of the session that the caller is known by, 0 for none.
 func (v *Visit) Session() int64 { return v.call.Session }
 

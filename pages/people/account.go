@@ -32,6 +32,38 @@ func account() []pages.Page {
 			Uses: []string{"GET /api/users/{user}", "PUT /api/users/{user}/password", "POST /api/auth/recover", "GET /api/auth/register"},
 			Show: showPassword, Forms: map[string]pages.Form{"password": changePassword},
 		},
+		{
+			Path: "/users/{user}/otp/", Name: "account_otp", Group: "account", Who: self,
+			Uses: []string{"GET /api/users/{user}", "PUT /api/users/{user}/otp", "POST /api/auth/recover"},
+			Show: showOTP, Forms: map[string]pages.Form{"start": startOTP, "confirm": confirmOTP, "codes": makeCodes, "end": endOTP},
+		},
+		{
+			Path: "/users/{user}/keys/", Name: "account_keys", Group: "account", Who: self,
+			Uses: []string{
+				"GET /api/users/{user}", "GET /api/users/{user}/api-keys", "POST /api/users/{user}/api-keys", "POST /api/users/{user}/api-keys/{key}",
+				"GET /api/users/{user}/ssh-keys", "PUT /api/users/{user}/ssh-keys", "DELETE /api/users/{user}/ssh-keys", "POST /api/auth/recover",
+			},
+			Show: showKeys, Forms: map[string]pages.Form{"key": makeKey, "end": endKey, "ssh": setSSHKey},
+		},
+		{
+			Path: "/users/{user}/notifications/", Name: "account_notifications", Group: "account", Who: self,
+			Uses: []string{"GET /api/users/{user}", "GET /api/users/{user}/notifications", "PUT /api/users/{user}/notifications"},
+			Show: showNotifications, Forms: map[string]pages.Form{"choose": chooseNotifications},
+		},
+		{
+			Path: "/users/roles/", Name: "account_roles", Group: "account", Who: "whoever is logged in: leads to the own roles",
+			Uses: []string{"GET /api/auth/tokens"},
+			Show: toOwnPage("/users/{user}/roles/"),
+		},
+		{
+			Path: "/users/{user}/roles/", Name: "account_roles", Group: "account", Who: self,
+			Uses: []string{
+				"GET /api/users/{user}", "GET /api/users/{user}/accessibles", "POST /api/users/{user}/accessibles", "POST /api/users/{user}/accessibles/{role}",
+				"DELETE /api/users/{user}/accessibles/{role}/{profile}", "PUT /api/users/{user}/accessibles/accept/{verification_key}",
+				"POST /api/users/{user}/profiles",
+			},
+			Show: showRoles, Forms: map[string]pages.Form{"accept": acceptRole, "drop": dropRole, "ask": askRole, "make": makeProfile},
+		},
 	}
 }
 
