@@ -41,8 +41,16 @@ type Plan struct {
 	SkipOptinOnGrant       bool                   `json:"skip_optin_on_grant"` // a grant may take effect at once
 	OptinOnRequest         bool                   `json:"optin_on_request"`    // what a subscriber buys waits for the provider
 	DiscountedPeriodAmount int64                  `json:"discounted_period_amount"`
-	IsCartItem             bool                   `json:"is_cart_item"` // in the caller's cart; /api/pricing only
+	IsCartItem             bool                   `json:"is_cart_item"`      // in the caller's cart; /api/pricing only
+	Options                []PlanOption           `json:"options,omitempty"` // ways to buy it, with the coupon of the cart; /api/pricing only
 	Detail                 string                 `json:"detail,omitempty"`
+}
+
+// A PlanOption is a way to buy a plan, at its place among the options of carts and checkouts (subscriptions.md 3.2).
+type PlanOption struct {
+	Periods    int64 `json:"periods"`     // natural periods that it lasts
+	Amount     int64 `json:"amount"`      // price, in 1/100 of the plan's unit
+	FullAmount int64 `json:"full_amount"` // what its billing steps cost one by one
 }
 
 // A UseCharge is a metered use of a plan (subscriptions.md 2.3).

@@ -58,11 +58,10 @@ func (s *Service) listPricing(c *rest.Call, r store.Reader) (rest.Page[Plan], er
 	return page, s.priceFor(r, CartOf(c), page.Results)
 }
 
-// priceFor shows plans as the owner of a cart sees them: which are in the cart, and what a step of each costs with the coupon of
-// its item, else with one that the cart holds (subscriptions.md 4.1).
+// priceFor shows plans as the owner of a cart sees them: which are in the cart, and what each costs with the coupon of its item, else with one that the cart holds (subscriptions.md 4.1).
 func (s *Service) priceFor(r store.Reader, cart Cart, plans []Plan) error {
 	held, err := s.held(r, cart)
-	if err != nil || len(held.plans) == 0 {
+	if err != nil {
 		return err
 	}
 	for i := range plans {
@@ -77,8 +76,13 @@ func (s *Service) priceFor(r store.Reader, cart Cart, plans []Plan) error {
 				}
 			}
 		}
+		var discount Discount
 		if best != nil {
-			p.DiscountedPeriodAmount = p.Terms().Step(best.Discount)
+			discount = best.Discount
+			p.DiscountedPeriodAmount = p.Terms().Step(discount)
+		}
+		for _, price := range p.Terms().Prices(discount) {
+			p.Options = append(p.Options, PlanOption{Periods: price.Periods, Amount: price.Amount, FullAmount: price.Steps * p.PeriodAmount})
 		}
 	}
 	return nil

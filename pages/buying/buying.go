@@ -9,5 +9,5 @@ import (
 
 // Pages are the rows of the table of pages that this package shows.
 func Pages() []pages.Page {
-	return pages.WithSamples(slices.Concat(appPages()), samples)
+	return pages.WithSamples(slices.Concat(pricingPages(), grantPages(), appPages()), samples)
 }

@@ -19,6 +19,18 @@ var (
 
 // samples are the pages in their states (pages.md 2.5), by path.
 var samples = map[string][]pages.Sample{
+	"/pricing/": {
+		{State: "empty", D: &Pricing{}},
+		{State: "one", D: &Pricing{Sellers: []Seller{{Offers: offerSamples[:1]}}}},
+		{State: "many", D: &Pricing{Several: true, Coupon: true, Sellers: []Seller{{Name: "Cowork", Offers: offerSamples}, {Name: long, Offers: offerSamples[3:]}}, After: "?page=2"}, User: xia},
+		{State: "in-cart", D: &Pricing{Sellers: []Seller{{Offers: offerSamples}}}, Said: "in_cart"},
+		{State: "part", D: &Pricing{Part: true, Sellers: []Seller{{Offers: offerSamples}}}},
+	},
+	"/profile/{profile}/subscriptions/accept/{key}/": {
+		{State: "offered", D: &Grant{Profile: Ref{Slug: "acme", Name: "Acme Corporation"}, Plan: Ref{Title: "Premium"}, EndsAt: "2026-12-30T12:00:00Z", Provider: "Cowork", Renews: true}, User: xia},
+		{State: "long", D: &Grant{Profile: Ref{Slug: "long", Name: long}, Plan: Ref{Title: long}, EndsAt: "2026-12-30T12:00:00Z", Provider: long}, User: xia},
+		{State: "gone", D: &Grant{Gone: true}, User: xia},
+	},
 	"/app/": {
 		{State: "empty", D: &App{Page: 1}, User: xia},
 		{State: "one", D: &App{Page: 1, Count: 1, Profiles: accessSamples[:1]}, User: xia},
@@ -32,6 +44,17 @@ var samples = map[string][]pages.Sample{
 		{State: "long", D: &App{One: true, Count: 1, Profiles: accessSamples[1:]}, User: xia},
 	},
 }
+
+var offerSamples = []Offer{
+	{Slug: "premium", Title: "Premium", Description: "Everything, for teams.", Amount: 11900, Unit: "usd", Period: "monthly", Length: 1, Setup: 5000,
+		Options: []Option{{1, 1, 11900, 11900}, {2, 12, 128500, 142800}}, Uses: []Use{{Title: "Prints", Amount: 15, Quota: 100}}},
+	{Slug: "trial", Title: "Trial", Unit: "usd", Period: "daily", Length: 14, Renewal: "one-time", Options: []Option{{1, 14, 0, 0}}, InCart: true},
+	{Slug: "desk", Title: "Desk", Amount: 9600, Unit: "eur", Period: "monthly", Length: 1, Options: []Option{{1, 1, 8000, 9600}}, State: "current", Until: sampleTime},
+	{Slug: "long", Title: long, Description: long, Unit: "usd", Period: "yearly", Length: 1, NotPriced: true, State: "ended", Until: sampleTime},
+	{Slug: "room", Title: "Room", Amount: 100, Unit: "usd", Period: "hourly", Length: 2, Options: []Option{{1, 2, 100, 100}}, State: "due", Until: sampleTime},
+}
+
+var sampleTime = time.Date(2026, 3, 15, 12, 0, 0, 0, time.UTC)
 
 var accessSamples = []Access{
 	{Profile: Ref{Slug: "acme", Name: "Acme Corporation"}, Role: &Ref{Slug: "manager", Title: "Manager"}, Subscriptions: []Subscription{

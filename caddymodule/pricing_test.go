@@ -1,0 +1,52 @@
+package caddymodule
+
+import "testing"
+
+// The prices are those that a checkout asks, each way to pay with what it saves; a plan goes into the cart of whoever it is.
+func TestPricingPage(t *testing.T) {
+	s := pagesSite(t)
+	donny := s.login("donny")
+	s.must(200, "PATCH", "/api/profile/cowork/plans/premium", map[string]any{"setup_amount": 5000,
+		"advance_discounts": []any{map[string]any{"discount_type": "percentage", "discount_value": 1000, "length": 12}}}, donny)
+	for _, plan := range s.must(200, "GET", "/api/pricing", nil).json(t)["results"].([]any) {
+		if slug, _ := plan.(map[string]any)["slug"].(string); slug != "premium" {
+			s.must(200, "PATCH", "/api/profile/cowork/plans/"+slug, map[string]any{"is_active": false}, donny)
+		}
+	}
+	v := s.visitor()
+	v.must(200, "/pricing/").says("Premium", "a month", "for 12 months", "saves $", "$50 once")
+	v.fill("choose").and("plan", "premium", "option", "2").press(303).follow().says("It is in your cart.", "Premium is in your cart")
+	if cart := s.do("GET", "/api/cart", nil, "Cookie: tollgate_cart="+v.cookies()["tollgate_cart"]).json(t); cart["count"] != 1.0 {
+		t.Errorf("in the cart are %v", cart)
+	}
+	v.must(200, "/pricing/?fragment").says("Choose Premium")
+	if v.has("choose") {
+		t.Error("a part of another page has a form")
+	}
+	ann := s.register("ann")
+	s.subscribe("ann", ann)
+	s.knownVisitor("ann").must(200, "/pricing/").says("Yours until")
+}
+
+// A grant is accepted by a button alone, by who manages its profile; everybody else sees what they see of a key that was never made.
+func TestGrantPage(t *testing.T) {
+	s := pagesSite(t)
+	ann := s.register("ann")
+	s.register("ben")
+	s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": "ann"}}, s.login("donny"))
+	list := s.must(200, "GET", "/api/profile/ann/subscriptions", nil, ann).json(t)
+	key, _ := list["results"].([]any)[0].(map[string]any)["grant_key"].(string)
+	path := "/profile/ann/subscriptions/accept/" + key + "/"
+
+	s.visitor().must(303, path)
+	s.knownVisitor("ben").must(200, path).says("There is nothing to accept").silent("Premium")
+	v := s.knownVisitor("ann")
+	v.must(200, path).says("A subscription to Premium", "Joe Card1", "lasts until")
+	if v.header.Get("Referrer-Policy") != "no-referrer" {
+		t.Error("the key is told to others")
+	}
+	v.must(200, path) // looking at it changes nothing
+	v.fill("accept").press(303).follow().says("Accepted", "Premium")
+	v.must(200, path).says("There is nothing to accept")
+	v.must(200, "/app/ann/")
+}
