@@ -253,52 +253,87 @@ func evaluate[T any](p *tab, expression string) T {
 	return do(p, "script", chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// named is the XPath of a control that people know by the words on it: a button, else a link.
-func named(name string) chromedp.Search {
-	return chromedp.Search(fmt.Sprintf(`(//main//button[normalize-space()=%[1]s])[1] | (//main//*[self::a or self::summary][normalize-space()=%[1]s])`+
-		`[not(//main//button[normalize-space()=%[1]s])][1] | //header//a[normalize-space()=%[1]s][not(//main//*[normalize-space()=%[1]s])]`, xpathString(name)))
+// follow follows the first link with some words, and returns the status of the page that comes.
+func (p *tab) follow(words string) int {
+	p.t.Helper()
+	return p.leave("following "+words, chromedp.Search("(//a[normalize-space()="+xpathString(words)+"])[1]"))
+}
+
+// leave clicks on something that leads to another page, and returns that page's status.
+func (p *tab) leave(what string, target chromedp.Search) int {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, tabPatience)
+	defer cancel()
+	response, err := chromedp.RunResponse(ctx, chromedp.Click(target))
+	if err != nil {
+		p.t.Fatalf("%s: %s: %v; the page says:\n%s", p.address(), what, err, p.text())
+	}
+	return int(response.Status)
 }
 
 func xpathString(text string) string {
 	return "concat('', '" + strings.ReplaceAll(text, "'", `', "'", '`) + "')"
 }
 
-// press presses the button or follows the link with some words on it, and returns the status of the page that comes.
-func (p *tab) press(name string) int {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
-	defer cancel()
-	response, err := chromedp.RunResponse(ctx, chromedp.Click(named(name)))
-	if err != nil {
-		p.t.Fatalf("%s: pressing %q: %v; the page says:\n%s", p.address(), name, err, p.text())
-	}
-	return int(response.Status)
+// A browserForm is a form on the page of a tab, by its name.
+type browserForm struct {
+	p    *tab
+	name string
 }
 
-// field is the XPath of the field with a label.
-func field(label string) chromedp.Search {
-	return chromedp.Search(fmt.Sprintf(`//*[@id=//label[normalize-space()=%[1]s]/@for] | //label[normalize-space()=%[1]s]//input`, xpathString(label)))
+// form is a form of the page.
+func (p *tab) form(name string) browserForm { return browserForm{p, name} }
+
+// inside is the XPath of what is inside of the form.
+func (f browserForm) inside(path string) chromedp.Search {
+	return chromedp.Search("//form[.//input[@name='form'][@value='" + f.name + "']]" + path)
 }
 
-// fill types into the field with a label, in place of what is there.
-func (p *tab) fill(label, text string) {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Clear(field(label)), chromedp.SendKeys(field(label), text)); err != nil {
-		p.t.Fatalf("%s: typing into %q: %v; the page says:\n%s", p.address(), label, err, p.text())
+// fill types into fields with labels, in place of what is there.
+func (f browserForm) fill(pairs ...string) browserForm {
+	f.p.t.Helper()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		label := xpathString(pairs[i])
+		field := f.inside("//*[@id=//label[normalize-space()=" + label + "]/@for]")
+		f.try("typing into "+pairs[i], chromedp.Clear(field), chromedp.SendKeys(field, pairs[i+1]))
 	}
+	return f
 }
 
 // tick ticks the box, or chooses the answer, with a label.
-func (p *tab) tick(label string) {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+func (f browserForm) tick(label string) browserForm {
+	f.p.t.Helper()
+	f.try("ticking "+label, chromedp.Click(f.inside("//label[contains(normalize-space(), "+xpathString(label)+")]")))
+	return f
+}
+
+// press presses a button of the form, and returns the status of the page that comes.
+func (f browserForm) press(name string) int {
+	f.p.t.Helper()
+	return f.p.leave("pressing "+name, f.inside("//button[normalize-space()="+xpathString(name)+"]"))
+}
+
+func (f browserForm) try(what string, steps ...chromedp.Action[chromedp.Void]) {
+	f.p.t.Helper()
+	ctx, cancel := context.WithTimeout(f.p.ctx, tabPatience)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Click(field(label))); err != nil {
-		p.t.Fatalf("%s: ticking %q: %v; the page says:\n%s", p.address(), label, err, p.text())
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		f.p.t.Fatalf("%s: %s in the form %s: %v; the page says:\n%s", f.p.address(), what, f.name, err, f.p.text())
 	}
 }
+
+// unfold opens or closes what is folded away below a headline.
+func (p *tab) unfold(name string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, tabPatience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Click(chromedp.Search("//summary[normalize-space()="+xpathString(name)+"]"))); err != nil {
+		p.t.Fatalf("%s: unfolding %q: %v; the page says:\n%s", p.address(), name, err, p.text())
+	}
+}
+
+// tabPatience is how long a test waits for a page.
+const tabPatience = 20 * time.Second
 
 // script switches the scripts of pages on or off.
 func (p *tab) script(on bool) {
@@ -325,9 +360,7 @@ func (p *tab) language(tag string) {
 func (p *tab) logIn(username, password string) {
 	p.t.Helper()
 	p.visit("/login/")
-	p.fill("E-mail, phone or user name", username)
-	p.fill("Password", password)
-	p.press("Log in")
+	p.form("login").fill(say("login.username"), username, say("login.password"), password).press(say("login.submit"))
 	if now := p.address(); strings.HasPrefix(now, "/login/") {
 		p.t.Fatalf("%s is not let in: %s", username, p.text())
 	}

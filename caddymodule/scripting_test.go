@@ -166,7 +166,7 @@ func TestBackAfterLogout(t *testing.T) {
 		p.says("Xia")
 		p.visit("/logout/")
 		p.says("Xia")
-		p.press("Log out")
+		p.form("logout").press(say("logout.here"))
 		for p.back() {
 			if text := p.text(); strings.Contains(text, "Xia") {
 				t.Errorf("%s, scripts %v, shows after the log-out:\n%s", p.address(), script, text)

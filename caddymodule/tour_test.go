@@ -1,0 +1,188 @@
+package caddymodule
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"github.com/pquerna/otp/totp"
+)
+
+var english = sync.OnceValues(func() (messages map[string]any, err error) {
+	raw, err := os.ReadFile("../pages/messages/en.toml")
+	if err == nil {
+		err = toml.Unmarshal(raw, &messages)
+	}
+	return messages, err
+})
+
+// say is a message in English, by which a person finds a button or a field.
+func say(id string) string {
+	messages, err := english()
+	if err != nil {
+		panic(err)
+	}
+	section, name, _ := strings.Cut(id, ".")
+	table, _ := messages[section].(map[string]any)
+	text, _ := table[name].(string)
+	if text == "" {
+		panic("there is no message " + id)
+	}
+	return text
+}
+
+// TestTourInBrowser takes the tour of the example site as a person does: by looking, typing and clicking, with scripts and without.
+func TestTourInBrowser(t *testing.T) {
+	b := newBrowser(t)
+	for name, script := range map[string]bool{"script": true, "noscript": false} {
+		t.Run(name, func(t *testing.T) {
+			s := exampleSite(t)
+			p := b.open(t, base)
+			p.script(script)
+			joe := tourist{t, s, p}
+			joe.registers()
+			joe.isRefused()
+			joe.forgetsThePassword()
+			joe.changesTheAddress()
+			joe.protectsTheAccount()
+			joe.makesAKey()
+			joe.logsOutEverywhere(b)
+			p.sound()
+		})
+	}
+}
+
+// A tourist is a person who tries the site.
+type tourist struct {
+	t *testing.T
+	s *site
+	p *tab
+}
+
+// link is the path of the last link in a mail to somebody that says something.
+func (j tourist) link(to, text string) string {
+	j.t.Helper()
+	links := mailedLink.FindAllString(j.s.mail(to, text), -1)
+	for _, one := range links {
+		if path, ok := strings.CutPrefix(strings.TrimRight(one, ".,"), base); ok && path != "/" && path != "" {
+			return path
+		}
+	}
+	j.t.Fatalf("no link in the mail %q to %s: %q", text, to, links)
+	return ""
+}
+
+// registers: an address of the application leads to the log-in, and back after the registration.
+func (j tourist) registers() {
+	j.t.Helper()
+	j.p.visit("/account/")
+	j.p.says(say("login.title"))
+	j.p.follow(say("login.register"))
+	j.p.form("register").fill(say("register.name"), "Joe Card", say("register.email"), "joe@example.com", say("register.password"), "yoyo",
+		say("register.username"), "joe1").press(say("register.submit"))
+	if at := j.p.address(); at != "/account/" {
+		j.t.Fatalf("after the registration: %s: %s", at, j.p.text())
+	}
+	j.p.says("user: joe1")
+}
+
+// isRefused: a page says why, what it costs and whom to ask.
+func (j tourist) isRefused() {
+	j.t.Helper()
+	if status := j.p.visit("/app/joe1/"); status != 403 {
+		j.t.Fatalf("/app/joe1/: %d %s", status, j.p.text())
+	}
+	j.p.says(say("refused.subscribe_badge"), "Premium", "$")
+}
+
+// forgetsThePassword: a code by mail sets a new one.
+func (j tourist) forgetsThePassword() {
+	j.t.Helper()
+	j.p.visit("/logout/")
+	j.p.form("logout").press(say("logout.here"))
+	j.p.follow(say("login.forgotten"))
+	j.p.form("recover").fill(say("login.username"), "joe1").press(say("recover.send"))
+	j.p.form("code").fill(say("login.code_field"), j.s.code("joe@example.com"), say("recover.password"), "new yoyo").press(say("recover.set"))
+	j.p.visit("/account/")
+	j.p.says("user: joe1")
+	j.p.visit("/logout/")
+	j.p.form("logout").press(say("logout.here"))
+	j.p.form("login").fill(say("login.username"), "joe1", say("login.password"), "yoyo").press(say("login.submit"))
+	if at := j.p.address(); !strings.HasPrefix(at, "/login/") {
+		j.t.Fatalf("the old password opens %s", at)
+	}
+	j.p.logIn("joe1", "new yoyo")
+}
+
+// changesTheAddress: the new one counts once it is proven.
+func (j tourist) changesTheAddress() {
+	j.t.Helper()
+	j.p.visit("/users/joe1/")
+	j.p.unfold(say("account.change_email"))
+	f := j.p.form("email").fill(say("account.new_email"), "joe@new.example")
+	if strings.Contains(j.p.text(), say("proof.password")) {
+		f.fill(say("proof.password"), "new yoyo")
+	}
+	f.press(say("account.save"))
+	code := j.s.code("joe@new.example")
+	f = j.p.form("email_proof").fill(say("account.code"), code)
+	f.press(say("account.prove"))
+	j.p.says("joe@new.example", say("account.proven"))
+}
+
+// protectsTheAccount: one-time passwords are switched on, and asked for.
+func (j tourist) protectsTheAccount() {
+	j.t.Helper()
+	j.p.visit("/users/joe1/")
+	j.p.follow(say("account_otp.tab"))
+	j.p.form("start").fill(say("proof.password"), "new yoyo").press(say("account_otp.start"))
+	secret := evaluate[string](j.p, "document.getElementById('secret').textContent.trim()")
+	code, err := totp.GenerateCode(strings.ReplaceAll(secret, " ", ""), time.Now())
+	if err != nil {
+		j.t.Fatalf("%q: %v", secret, err)
+	}
+	j.p.form("confirm").fill(say("account_otp.code"), code).press(say("account_otp.confirm"))
+	spare := regexp.MustCompile(`\S+`).FindString(evaluate[string](j.p, "document.querySelector('#codes code').textContent"))
+	j.p.follow(say("account_otp.kept"))
+	j.p.says(say("account_otp.on"))
+	j.p.visit("/logout/")
+	j.p.form("logout").press(say("logout.here"))
+	j.p.form("login").fill(say("login.username"), "joe1", say("login.password"), "new yoyo").press(say("login.submit"))
+	j.p.says(say("login.otp_title"))
+	j.p.form("otp").fill(say("login.otp_field"), spare).press(say("login.submit"))
+	j.p.visit("/account/")
+	j.p.says("user: joe1")
+}
+
+// makesAKey: a program is let in by it.
+func (j tourist) makesAKey() {
+	j.t.Helper()
+	j.p.visit("/users/joe1/keys/")
+	if evaluate[bool](j.p, "!document.querySelector('details')?.open") {
+		j.p.unfold(say("account_keys.new"))
+	}
+	j.p.form("key").fill(say("account_keys.name"), "laptop").press(say("account_keys.make"))
+	key := evaluate[string](j.p, "document.getElementById('secret').textContent.trim()")
+	j.p.says(say("account_keys.once"), "laptop")
+	if a := j.s.do("GET", "/account/", nil, "Authorization: Bearer "+key); !strings.Contains(a.body, "user: joe1") {
+		j.t.Errorf("the key opens %d %s", a.status, a.body)
+	}
+	j.p.visit("/users/joe1/keys/")
+	if strings.Contains(j.p.text(), key) {
+		j.t.Error("the key is shown again")
+	}
+}
+
+// logsOutEverywhere: another browser is logged out, too.
+func (j tourist) logsOutEverywhere(b *browser) {
+	j.t.Helper()
+	j.s.must(200, "GET", "/account/", nil, j.s.login("xia"))
+	j.p.visit("/logout/")
+	j.p.form("everywhere").press(say("logout.everywhere"))
+	j.p.visit("/account/")
+	j.p.says(say("login.title"))
+}
