@@ -29,7 +29,7 @@ import (
 )
 
 // patience is how long a test waits for what comes at once: where it is up, something is wrong, and not only slow.
-const patience = 5*time.Second
+const patience = time.Minute
 
 // self is the program of the tests. os.Args names another one once a test has started Caddy.
 func self() string {

@@ -73,6 +73,11 @@ var samples = []sample{
 	{page: "/users/{user}/roles/", at: "/users/long/roles/", who: "long", state: "long"},
 	{page: "/users/{user}/roles/", at: "/users/donny/roles/?leave=cowork", who: "donny", state: "leaving"},
 	{page: "/logout/", who: "pat", state: "hostile"},
+	{page: "/app/", state: "nobody", status: http.StatusSeeOther},
+	{page: "/app/", who: "xia", status: http.StatusSeeOther},
+	{page: "/app/", who: "pat", state: "hostile, several"},
+	{page: "/app/{profile}/", at: "/app/xia/", who: "xia", state: "refused by the gate", status: http.StatusForbidden},
+	{page: "/app/{profile}/", at: "/app/long/", who: "long", state: "long, refused by the gate", status: http.StatusForbidden},
 }
 
 // name names a sample.
@@ -118,6 +123,9 @@ func makeWorld(s *site, text func(string) string) *world {
 	w.values["invitation"] = strings.Split(s.invite(map[string]any{"slug": "nel"}, "nel@example.com"), "/")[4]
 	w.values["invited"] = strings.Split(s.invite(map[string]any{"email": "new@work.example"}, "new@work.example"), "/")[4]
 	s.must(201, "POST", "/api/agreements", map[string]any{"title": "House rules", "text": text("# Be kind\n\n" + longName)}, s.login("donny"))
+	for slug, name := range map[string]string{"shop": "Shop", "school": "Art " + longName} {
+		s.must(201, "POST", "/api/users/pat/profiles", map[string]any{"slug": slug, "full_name": text(name)}, s.login("pat"))
+	}
 	return w
 }
 
