@@ -2,14 +2,11 @@ package caddymodule
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/BurntSushi/toml"
-	"github.com/pquerna/otp/totp"
 )
 
 var english = sync.OnceValues(func() (messages map[string]any, err error) {
@@ -46,10 +43,9 @@ func TestTourInBrowser(t *testing.T) {
 			joe := tourist{t, s, p}
 			joe.registers()
 			joe.isRefused()
+			joe.isInvited()
 			joe.forgetsThePassword()
 			joe.changesTheAddress()
-			joe.protectsTheAccount()
-			joe.makesAKey()
 			joe.logsOutEverywhere(b)
 			p.sound()
 		})
@@ -63,23 +59,12 @@ type tourist struct {
 	p *tab
 }
 
-// link is the path of the last link in a mail to somebody that says something.
-func (j tourist) link(to, text string) string {
-	j.t.Helper()
-	links := mailedLink.FindAllString(j.s.mail(to, text), -1)
-	for _, one := range links {
-		if path, ok := strings.CutPrefix(strings.TrimRight(one, ".,"), base); ok && path != "/" && path != "" {
-			return path
-		}
-	}
-	j.t.Fatalf("no link in the mail %q to %s: %q", text, to, links)
-	return ""
-}
-
-// registers: an address of the application leads to the log-in, and back after the registration.
+// registers: from the first page to one for whoever is logged in, by the log-in and the registration.
 func (j tourist) registers() {
 	j.t.Helper()
-	j.p.visit("/account/")
+	j.p.visit("/public/")
+	j.p.says("Welcome to Cowork")
+	j.p.follow("A page for whoever is logged in")
 	j.p.says(say("login.title"))
 	j.p.follow(say("login.register"))
 	j.p.form("register").fill(say("register.name"), "Joe Card", say("register.email"), "joe@example.com", say("register.password"), "yoyo",
@@ -87,7 +72,7 @@ func (j tourist) registers() {
 	if at := j.p.address(); at != "/account/" {
 		j.t.Fatalf("after the registration: %s: %s", at, j.p.text())
 	}
-	j.p.says("user: joe1")
+	j.p.says("user\tjoe1")
 }
 
 // isRefused: a page says why, what it costs and whom to ask.
@@ -99,6 +84,16 @@ func (j tourist) isRefused() {
 	j.p.says(say("refused.subscribe_badge"), "Premium", "$")
 }
 
+// isInvited: another one invites Joe to a role, and the link in the mail leads to a page with a button.
+func (j tourist) isInvited() {
+	j.t.Helper()
+	j.p.visit(j.s.invite(map[string]any{"slug": "joe1"}, "joe@example.com"))
+	j.p.says("Cowork")
+	j.p.form("accept").press(say("invitation.accept"))
+	j.p.visit("/account/")
+	j.p.says("contributor:cowork")
+}
+
 // forgetsThePassword: a code by mail sets a new one.
 func (j tourist) forgetsThePassword() {
 	j.t.Helper()
@@ -108,7 +103,7 @@ func (j tourist) forgetsThePassword() {
 	j.p.form("recover").fill(say("login.username"), "joe1").press(say("recover.send"))
 	j.p.form("code").fill(say("login.code_field"), j.s.code("joe@example.com"), say("recover.password"), "new yoyo").press(say("recover.set"))
 	j.p.visit("/account/")
-	j.p.says("user: joe1")
+	j.p.says("user\tjoe1")
 	j.p.visit("/logout/")
 	j.p.form("logout").press(say("logout.here"))
 	j.p.form("login").fill(say("login.username"), "joe1", say("login.password"), "yoyo").press(say("login.submit"))
@@ -134,55 +129,17 @@ func (j tourist) changesTheAddress() {
 	j.p.says("joe@new.example", say("account.proven"))
 }
 
-// protectsTheAccount: one-time passwords are switched on, and asked for.
-func (j tourist) protectsTheAccount() {
-	j.t.Helper()
-	j.p.visit("/users/joe1/")
-	j.p.follow(say("account_otp.tab"))
-	j.p.form("start").fill(say("proof.password"), "new yoyo").press(say("account_otp.start"))
-	secret := evaluate[string](j.p, "document.getElementById('secret').textContent.trim()")
-	code, err := totp.GenerateCode(strings.ReplaceAll(secret, " ", ""), time.Now())
-	if err != nil {
-		j.t.Fatalf("%q: %v", secret, err)
-	}
-	j.p.form("confirm").fill(say("account_otp.code"), code).press(say("account_otp.confirm"))
-	spare := regexp.MustCompile(`\S+`).FindString(evaluate[string](j.p, "document.querySelector('#codes code').textContent"))
-	j.p.follow(say("account_otp.kept"))
-	j.p.says(say("account_otp.on"))
-	j.p.visit("/logout/")
-	j.p.form("logout").press(say("logout.here"))
-	j.p.form("login").fill(say("login.username"), "joe1", say("login.password"), "new yoyo").press(say("login.submit"))
-	j.p.says(say("login.otp_title"))
-	j.p.form("otp").fill(say("login.otp_field"), spare).press(say("login.submit"))
-	j.p.visit("/account/")
-	j.p.says("user: joe1")
-}
-
-// makesAKey: a program is let in by it.
-func (j tourist) makesAKey() {
-	j.t.Helper()
-	j.p.visit("/users/joe1/keys/")
-	if evaluate[bool](j.p, "!document.querySelector('details')?.open") {
-		j.p.unfold(say("account_keys.new"))
-	}
-	j.p.form("key").fill(say("account_keys.name"), "laptop").press(say("account_keys.make"))
-	key := evaluate[string](j.p, "document.getElementById('secret').textContent.trim()")
-	j.p.says(say("account_keys.once"), "laptop")
-	if a := j.s.do("GET", "/account/", nil, "Authorization: Bearer "+key); !strings.Contains(a.body, "user: joe1") {
-		j.t.Errorf("the key opens %d %s", a.status, a.body)
-	}
-	j.p.visit("/users/joe1/keys/")
-	if strings.Contains(j.p.text(), key) {
-		j.t.Error("the key is shown again")
-	}
-}
-
 // logsOutEverywhere: another browser is logged out, too.
 func (j tourist) logsOutEverywhere(b *browser) {
 	j.t.Helper()
-	j.s.must(200, "GET", "/account/", nil, j.s.login("xia"))
+	elsewhere := b.open(j.t, base)
+	elsewhere.logIn("joe1", "new yoyo")
+	elsewhere.visit("/account/")
+	elsewhere.says("user\tjoe1")
 	j.p.visit("/logout/")
 	j.p.form("everywhere").press(say("logout.everywhere"))
+	elsewhere.visit("/account/")
+	elsewhere.says(say("login.title"))
 	j.p.visit("/account/")
 	j.p.says(say("login.title"))
 }
