@@ -318,3 +318,38 @@ func TestLogoutPage(t *testing.T) {
 		t.Errorf("the gate lets in: %d", a.status)
 	}
 }
+
+// Who is logged in without a password is told that a message is on its way, may have it sent again, and sets the password by its link.
+func TestLoginInactive(t *testing.T) {
+	s := pagesSite(t)
+	s.must(201, "POST", "/api/auth/register", map[string]any{
+		"username": "nora", "new_password": nil, "email": "nora@example.com", "full_name": "Nora Lind"})
+	v := s.visitor()
+	v.must(200, "/login/")
+	v.fill("login", "username", "nora", "password", "guess").press(303)
+	v.follow().says("on its way to n•••@e•••.com")
+	v.fill("code", "code", s.code("nora@example.com")).press(303)
+	v.must(303, "/users/roles/accept/")
+	v.follow().says("this account has no password yet")
+	if v.value("username") != "" || !v.has("login") {
+		t.Errorf("nobody else can log in: %s", v.text("main"))
+	}
+	link := mailedLink.FindString(s.mail("nora@example.com", "/login/"))
+	v.fill("activation").press(429) // the message has just been sent
+	v.must(200, strings.TrimPrefix(link, base)).says("Set up your account")
+	v.fill("key", "new_password", "yoyo").press(303)
+	s.login("nora")
+	v.must(200, "/users/roles/accept/").says("No invitation is waiting")
+}
+
+// A site that lets nobody but its staff in says so.
+func TestLoginDisabled(t *testing.T) {
+	s := pagesSite(t, func(s *site) { s.global = "authentication disabled" })
+	v := s.visitor()
+	v.must(200, "/login/")
+	v.fill("login", "username", "xia", "password", "yoyo").press(400)
+	if v.problems("username") != "Nobody can log in at the moment. Please try again later." {
+		t.Errorf("disabled: %s", v.text("main"))
+	}
+	v.fill("login", "username", "donny", "password", "yoyo").press(303)
+}

@@ -81,7 +81,7 @@ func TestInvitationAnswers(t *testing.T) {
 	v.follow().says("You have declined the invitation.")
 	v.must(200, at).says("This invitation is over")
 
-	at = s.invite(map[string]any{"slug": "joe1"}, "joe1@example.com")
+	s.invite(map[string]any{"slug": "joe1"}, "joe1@example.com")
 	j := s.knownVisitor("joe1")
 	j.must(200, "/users/roles/accept/?next=%2Faccount%2F").says("Cowork invites you to become Contributor")
 	accept := j.fill("accept")
