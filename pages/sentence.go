@@ -142,6 +142,8 @@ var sentences = compileSentences([][2]string{
 	{"A code was sent to this {way}. Please bring it back as {field}_code.", "code_sent_email"},
 	{"Profile {name} does not exist.", "no_profile"},
 	{"No Role matches the given query.", "not_invited"},
+	{"This setup has ended. Please start again.", "setup_ended"},
+	{"One-time passwords are on already.", "otp_on"},
 	{"Request was throttled.", "throttled"},
 	{"Request was throttled. Expected available in {n} second.", "throttled_seconds"},
 	{"Request was throttled. Expected available in {n} seconds.", "throttled_seconds"},

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base32"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -108,15 +106,23 @@ func (s *Service) matchOTP(r store.Reader, user int64, code string, sealed []byt
 	if err != nil {
 		return nil, err
 	}
-	var found *otpUse
+	step, err := stepOf(string(secret), code, r.Now(), last)
+	if err != nil || step == 0 {
+		return nil, err
+	}
+	return &otpUse{user: user, step: step}, nil
+}
+
+// stepOf is the step whose one-time password a code is, this one or a neighbour, later than the last one used; 0 for none.
+func stepOf(secret, code string, now store.Time, last int64) (found int64, err error) {
 	for _, drift := range []int64{0, -1, 1} {
-		step := r.Now().Unix()/otpPeriod + drift
-		want, err := totp.GenerateCodeCustom(string(secret), time.Unix(step*otpPeriod, 0), otpOptions)
+		step := now.Unix()/otpPeriod + drift
+		want, err := totp.GenerateCodeCustom(secret, time.Unix(step*otpPeriod, 0), otpOptions)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 && step > last && found == nil {
-			found = &otpUse{user: user, step: step}
+		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 && step > last && found == 0 {
+			found = step
 		}
 	}
 	return found, nil
@@ -178,6 +184,11 @@ type otpInput struct {
 	Email         bool `json:"email_verification_enabled" in:"required"`
 	Phone         bool `json:"phone_verification_enabled" in:"required"`
 	RecoveryCodes bool `json:"recovery_codes"`
+
+	// Switching them on in two steps: Setup asks for the first, SetupKey of its answer and a code of the app make the second.
+	Setup     bool   `json:"otp_setup"`
+	SetupKey  string `json:"otp_setup_key" in:"blank,null" validate:"max=1000"`
+	SetupCode code   `json:"otp_setup_code" in:"blank,null"`
 }
 
 // Check holds what concerns several fields.
@@ -188,17 +199,24 @@ type otpOutput struct {
 	PrivKey         string   `json:"priv_key"`
 	ProvisioningURI string   `json:"provisioning_uri"`
 	RecoveryCodes   []string `json:"recovery_codes,omitempty"` // when asked for, shown this once
+	SetupKey        string   `json:"otp_setup_key,omitempty"`  // of a first step: nothing is on yet
 }
 
 // setOTP is PUT /api/users/{user}/otp. Every reading of the secret leaves an audit row.
 func (s *Service) setOTP(c *rest.Call, in *otpInput) (answer any, err error) {
+	if in.OTP && in.SetupKey != "" {
+		return s.finishOTP(c, in)
+	}
 	done, err := s.confirm(c, &in.secrets)
 	if err != nil {
 		return nil, err
 	}
 	err = s.change(c, done, func(tx *store.Tx, u *user) error {
-		if err := s.requireProofs(tx, u, in); err != nil {
-			return err
+		offered := in.OTP && in.Setup && !u.OTP
+		if !offered { // else in the second step
+			if err := s.requireProofs(tx, u, in); err != nil {
+				return err
+			}
 		}
 		s.dir.TouchUser(tx, u.ID)
 		if !in.OTP {
@@ -215,6 +233,10 @@ func (s *Service) setOTP(c *rest.Call, in *otpInput) (answer any, err error) {
 				err = rest.Bad("otp_enabled", "Please prove an email or a phone first.")
 			}
 			if err != nil {
+				return err
+			}
+			if offered {
+				answer, err = s.offerOTP(tx, done.caller, u)
 				return err
 			}
 		}
@@ -241,37 +263,36 @@ func (s *Service) setOTP(c *rest.Call, in *otpInput) (answer any, err error) {
 // otpSecret returns the secret of a user, and makes it the first time.
 func (s *Service) otpSecret(tx *store.Tx, u *user) (out *otpOutput, created bool, err error) {
 	var sealed []byte
+	var secret string
 	err = tx.QueryRow(`SELECT priv_key FROM otp WHERE user_id = ?`, u.ID).Scan(&sealed)
-	var secret []byte
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		created = true
-		raw, err := hex.DecodeString(directory.RandomHex(2 * otpBytes))
-		if err != nil {
-			return nil, false, err
+		if secret, err = newOTPSecret(); err == nil {
+			err = s.keepOTP(tx, u, secret, 0)
 		}
-		secret = []byte(base32.StdEncoding.EncodeToString(raw))
-		if sealed, err = SealOTP(s.dir, u.ID, string(secret)); err != nil {
-			return nil, false, err
-		}
-		if _, err := tx.Exec(`INSERT INTO otp (user_id, priv_key, created_at) VALUES (?, ?, ?)`, u.ID, sealed, tx.Now()); err != nil {
-			return nil, false, err
-		}
-	case err != nil:
-		return nil, false, err
-	default:
-		if secret, err = s.dir.Open(sealed, otpPurpose(u.ID)); err != nil {
-			return nil, false, err
-		}
+	case err == nil:
+		var plain []byte
+		plain, err = s.dir.Open(sealed, otpPurpose(u.ID))
+		secret = string(plain)
 	}
-	var issuer string
-	err = tx.QueryRow(`SELECT CASE full_name WHEN '' THEN slug ELSE full_name END FROM profile WHERE slug = ?`, s.dir.Broker()).Scan(&issuer)
 	if err != nil {
 		return nil, false, err
 	}
+	out, err = s.describeOTP(tx, u, secret)
+	return out, created, err
+}
+
+// describeOTP is what the app of a user needs.
+func (s *Service) describeOTP(r store.Reader, u *user, secret string) (*otpOutput, error) {
+	var issuer string
+	err := r.QueryRow(`SELECT CASE full_name WHEN '' THEN slug ELSE full_name END FROM profile WHERE slug = ?`, s.dir.Broker()).Scan(&issuer)
+	if err != nil {
+		return nil, err
+	}
 	label := first(u.Email, u.Username)
-	uri := "otpauth://totp/" + url.PathEscape(issuer) + ":" + url.QueryEscape(label) + "?secret=" + string(secret) + "&issuer=" + url.PathEscape(issuer)
-	return &otpOutput{PrivKey: string(secret), ProvisioningURI: uri}, created, nil
+	uri := "otpauth://totp/" + url.PathEscape(issuer) + ":" + url.QueryEscape(label) + "?secret=" + secret + "&issuer=" + url.PathEscape(issuer)
+	return &otpOutput{PrivKey: secret, ProvisioningURI: uri}, nil
 }
 
 // newRecoveryCodes makes recovery codes in the place of those before.

@@ -198,3 +198,53 @@ func TestOTPRaces(t *testing.T) {
 		t.Errorf("guesses: %v, want 2 wrong and 10 refused", got)
 	}
 }
+
+// One-time passwords are switched on in two steps: the first changes nothing, and the second takes its key from the same caller, for a
+// while, with a code of the app.
+func TestOTPSetup(t *testing.T) {
+	s := newSite(t)
+	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE user_id IS NOT NULL`)
+	put := func(as, body string) (int, otpOutput) {
+		t.Helper()
+		w := s.Do(as, "PUT /api/users/xia/otp", `{"otp_enabled":true,"email_verification_enabled":false,"phone_verification_enabled":false,`+body+`}`)
+		var out otpOutput
+		if w.Code < 300 {
+			if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return w.Code, out
+	}
+	on := func() bool { return one[int](t, s, `SELECT count(*) FROM otp o JOIN user u ON u.id = o.user_id WHERE u.username = 'xia'`) == 1 }
+	if code, _ := put("xia", `"otp_setup":true`); code != 401 {
+		t.Errorf("without a proof: %d", code)
+	}
+	code, first := put("xia", `"otp_setup":true,"password":"yoyo"`)
+	if code != 200 || first.SetupKey == "" || on() {
+		t.Fatalf("%d, %+v, on %v", code, first, on())
+	}
+	_, other := put("xia", `"otp_setup":true,"password":"yoyo"`)
+	second := func(key, secret string) string {
+		return `"otp_setup_key":"` + key + `","otp_setup_code":"` + s.totpAt(t, secret, 0) + `","recovery_codes":true`
+	}
+	for name, c := range map[string][2]string{
+		"a code of another secret": {"xia", second(first.SetupKey, other.PrivKey)}, "a made-up key": {"xia", second("AAAA", first.PrivKey)},
+		"no code": {"xia", `"otp_setup_key":"` + first.SetupKey + `"`}, "another caller": {"alice", second(first.SetupKey, first.PrivKey)},
+	} {
+		if code, _ := put(c[0], c[1]); code != 400 || on() {
+			t.Errorf("%s: %d, on %v", name, code, on())
+		}
+	}
+	s.Clock.Advance(15 * time.Minute)
+	if code, _ := put("xia", second(first.SetupKey, first.PrivKey)); code != 400 || on() {
+		t.Errorf("too late: %d, on %v", code, on())
+	}
+	_, first = put("xia", `"otp_setup":true,"password":"yoyo"`)
+	code, done := put("xia", second(first.SetupKey, first.PrivKey))
+	if code != 201 || !on() || len(done.RecoveryCodes) != 10 || done.PrivKey != first.PrivKey {
+		t.Errorf("%d, %+v, on %v", code, done, on())
+	}
+	if code, _ := put("xia", second(first.SetupKey, first.PrivKey)); code != 400 {
+		t.Errorf("twice: %d", code)
+	}
+}

@@ -2,6 +2,7 @@ package people
 
 import (
 	"html/template"
+	"maps"
 	"strings"
 
 	"github.com/caddy-tollgate/tollgate/pages"
@@ -22,6 +23,7 @@ type setup struct {
 	Username string `json:"username"`
 	Secret   string `json:"priv_key"`
 	URI      string `json:"provisioning_uri"`
+	Key      string `json:"otp_setup_key"`
 }
 
 // QR is the secret as a picture for the app.
@@ -35,10 +37,10 @@ func showOTP(q *pages.Request) (any, error) {
 	d := &OTP{Holder: holder, Step: "off", Proven: a.proven()}
 	var kept setup
 	switch {
-	case a.OTPEnabled && q.Kept(&kept) && kept.Username == a.Username:
-		d.Step, d.Secret, d.URI = "setup", grouped(kept.Secret), kept.URI
 	case a.OTPEnabled:
 		d.Step = "on"
+	case q.Kept(&kept) && kept.Username == a.Username && !q.Has("again"):
+		d.Step, d.Secret, d.URI = "setup", grouped(kept.Secret), kept.URI
 	}
 	return d, nil
 }
@@ -59,14 +61,14 @@ type otpAnswer struct {
 }
 
 // putOTP switches one-time passwords on or off. What else every log-in has to prove stays as it is.
-func putOTP(q *pages.Request, on, codes bool) (out otpAnswer, err error) {
+func putOTP(q *pages.Request, on bool, more map[string]any) (out otpAnswer, err error) {
 	a, _, err := readAccount(q)
 	if err != nil {
 		return out, err
 	}
-	result, err := q.Put(withSecrets(q, map[string]any{
-		"otp_enabled": on, "email_verification_enabled": a.EmailRequired, "phone_verification_enabled": a.PhoneRequired, "recovery_codes": codes,
-	}), "/api/users/{user}/otp", q.Param("user"))
+	body := map[string]any{"otp_enabled": on, "email_verification_enabled": a.EmailRequired, "phone_verification_enabled": a.PhoneRequired}
+	maps.Copy(body, more)
+	result, err := q.Put(body, "/api/users/{user}/otp", q.Param("user"))
 	if err != nil {
 		return out, unproven(q, err)
 	}
@@ -74,28 +76,32 @@ func putOTP(q *pages.Request, on, codes bool) (out otpAnswer, err error) {
 	return out, result.Into(&out)
 }
 
-// startOTP switches them on, and shows the secret to the app.
+// startOTP shows a secret to the app: they are on once the app has shown that it knows it.
 func startOTP(q *pages.Request) (pages.Outcome, error) {
 	if asked, err := proveAgain(q); asked {
 		return pages.Outcome{}, err
 	}
-	out, err := putOTP(q, true, false)
+	out, err := putOTP(q, true, withSecrets(q, map[string]any{"otp_setup": true}))
 	if err == nil {
 		err = q.Keep(out.setup)
 	}
 	return pages.Outcome{}, err
 }
 
-// confirmOTP has the app show that it knows the secret; then recovery codes are made.
+// confirmOTP has the app show that it knows the secret; then they are on, and recovery codes are shown.
 func confirmOTP(q *pages.Request) (pages.Outcome, error) {
-	if q.Field("otp_code") == "" {
-		return pages.Outcome{}, q.Refuse("otp_code", "code")
+	var kept setup
+	switch {
+	case !q.Kept(&kept):
+		return pages.Said("too_late")
+	case q.Field("setup_code") == "":
+		return pages.Outcome{}, q.Refuse("setup_code", "code")
 	}
-	out, err := makeCodes(q)
+	out, err := showCodes(q, map[string]any{"otp_setup_key": kept.Key, "otp_setup_code": q.Field("setup_code")})
 	if err == nil {
 		q.Forget()
 	}
-	return out, err
+	return out, pages.About(err, "otp_setup_code", "setup_code", "otp_setup_key", "setup_code", "otp_enabled", "setup_code")
 }
 
 // makeCodes makes recovery codes in the place of those before, and shows them once.
@@ -103,7 +109,13 @@ func makeCodes(q *pages.Request) (pages.Outcome, error) {
 	if asked, err := proveAgain(q); asked {
 		return pages.Outcome{}, err
 	}
-	out, err := putOTP(q, true, true)
+	return showCodes(q, withSecrets(q, map[string]any{}))
+}
+
+// showCodes has recovery codes made, and shows them.
+func showCodes(q *pages.Request, body map[string]any) (pages.Outcome, error) {
+	body["recovery_codes"] = true
+	out, err := putOTP(q, true, body)
 	if err != nil {
 		return pages.Outcome{}, err
 	}
@@ -119,7 +131,7 @@ func endOTP(q *pages.Request) (pages.Outcome, error) {
 	if asked, err := proveAgain(q); asked {
 		return pages.Outcome{}, err
 	}
-	if _, err := putOTP(q, false, false); err != nil {
+	if _, err := putOTP(q, false, withSecrets(q, map[string]any{})); err != nil {
 		return pages.Outcome{}, err
 	}
 	q.Forget()
