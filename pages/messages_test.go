@@ -98,6 +98,9 @@ func TestTranslations(t *testing.T) {
 				if strings.TrimSpace(text) == "" {
 					t.Errorf("%s.toml: %s.%s is empty", lang, id, form)
 				}
+				if lang != "en" && text == forms[form] && strings.Contains(text, " ") {
+					t.Errorf("%s.toml: %s is English: %q", lang, id, text)
+				}
 				if strings.Count(text, "{{") != len(placeholder.FindAllString(text, -1)) {
 					t.Errorf("%s.toml: %s: something else than {{.name}} in %q", lang, id, text)
 				}
