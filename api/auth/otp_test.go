@@ -215,7 +215,9 @@ func TestOTPSetup(t *testing.T) {
 		}
 		return w.Code, out
 	}
-	on := func() bool { return one[int](t, s, `SELECT count(*) FROM otp o JOIN user u ON u.id = o.user_id WHERE u.username = 'xia'`) == 1 }
+	on := func() bool {
+		return one[int](t, s, `SELECT count(*) FROM otp o JOIN user u ON u.id = o.user_id WHERE u.username = 'xia'`) == 1
+	}
 	if code, _ := put("xia", `"otp_setup":true`); code != 401 {
 		t.Errorf("without a proof: %d", code)
 	}
