@@ -5,8 +5,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/BurntSushi/toml"
+	"github.com/pquerna/otp/totp"
 )
 
 var english = sync.OnceValues(func() (messages map[string]any, err error) {
@@ -43,10 +45,13 @@ func TestTourInBrowser(t *testing.T) {
 			joe := tourist{t, s, p}
 			joe.registers()
 			joe.isRefused()
+			joe.isGranted()
 			joe.isInvited()
 			joe.forgetsThePassword()
 			joe.changesTheAddress()
+			joe.makesAKey()
 			joe.logsOutEverywhere(b)
+			joe.protectsTheAccount()
 			p.sound()
 		})
 	}
@@ -82,6 +87,17 @@ func (j tourist) isRefused() {
 		j.t.Fatalf("/app/joe1/: %d %s", status, j.p.text())
 	}
 	j.p.says(say("refused.subscribe_badge"), "Premium", "$")
+}
+
+// isGranted: another one grants the plan, the link in the mail leads to a page with a button, and the page that was closed is open.
+func (j tourist) isGranted() {
+	j.t.Helper()
+	j.s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": "joe1"}}, j.s.login("donny"))
+	link := mailedLink.FindString(j.s.mail("joe@example.com", "/subscriptions/accept/"))
+	j.p.visit(strings.TrimPrefix(link, base))
+	j.p.form("accept").press(say("grant.accept"))
+	j.p.visit("/app/joe1/")
+	j.p.says("user\tjoe1", "plan\tpremium")
 }
 
 // isInvited: another one invites Joe to a role, and the link in the mail leads to a page with a button.
@@ -127,6 +143,50 @@ func (j tourist) changesTheAddress() {
 	f = j.p.form("email_proof").fill(say("account.code"), code)
 	f.press(say("account.prove"))
 	j.p.says("joe@new.example", say("account.proven"))
+}
+
+// protectsTheAccount: one-time passwords are switched on, and asked for.
+func (j tourist) protectsTheAccount() {
+	j.t.Helper()
+	j.p.logIn("joe1", "new yoyo")
+	j.p.visit("/users/joe1/")
+	j.p.follow(say("account_otp.tab"))
+	j.p.form("start").fill(say("proof.password"), "new yoyo").press(say("account_otp.start"))
+	secret := evaluate[string](j.p, "document.getElementById('secret').textContent.trim()")
+	code, err := totp.GenerateCode(strings.ReplaceAll(secret, " ", ""), time.Now())
+	if err != nil {
+		j.t.Fatalf("%q: %v", secret, err)
+	}
+	j.p.form("confirm").fill(say("account_otp.code"), code).press(say("account_otp.confirm"))
+	spare := evaluate[string](j.p, "document.querySelector('#codes code').textContent.trim()")
+	j.p.follow(say("account_otp.kept"))
+	j.p.says(say("account_otp.on"))
+	j.p.visit("/logout/")
+	j.p.form("logout").press(say("logout.here"))
+	j.p.form("login").fill(say("login.username"), "joe1", say("login.password"), "new yoyo").press(say("login.submit"))
+	j.p.says(say("login.otp_title"))
+	j.p.form("otp").fill(say("login.otp_field"), spare).press(say("login.submit"))
+	j.p.visit("/account/")
+	j.p.says("user\tjoe1")
+}
+
+// makesAKey: a program is let in by it.
+func (j tourist) makesAKey() {
+	j.t.Helper()
+	j.p.visit("/users/joe1/keys/")
+	if evaluate[bool](j.p, "!document.querySelector('details')?.open") {
+		j.p.unfold(say("account_keys.new"))
+	}
+	j.p.form("key").fill(say("account_keys.name"), "laptop", say("proof.password"), "new yoyo").press(say("account_keys.make"))
+	key := evaluate[string](j.p, "document.getElementById('secret').textContent.trim()")
+	j.p.says(say("account_keys.once"), "laptop")
+	if a := j.s.do("GET", "/account/", nil, "Authorization: Bearer "+key); !strings.Contains(a.body, "joe1") {
+		j.t.Errorf("the key opens %d %s", a.status, a.body)
+	}
+	j.p.visit("/users/joe1/keys/")
+	if strings.Contains(j.p.text(), key) {
+		j.t.Error("the key is shown again")
+	}
 }
 
 // logsOutEverywhere: another browser is logged out, too.
