@@ -300,13 +300,6 @@ func (f browserForm) fill(pairs ...string) browserForm {
 	return f
 }
 
-// tick ticks the box, or chooses the answer, with a label.
-func (f browserForm) tick(label string) browserForm {
-	f.p.t.Helper()
-	f.try("ticking "+label, chromedp.Click(f.inside("//label[contains(normalize-space(), "+xpathString(label)+")]")))
-	return f
-}
-
 // press presses a button of the form, and returns the status of the page that comes.
 func (f browserForm) press(name string) int {
 	f.p.t.Helper()
