@@ -49,7 +49,7 @@ func (b *browser) visit(request string, form url.Values, fn func(*rest.Visit, er
 	}
 	w := httptest.NewRecorder()
 	v, err := b.site.Visit(w, r, 0)
-	defer v.Close()
+	defer func() { v.Close() }()
 	fn(v, err)
 	v.SendCookies()
 	for _, c := range w.Result().Cookies() {
