@@ -53,35 +53,35 @@ func TestAccountAddressPage(t *testing.T) {
 	if xia.problems("password") != "That is not your password." {
 		t.Errorf("a wrong password: %q", xia.problems("password"))
 	}
-	xia.fill("email", "password", "yoyo").press(303).follow().says("A code is on its way", "new@example.com not proven yet", "xia@example.com, counts")
+	xia.fill("email", "password", "yoyo").press(303).follow().says("A code is on its way", "new@example.com not confirmed yet", "xia@example.com stays in use")
 	xia.fill("email_proof", "code", "000000").press(400)
 	if xia.problems("code") != "This code is wrong, or too old." {
 		t.Errorf("a wrong code: %q", xia.problems("code"))
 	}
 	xia.fill("email_proof").press(400)
-	xia.fill("email_back").press(303).follow().says("The change is taken back.", "xia@example.com proven").silent("new@example.com")
+	xia.fill("email_back").press(303).follow().says("The change is cancelled.", "xia@example.com confirmed").silent("new@example.com")
 
 	xia.fill("email", "email", "newer@example.com", "password", "yoyo").press(303).follow()
 	xia.fill("email_proof").press(429, "way", "again").says("too often")
-	xia.fill("email_proof", "code", s.code("newer@example.com")).press(303).follow().says("The address is proven.", "newer@example.com proven")
+	xia.fill("email_proof", "code", s.code("newer@example.com")).press(303).follow().says("The address is confirmed.", "newer@example.com confirmed")
 
 	// An address of somebody else waits, and nothing of it is shown to others.
 	xia.fill("email", "email", "donny@cowork.example", "password", "yoyo").press(303).follow()
-	xia.says("The change to donny@cowork.example waits", "newer@example.com proven")
+	xia.says("We sent a code to donny@cowork.example", "newer@example.com confirmed")
 	s.knownVisitor("donny").must(200, "/users/donny/").silent("waits for the code", "newer@example.com")
 	xia.fill("email_wait", "code", "123456", "password", "yoyo").press(400)
 	if xia.problems("code") == "" {
 		t.Error("nothing is said about a wrong code")
 	}
-	xia.fill("email_back").press(303).follow().says("The change is taken back.").silent("donny@cowork.example")
+	xia.fill("email_back").press(303).follow().says("The change is cancelled.").silent("donny@cowork.example")
 
 	xia.fill("phone", "phone", "12", "password", "yoyo").press(400)
 	if xia.problems("phone") == "" || xia.value("phone") != "12" {
 		t.Errorf("%q", xia.problems("phone"))
 	}
-	xia.fill("phone", "phone", "+14155550123", "password", "yoyo").press(303).follow().says("+14155550123 not proven yet", "Whoever runs it can confirm")
+	xia.fill("phone", "phone", "+14155550123", "password", "yoyo").press(303).follow().says("+14155550123 not confirmed yet", "Whoever runs it can confirm")
 	donny := s.knownVisitor("donny").must(200, "/users/xia/")
-	donny.fill("phone_confirm").press(303).follow().says("+14155550123 proven")
+	donny.fill("phone_confirm").press(303).follow().says("+14155550123 confirmed")
 }
 
 // A picture is shown until it is removed.

@@ -36,10 +36,10 @@ func TestRolesPage(t *testing.T) {
 		joe.must(200, "/users/joe1/roles/").says("1 invitation waits", "Cowork", "invited")
 	}
 	invite()
-	joe.fill("drop").press(303).follow().says("It is gone from your list").silent("Cowork Contributor")
+	joe.fill("drop").press(303).follow().says("It is no longer in your list").silent("Cowork Contributor")
 	invite()
-	joe.fill("accept").press(303).follow().says("You are in.", "Contributor")
-	joe.must(200, joe.link("Leave")).says("You will have no access to Cowork").fill("drop").press(303).follow().says("It is gone from your list")
+	joe.fill("accept").press(303).follow().says("You have access now.", "Contributor")
+	joe.must(200, joe.link("Leave")).says("You will have no access to Cowork").fill("drop").press(303).follow().says("It is no longer in your list")
 
 	joe.fill("ask").press(400)
 	joe.fill("ask", "profile", "nowhere", "message", "please").press(400)
@@ -64,7 +64,7 @@ func TestRolesPage(t *testing.T) {
 		s.must(201, "POST", "/api/users/joe1/profiles", map[string]any{"full_name": fmt.Sprintf("Harbor %02d", i)}, token)
 	}
 	joe.must(200, "/users/joe1/roles/").says("Harbor 26").silent("Harbor 01")
-	joe.must(200, joe.link("More")).says("Harbor 01").must(200, joe.link("Before"))
+	joe.must(200, joe.link("Next")).says("Harbor 01").must(200, joe.link("Previous"))
 	joe.must(200, "/users/joe1/roles/?q=harbor-01").says("Harbor 01").silent("Harbor 02")
 	joe.must(200, "/users/joe1/roles/?q=nothing").says("Nothing that you have access to is called")
 }

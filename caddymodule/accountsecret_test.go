@@ -44,7 +44,7 @@ func TestPasswordPage(t *testing.T) {
 func TestOTPPage(t *testing.T) {
 	s := pagesSite(t)
 	s.register("joe1")
-	joe := s.knownVisitor("joe1").must(200, "/users/joe1/otp/").says("Prove an e-mail address or a phone first")
+	joe := s.knownVisitor("joe1").must(200, "/users/joe1/otp/").says("Confirm an e-mail address or a phone number first")
 	if joe.has("start") {
 		t.Error("they can be started before an address is proven")
 	}
@@ -97,26 +97,26 @@ func TestOTPPage(t *testing.T) {
 // An API key is shown once, listed by its beginning, and ended; the SSH key is set, changed and removed.
 func TestKeysPage(t *testing.T) {
 	s := pagesSite(t)
-	xia := s.knownVisitor("xia").must(200, "/users/xia/keys/").says("There is no key yet")
+	xia := s.knownVisitor("xia").must(200, "/users/xia/keys/").says("No key yet")
 	xia.fill("key", "title", "backup").press(400)
 	if xia.problems("password") != "Enter your password." || xia.value("title") != "backup" {
 		t.Errorf("%q, %q", xia.problems("password"), xia.value("title"))
 	}
 	form := xia.fill("key", "password", "yoyo")
-	xia.says("A new key")
-	form.press(200).says("It is shown this once", "backup")
+	xia.says("Create a key")
+	form.press(200).says("We show it only this once", "backup")
 	secret := textOf(find(xia.page, func(n *html.Node) bool { return attrOf(n, "id") == "secret" }))
 	basic := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(secret+":"))
 	if a := s.do("GET", "/api/auth/tokens", nil, basic); a.status != 200 || !strings.Contains(a.body, `"xia"`) {
 		t.Fatalf("the key %q: %d %s", secret, a.status, a.body)
 	}
 	form.press(303) // sent twice: no second key
-	xia.must(200, "/users/xia/keys/").says("backup", secret[:6], "ends on").silent(secret[32:])
-	if n := strings.Count(xia.text("main"), "ends on"); n != 1 {
+	xia.must(200, "/users/xia/keys/").says("backup", secret[:6], "valid until").silent(secret[32:])
+	if n := strings.Count(xia.text("main"), "valid until"); n != 1 {
 		t.Errorf("%d keys", n)
 	}
-	xia.must(200, xia.link("End")).says("has no access any more").fill("end", "password", "no").press(400)
-	xia.fill("end", "password", "yoyo").press(303).follow().says("The key is ended.", "There is no key yet")
+	xia.must(200, xia.link("Delete")).says("lose access at once").fill("end", "password", "no").press(400)
+	xia.fill("end", "password", "yoyo").press(303).follow().says("The key is deleted.", "No key yet")
 	if a := s.do("GET", "/api/auth/tokens", nil, basic); a.status != 401 {
 		t.Errorf("the key after its end: %d", a.status)
 	}

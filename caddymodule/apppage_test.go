@@ -11,7 +11,7 @@ func TestAppYields(t *testing.T) {
 	s := pagesSite(t)
 	s.register("ann")
 	v := s.knownVisitor("xia")
-	v.must(200, "/app/?later=1").says("Go on with")
+	v.must(200, "/app/?later=1").says("Your profiles")
 	v.must(308, "/app")
 	v.must(403, "/app/nobody/").says("This page is not for you") // by the gate
 
@@ -60,7 +60,7 @@ func TestAppLeads(t *testing.T) {
 	s.must(204, "DELETE", "/api/profile/ann/subscriptions/premium", nil, ann)
 	s.must(201, "POST", "/api/users/ann/profiles", map[string]any{"full_name": strings.Repeat("Studio ", 14)}, ann)
 	v.must(200, "/app/").says("Studio Studio", "manager", "No subscription yet.")
-	if v.link("Go on as Joe Card1") != "/app/ann/" {
+	if v.link("Continue as Joe Card1") != "/app/ann/" {
 		t.Error("the link leads elsewhere")
 	}
 }
@@ -70,7 +70,7 @@ func TestAppEmpty(t *testing.T) {
 	s := pagesSite(t)
 	s.must(201, "POST", "/api/auth/register", map[string]any{"username": "eve", "password": "yoyo", "email": "eve@example.com", "full_name": "Eve"})
 	v := s.knownVisitor("eve")
-	v.must(200, "/app/").says("begin with one of these")
+	v.must(200, "/app/").says("You have no profile yet")
 	v.fill("create", "full_name", "").press(400)
 	if v.problems("full_name") != "Fill this in." {
 		t.Errorf("the field says %q", v.problems("full_name"))
@@ -85,7 +85,7 @@ func TestAppEmpty(t *testing.T) {
 		s.must(201, "POST", "/api/users/eve/profiles", map[string]any{"full_name": "Bakery"}, s.login("eve"))
 	}
 	v.must(200, "/app/").says("Search")
-	v.must(200, v.link("After")).says("Eve's Bakery")
+	v.must(200, v.link("Next")).says("Eve's Bakery")
 	v.must(200, "/app/?later=1&q=eve's").says("Eve's Bakery")
-	v.must(200, "/app/?later=1&q=nowhere").says("Nothing is called nowhere.")
+	v.must(200, "/app/?later=1&q=nowhere").says("No profile is called nowhere.")
 }

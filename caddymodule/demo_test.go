@@ -9,7 +9,7 @@ import (
 func TestDemoPages(t *testing.T) {
 	exampleSite(t)
 	v := &visitor{person: newPerson(t, base+"/")}
-	v.open("/").says("Welcome to Cowork", "Make an account", "the log names")
+	v.open("/").says("Welcome to Cowork", "Create an account", "the log names")
 	if v.at.Path != "/public/" || !strings.Contains(v.header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("%s: %v", v.at, v.header)
 	}

@@ -15,7 +15,7 @@ import (
 func TestRegisterPage(t *testing.T) {
 	s := pagesSite(t)
 	v := s.visitor()
-	v.must(200, "/register/?next=%2Faccount%2F").says("Make an account", "For myself", "For an organization")
+	v.must(200, "/register/?next=%2Faccount%2F").says("Create an account", "For myself", "For an organization")
 	v.fill("register", "full_name", "Joe Card", "email", "joe@example.com", "password", "yo", "username", "joe1").press(400)
 	if got := v.problems("password"); got != "At least 4 characters." {
 		t.Errorf("a short password: %q", got)
@@ -123,7 +123,7 @@ func TestRegisterProvesFirst(t *testing.T) {
 func TestRegisterClosed(t *testing.T) {
 	s := pagesSite(t, func(s *site) { s.global = "authentication login-only" })
 	v := s.visitor()
-	v.must(200, "/register/").says("New accounts are made by the people who run this site.")
+	v.must(200, "/register/").says("New accounts are created by the people who run this site.")
 	if v.has("register") {
 		t.Error("there is a form")
 	}
@@ -291,7 +291,7 @@ func TestLinkPage(t *testing.T) {
 				t.Errorf("goes on to %s", w.location())
 			}
 			form.press(303) // a second time, in the session that the first has opened
-			w.follow().says("This link has been used", "Go on as Xia")
+			w.follow().says("This link has been used", "Continue as Xia")
 			s.visitor().must(200, link.Path).says("This link has been used")
 			s.must(201, "POST", "/api/auth", map[string]any{"username": "xia", "password": "a new one"})
 		})

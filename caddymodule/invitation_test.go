@@ -44,7 +44,7 @@ func TestInvitationOfStranger(t *testing.T) {
 			if v.header.Get("Referrer-Policy") != "no-referrer" {
 				t.Error("the address with the key is told")
 			}
-			v.must(200, v.link("Make an account")).says("Cowork invites you to become")
+			v.must(200, v.link("Create an account")).says("Cowork invites you to become")
 			v.fill("register", "full_name", "Nel New", "email", "other@work.example", "password", "yoyo", "username", "nel").press(303)
 			v.follow().says("on its way to new@work.example")
 			v.fill("code", "code", s.code("new@work.example")).press(303)

@@ -15,7 +15,7 @@ func TestPricingPage(t *testing.T) {
 	}
 	v := s.visitor()
 	v.must(200, "/pricing/").says("Premium", "a month", "for 12 months", "saves $", "$50 once")
-	v.fill("choose").and("plan", "premium", "option", "2").press(303).follow().says("It is in your cart.", "Premium is in your cart")
+	v.fill("choose").and("plan", "premium", "option", "2").press(303).follow().says("It is in your cart.", "In your cart")
 	if cart := s.do("GET", "/api/cart", nil, "Cookie: tollgate_cart="+v.cookies()["tollgate_cart"]).json(t); cart["count"] != 1.0 {
 		t.Errorf("in the cart are %v", cart)
 	}

@@ -54,14 +54,14 @@ func TestRefusedRole(t *testing.T) {
 	accept, _ := list["results"].([]any)[0].(map[string]any)["accept_grant_api_url"].(string)
 	s.must(200, "PUT", strings.TrimPrefix(accept, base), nil, s.login("ben"))
 
-	v.must(403, "/office/ann/").says("Your role does not open this", "contributor", "manager", "It is given by Joe")
+	v.must(403, "/office/ann/").says("Your role does not give you access to this", "contributor", "manager", "It is given by Joe")
 	v.fill("ask").press(303).follow().says("have been asked")
 
 	// What is due is told with its sum.
 	s.must(200, "PATCH", "/api/profile/cowork", map[string]any{"is_provider": true}, s.login("donny"))
 	s.must(201, "POST", "/api/cart", map[string]any{"plan": "premium", "option": 1}, ann)
 	s.must(201, "POST", "/api/billing/ann/checkout/paylater", map[string]any{"items": []any{}}, ann)
-	v.must(403, "/paid/ann/").says("Something is still to be paid", "Due: $", "Ask Joe")
+	v.must(403, "/paid/ann/").says("A payment is due", "Due: $", "Ask Joe")
 	v.must(403, "/paid/cowork/").silent("Due", "Cowork has")
 }
 

@@ -98,7 +98,8 @@ func (q *Request) field(name string, words ...any) (*Field, error) {
 			return nil, fmt.Errorf("field %s: there is no word %q", name, word)
 		}
 	}
-	sent := q.current == "" || q.current == q.Field(formField) // of several forms on a page, the one that was sent
+	form := q.Field(formField) // of several forms on a page, the one that was sent; a sample names none
+	sent := q.current == "" || form == "" || form == q.current
 	if q.Posted() && sent && q.form != nil && f.Type != "password" {
 		if f.Type == "checkbox" {
 			f.Checked = q.Field(name) != ""

@@ -160,7 +160,7 @@ func TestForm(t *testing.T) {
 		t.Errorf("a form that the page has not: %d", answer.StatusCode)
 	}
 	forged := w.do("POST /things/acme/", url.Values{"form": {"make"}, "name": {"Gold"}})
-	if forged.StatusCode != 403 || !strings.Contains(text(forged), "This form has grown old") || len(w.written) != 1 {
+	if forged.StatusCode != 403 || !strings.Contains(text(forged), "This form has expired") || len(w.written) != 1 {
 		t.Errorf("without a token: %d", forged.StatusCode)
 	}
 }
