@@ -36,7 +36,7 @@ func TestPageCommands(t *testing.T) {
 		return out
 	}
 	site("")
-	if out := run("page", "list"); !strings.Contains(out, "/login/\tlogin\tanybody\tlogin.html\tPOST /api/auth\n") {
+	if out := run("page", "list"); !strings.Contains(out, "/login/\tlogin\tanybody\tlogin.html\tGET /api/auth/register, POST /api/auth, ") {
 		t.Errorf("page list: %s", out)
 	}
 	site("prefix /account\nexcept /login/")
@@ -53,7 +53,7 @@ func TestPageCommands(t *testing.T) {
 		{"page preview refused --lang de --state balance", []string{`lang="de"`, "119\u00a0$"}},
 		{"page preview error --lang en --state busy", []string{"The site is busy"}},
 		{"page preview logout --lang it --theme ../pages/testdata/theme", []string{"Arrivederci", "The harbour"}},
-		{"page preview nothing", []string{`there is no page "nothing": there are login, logout`}},
+		{"page preview nothing", []string{`there is no page "nothing": there are login, key, `}},
 		{"page preview login --state nothing", []string{`the page login has no state "nothing": it has first, `}},
 		{"page preview login --lang tlh", []string{`there are no pages in the language "tlh": there are fr, `}},
 		{"page check", []string{"nothing is wrong with them"}},
