@@ -58,7 +58,9 @@ func (a *API) Provision(ctx caddy.Context) (err error) {
 	if err := checkPrefix(a.Prefix); err != nil {
 		return err
 	}
-	a.app, err = appOf(ctx)
+	if a.app, err = appOf(ctx); err == nil {
+		a.app.apis = append(a.app.apis, a)
+	}
 	return err
 }
 

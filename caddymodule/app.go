@@ -66,6 +66,7 @@ type App struct {
 	service      *api.Service
 	shown        atomic.Pointer[Pages] // that people are sent to, nil for none
 	gates        []*Gate               // of the configuration, in the order in which they were provisioned
+	apis         []*API                // likewise
 	key          string                // of the site in the pool, and of its streams
 	started      bool
 	streams      *streams

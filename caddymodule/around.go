@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ func (a *App) warnOfPaths() {
 			s.warn()
 			for _, p := range s.met.shown {
 				p.gates.Store(&s.met.all)
+				p.api.Store(s.met.api)
 			}
 			gates += s.met.gates
 		}
@@ -81,7 +83,7 @@ type met struct {
 	all   []*Gate
 	gates int
 	first *Gate
-	api   bool
+	api   *API     // the first
 	open  []string // upstreams of proxies that no gate stands before
 }
 
@@ -91,7 +93,7 @@ func (s *surroundings) warn() {
 		return
 	}
 	g := s.met.first
-	if !s.met.api {
+	if s.met.api == nil {
 		g.logger.Warn("there is no `tollgate_api` on the site of this gate: nobody can log in there; write it before the gate", g.place()...)
 	}
 	if len(s.met.open) > 0 {
@@ -176,7 +178,7 @@ func (s *surroundings) pass(h caddyhttp.MiddlewareHandler) {
 	case *Gate:
 		s.arrive(h)
 	case *API:
-		s.met.api = true
+		s.met.api = cmp.Or(s.met.api, h)
 	case *Pages:
 		s.met.shown = append(s.met.shown, h)
 	case *caddyhttp.Subroute:

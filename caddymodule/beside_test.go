@@ -164,6 +164,32 @@ func TestAPIElsewhere(t *testing.T) {
 	}
 }
 
+// TestPagesBesideAPI: what the application has at /api, and who its rules let in there, says nothing of the operations that pages call;
+// rules over the API speak of them, wherever the pages are.
+func TestPagesBesideAPI(t *testing.T) {
+	s := pagesSite(t, func(s *site) {
+		s.gate += "\n\t\trule /api/users/ any\n\t\trule /api/profile/ any"
+		s.api = " {\n\t\tprefix /tollgate\n\t}"
+	})
+	s.must(200, "GET", "/api/users/donny", nil) // the application's
+	s.visitor().must(303, "/users/donny/")
+	x := s.knownVisitor("xia")
+	x.must(403, "/users/donny/").says("This page is not for you")
+	x.must(200, "/users/xia/")
+	form := x.fill("details", "full_name", "Mallory")
+	a := x.send("POST", "/users/donny/", urlencoded, form.values.Encode())
+	if a.status != 403 {
+		t.Errorf("xia changes the account of donny: %d %s", a.status, a.header.Get("Location"))
+	}
+	s.knownVisitor("donny").must(200, "/users/donny/").silent("Mallory")
+
+	t.Run("a rule over the API", func(t *testing.T) {
+		s := pagesSite(t, func(s *site) { s.gate += "\n\t\trule /api/users/ direct strong profile=cowork" })
+		s.knownVisitor("xia").must(403, "/users/xia/")
+		s.knownVisitor("donny").must(200, "/users/donny/")
+	})
+}
+
 // TestAPIBehindRewrites: an address of the API is the API's, although a rewrite for the application came first.
 func TestAPIBehindRewrites(t *testing.T) {
 	for _, rewrite := range []string{"rewrite * /index.php?{query}", "try_files /nothing /index.php", "uri strip_prefix /api"} {

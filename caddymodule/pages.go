@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-tollgate/tollgate/accessrules"
+	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/pages"
 	"github.com/caddy-tollgate/tollgate/pages/buying"
 	"github.com/caddy-tollgate/tollgate/pages/people"
@@ -63,6 +64,7 @@ type Pages struct {
 	site   *pages.Site
 	logger *zap.Logger
 	gates  atomic.Pointer[[]*Gate] // of the same site of the Caddyfile, nil before the start
+	api    atomic.Pointer[API]     // of the same site, nil before the start and for none
 }
 
 // CaddyModule returns the Caddy module information.
@@ -81,7 +83,7 @@ func (p *Pages) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	o.API, o.Logger, o.Forwards = p.app.service, p.logger, p.forwards
+	o.API, o.Logger, o.Forwards = p, p.logger, p.forwards
 	if p.site, err = pages.New(o); err != nil {
 		return err
 	}
@@ -195,6 +197,18 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return nil
 }
 
+// Visit opens a visit of the service. Its operations are asked as at the addresses that the API has on the site: a rule over those speaks
+// of them, and a rule for the application's own /api does not.
+func (p *Pages) Visit(w http.ResponseWriter, r *http.Request, files int64) (*rest.Visit, error) {
+	prefix := ""
+	if api := p.api.Load(); api != nil {
+		prefix = api.Prefix
+	} else if all := p.app.apis; len(all) > 0 {
+		prefix = all[0].Prefix
+	}
+	return p.app.service.Visit(w, rest.Beside(prefix, r), files)
+}
+
 func parsePages(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	p := new(Pages)
 	return p, p.UnmarshalCaddyfile(h.Dispenser)
@@ -293,5 +307,6 @@ func (a *App) link(path string) string {
 var (
 	_ caddy.Provisioner           = (*Pages)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Pages)(nil)
+	_ pages.API                   = (*Pages)(nil)
 	_ caddyfile.Unmarshaler       = (*Pages)(nil)
 )

@@ -28,6 +28,16 @@ func Under(prefix string, r *http.Request) *http.Request {
 	return moved
 }
 
+// Beside makes a request for a page one that knows where the API is on its site: links in what operations answer lead there, and the
+// rules of the gate over them are those of these addresses. What is below /api then is the application's, and so are rules over it. With
+// the prefix "" the site has no API, and nothing is a rule over it.
+func Beside(prefix string, r *http.Request) *http.Request {
+	if prefix == Root {
+		return r
+	}
+	return r.WithContext(context.WithValue(r.Context(), prefixKey{}, prefix))
+}
+
 // at is a path of the contract as it is seen from outside.
 func at(r *http.Request, path string) string {
 	prefix, moved := r.Context().Value(prefixKey{}).(string)
