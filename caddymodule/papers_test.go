@@ -58,6 +58,8 @@ func TestContactPage(t *testing.T) {
 	if n := len(s.mails("hello@cowork.example")); n != 1 {
 		t.Errorf("%d mails for one message that was sent twice", n)
 	}
+	form.and("message", "One thing more").press(303) // whoever went back, and typed something else
+	s.mail("hello@cowork.example", "One thing more")
 	x := s.knownVisitor("xia")
 	x.must(200, "/contact/")
 	if x.value("full_name") != "Xia Lee" || x.value("email") != "xia@example.com" {

@@ -237,7 +237,7 @@ func (q *Request) post() {
 	var then rest.Then
 	var err error
 	if key := q.formKey(); key != "" && !q.Page.Opens {
-		then, err = q.Once(key+" "+q.Page.Path+" "+name, run)
+		then, err = q.Once(key+" "+q.HTTP.URL.Path+" "+name, run)
 	} else {
 		then, err = run()
 	}

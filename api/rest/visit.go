@@ -9,9 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -348,11 +351,12 @@ func (c *Call) do() (*Result, error) {
 // Then is how a visitor goes on after a form: at an address, with a message.
 type Then struct{ To, Said string }
 
-// Once does what a form asks once, however often it is sent with its key: who sends it again goes on as the first time. A failure is
-// not kept: nothing happened. Errors: those of fn; 409 while the first is being processed.
+// Once does what a form asks once, however often it is sent with its key: who sends it again goes on as the first time. Who has gone back
+// and typed something else asks for something else. A failure is not kept: nothing happened. Errors: those of fn; 409 while the first is
+// being processed.
 func (v *Visit) Once(key string, fn func() (Then, error)) (then Then, err error) {
 	c := v.call
-	sent := &requestKey{name: c.keeper() + " " + key, digest: []byte("page")}
+	sent := &requestKey{name: c.keeper() + " " + key + " " + v.typed(), digest: []byte("page")}
 	ctx := context.WithoutCancel(c.r.Context())
 	var kept *answer
 	err = c.service.Store.Write(c.r.Context(), func(tx *store.Tx) (err error) {
@@ -382,6 +386,28 @@ func (v *Visit) Once(key string, fn func() (Then, error)) (then Then, err error)
 		c.Log().Warn("the key of a form stays in flight", zap.Error(err))
 	}
 	return then, nil
+}
+
+// typed stands for all that the form of the visit holds but its token, files as well.
+func (v *Visit) typed() string {
+	sum := sha256.New()
+	form := v.Form()
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		if name != csrfField {
+			fmt.Fprintf(sum, "%q%q", name, form[name])
+		}
+	}
+	files := v.call.body.files
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		for _, file := range files[name] {
+			fmt.Fprintf(sum, "%q%q%d:", name, file.Filename, file.Size)
+			if in, err := file.Open(); err == nil {
+				io.Copy(sum, in)
+				in.Close()
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
 // failure is the error of an operation as its answer, logged and delayed as over HTTP.

@@ -156,8 +156,9 @@ func TestVisitOnce(t *testing.T) {
 	site := resttest.New(t, resttest.Cowork(), shop())
 	b := newBrowser(t, site, "xia")
 	n, broken := 0, errors.New("broken")
+	typed := ""
 	send := func(b *browser, key string, fails error) (then rest.Then, err error) {
-		b.form("", func(v *rest.Visit, _ error) {
+		b.form(typed, func(v *rest.Visit, _ error) {
 			then, err = v.Once(key, func() (rest.Then, error) { n++; return rest.Then{To: "/there/", Said: "done"}, fails })
 		})
 		return then, err
@@ -175,6 +176,12 @@ func TestVisitOnce(t *testing.T) {
 	}
 	if send(newBrowser(t, site, "donny"), "one", nil); n != 4 {
 		t.Errorf("a form of somebody else was done %d times", n)
+	}
+	typed = "title=b"
+	for range 2 {
+		if send(b, "one", nil); n != 5 {
+			t.Errorf("a form in which something else was typed was done %d times", n)
+		}
 	}
 	b.form("", func(v *rest.Visit, _ error) {
 		_, err := v.Once("outer", func() (rest.Then, error) {
