@@ -225,7 +225,7 @@ func TestPageHeaders(t *testing.T) {
 			if s.page != page.Path {
 				continue
 			}
-			secret := page.Secret || strings.Contains(s.at, "key=") || strings.Contains(s.at, "code=")
+			secret := page.Secret || strings.Contains(s.at, "key=") || strings.Contains(s.at, "code=") || strings.Contains(s.at, "next=%2Fusers%2Froles%2Faccept")
 			v := w.show(s)
 			hold(s.name(), v.answer, secret)
 			address := w.address(s)
@@ -233,6 +233,32 @@ func TestPageHeaders(t *testing.T) {
 			hold("PUT "+s.name(), v.send("PUT", address, "", ""), secret)
 			hold("POST "+s.name(), v.send("POST", address, urlencoded, "form=x"), secret)
 		}
+	}
+}
+
+// TestKeysAreToldToNobody has keys in the addresses of pages, also of those that lead on to them: browsers tell no page that comes after.
+func TestKeysAreToldToNobody(t *testing.T) {
+	s := pagesSite(t, func(s *site) { s.more = "tollgate_pages {\n\t\tprefix /me\n\t}" })
+	key := strings.Repeat("0a", 20)
+	invitation := "/me/users/roles/accept/" + key + "/"
+	register := "/me/register/?next=" + url.QueryEscape(invitation)
+	for address, want := range map[string]string{
+		"/me/login/":                           "same-origin",
+		"/me/login/?next=/account/":            "same-origin",
+		invitation:                             "no-referrer",
+		register:                               "no-referrer",
+		"/me/login/?next=" + base + invitation: "no-referrer",
+		"/me/login/?next=" + url.QueryEscape(register): "no-referrer",
+		"/me/login/?next=/me/login/" + key + "/":       "no-referrer",
+	} {
+		v := s.visitor().must(200, address)
+		if got := v.header.Get("Referrer-Policy"); got != want {
+			t.Errorf("%s: Referrer-Policy is %q, want %q", address, got, want)
+		}
+	}
+	v := s.visitor()
+	for _, other := range []string{"register", "tokens", "recover"} { // operations of the API that stand where keys do
+		v.must(404, "/me/login/"+other+"/")
 	}
 }
 

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ func (q *Request) headers() http.Header {
 	h.Set("Cache-Control", "no-store")
 	h["Vary"] = append(h["Vary"], "Accept-Language, Cookie")
 	h.Set("Referrer-Policy", "same-origin")
-	if q.Page.Secret || secretQuery(q.HTTP) {
+	if q.Page.Secret || secretQuery(q.HTTP) || q.site.leadsToSecret(q.HTTP.URL.Query().Get("next")) {
 		h.Set("Referrer-Policy", "no-referrer")
 	}
 	return h
@@ -34,4 +35,21 @@ func (q *Request) headers() http.Header {
 // secretQuery reports whether the query of a request holds a key.
 func secretQuery(r *http.Request) bool {
 	return strings.Contains(r.URL.RawQuery, "code=") || strings.Contains(r.URL.RawQuery, "key=")
+}
+
+// leadsToSecret reports whether a way on, or one behind it, is a page whose address holds a key: that is in the address of this page then.
+func (s *Site) leadsToSecret(next string) bool {
+	for range 8 { // as deep as the pages themselves go, and more
+		u, err := url.Parse(next)
+		if err != nil || next == "" {
+			return false
+		}
+		if path, ok := strings.CutPrefix(u.Path, s.Prefix); ok {
+			if p, _ := s.routes.find(path); p != nil && p.Secret {
+				return true
+			}
+		}
+		next = u.Query().Get("next")
+	}
+	return false
 }

@@ -33,6 +33,9 @@ func showKey(q *pages.Request) (any, error) {
 		Credentials bool   `json:"credentials"`
 		OTP         bool   `json:"otp_enabled"`
 	}
+	if !keyForm.MatchString(q.Param("key")) { // another operation may have that address, as one has /api/auth/register
+		return nil, rest.Fail(http.StatusNotFound, "")
+	}
 	err = q.Get(&who, "/api/auth/{verification_key}", q.Param("key"))
 	if failedOn(err, http.StatusBadRequest) != nil {
 		return &Key{Gone: true}, nil
@@ -57,6 +60,9 @@ func useKey(q *pages.Request) (pages.Outcome, error) {
 		return pages.Outcome{}, err
 	}
 	password := q.Field("new_password")
+	if !keyForm.MatchString(q.Param("key")) {
+		return pages.Outcome{}, rest.Fail(http.StatusNotFound, "")
+	}
 	if password == "" {
 		return pages.Outcome{}, q.Refuse("new_password", "new_password")
 	}
