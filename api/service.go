@@ -170,7 +170,7 @@ func New(site *Site, o Options) (*Service, error) {
 	}
 	s.rest, err = rest.New(rest.Options{
 		Store: site.Store, Directory: site.Directory, Logger: site.Logger, Now: site.Now, BaseURL: o.BaseURL,
-		Pages: o.Pages, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, SendTo: o.SendTo, Client: o.Client,
+		Pages: o.Pages, Link: o.Link, Origins: o.CORS, ReadOnly: o.ReadOnly, Origin: o.Origin, SendTo: o.SendTo, Client: o.Client,
 		Crowd: o.Crowd, Limits: o.Limits, Bodies: o.Bodies, Pace: o.Pace,
 		NotActivated: s.auth.NotActivated, Rule: s.proxy.Rule, CORSRestricted: s.proxy.Restricted,
 	}, endpoints)

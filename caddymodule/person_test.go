@@ -44,12 +44,13 @@ func tlsSite(t *testing.T, address, gate string, change ...func(*site)) *site {
 
 %[4]s {
 	tollgate_api
+	%[8]s
 	tollgate {
 		%[5]s
 	}
 	reverse_proxy %[6]s
 }
-`, s.dir, s.hosts[0], s.global, strings.Join(s.hosts, ", "), gate, strings.TrimPrefix(address, "http://"), s.options)
+`, s.dir, s.hosts[0], s.global, strings.Join(s.hosts, ", "), gate, strings.TrimPrefix(address, "http://"), s.options, s.more)
 	}
 	s.run(s.text(gate))
 	for _, host := range s.hosts {

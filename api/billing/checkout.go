@@ -296,7 +296,7 @@ func (s *Service) postCheckout(c *rest.Call, in *CheckoutInput) (out Ordered, er
 	if err == nil && charge != nil {
 		c.SetStatus(http.StatusCreated)
 		if charge.ProcessorKey != nil {
-			c.Created("/billing/" + c.Param("profile") + "/receipt/" + *charge.ProcessorKey + "/")
+			c.Created(c.PageURL("/billing/{profile}/receipt/{charge}/", c.Param("profile"), *charge.ProcessorKey))
 		}
 	}
 	return Ordered{charge}, err
@@ -356,7 +356,7 @@ func (s *Service) payLater(c *rest.Call, tx *store.Tx, in *OrderInput) (out Orde
 		return out, err
 	}
 	if out.Charge, err = s.chargeView(tx, id); err == nil {
-		c.Created("/billing/payments/" + *out.ClaimCode + "/")
+		c.Created(c.PageURL("/billing/payments/{claim_code}/", *out.ClaimCode))
 	}
 	return out, err
 }

@@ -192,7 +192,7 @@ func (s *Service) payInvoice(c *rest.Call, in *InvoicePayment) (*Charge, error) 
 		return p, err
 	})
 	if err == nil {
-		c.Created("/billing/payments/" + c.Param("claim_code") + "/")
+		c.Created(c.PageURL("/billing/payments/{claim_code}/", c.Param("claim_code")))
 	}
 	return view, err
 }

@@ -148,9 +148,9 @@ func (s *Service) fillAccessibles(c *rest.Call, r store.Reader, list []Accessibl
 		}
 		slug := a.Profile.Slug
 		a.HomeURL = c.URL(strings.ReplaceAll(s.settings.AppPath, "{profile}", slug))
-		a.SettingsURL = c.URL("/profile/" + slug + "/contact/")
+		a.SettingsURL = c.PageURL("/profile/{profile}/contact/", slug)
 		if a.provider {
-			a.SettingsURL = c.URL("/metrics/" + slug + "/dashboard/")
+			a.SettingsURL = c.PageURL("/metrics/{profile}/dashboard/", slug)
 		}
 		base := "/api/users/" + url.PathEscape(a.account) + "/accessibles/"
 		if a.grant.Valid && !a.waits && (broker || a.user == c.User.ID) {

@@ -143,6 +143,15 @@ func (c *Call) base() string {
 // URL is the absolute URL of a path of this site (conventions.md 1.3), which begins with "/" and is escaped already.
 func (c *Call) URL(path string) string { return c.base() + at(c.r, path) }
 
+// PageURL is the absolute URL of a page of the contract (pages.md 2), values standing for its parameters in their order.
+func (c *Call) PageURL(pattern string, values ...string) string {
+	path := Path(pattern, values...)
+	if link := c.service.Link; link != nil {
+		path = link(path)
+	}
+	return c.URL(path)
+}
+
 // Zone is the zone of conventions.md 7.4: the parameter timezone, else the profile's, else UTC. A name that is not known is UTC.
 func (c *Call) Zone(profileTimezone string) *time.Location {
 	name := c.QueryString("timezone")

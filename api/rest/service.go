@@ -58,6 +58,8 @@ type Options struct {
 	// Pages maps the page that cures a refusal (accessrules.Verdict.Target, "/login/") to its URL; "" when the site has no such
 	// page: then browsers are told 401 or 403 as well (decision 61). Default: none.
 	Pages func(target string) string
+	// Link is the path of a page of the contract on this site, which may have its pages below a prefix. Default: the same.
+	Link func(path string) string
 	// SendTo is the address of a page, as Pages gives it, with the way back to what was asked (decision 73). Default: NextFrom the
 	// origin of the request.
 	SendTo func(r *http.Request, page, asked string) string
