@@ -138,7 +138,7 @@ func (j tourist) changesTheAddress() {
 	if strings.Contains(j.p.text(), say("proof.password")) {
 		f.fill(say("proof.password"), "new yoyo")
 	}
-	f.press(say("account.save"))
+	f.press(say("account.change_email"))
 	code := j.s.code("joe@new.example")
 	f = j.p.form("email_proof").fill(say("account.code"), code)
 	f.press(say("account.prove"))
