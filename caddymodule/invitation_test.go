@@ -98,6 +98,20 @@ func TestInvitationAnswers(t *testing.T) {
 	if !strings.Contains(x.text("main"), "This invitation was sent to another address than yours. Add ") {
 		t.Errorf("without a proof: %s", x.text("main"))
 	}
+
+	// Nobody learns by a link who has an address, but for who has it.
+	s.register("kim")
+	s.confirm("kim")
+	told = s.invite(map[string]any{"email": "kim@example.com"}, "kim@example.com")
+	s.visitor().must(200, told).says("For kim@example.com")
+	x.must(200, told).says("For kim@example.com")
+	x.fill("accept").press(400)
+	if !strings.Contains(x.text("main"), "This invitation was sent to another address than yours. Add ") {
+		t.Errorf("of somebody else: %s", x.text("main"))
+	}
+	k := s.knownVisitor("kim")
+	k.must(200, told).says("For kim")
+	k.fill("accept").press(303)
 	n := s.visitor()
 	n.must(303, "/users/roles/accept/")
 	if n.location() != "/login/?next=/users/roles/accept/" {

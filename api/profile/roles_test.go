@@ -261,7 +261,11 @@ func TestInvitedShowTyped(t *testing.T) {
 			t.Errorf("%s: %s", path, body)
 		}
 	}
+	key := get[string](w, `SELECT grant_key FROM role r JOIN user u ON u.id = r.user_id WHERE u.username = 'xia' AND typed LIKE '%@%'`)
 	w.Run(t,
+		c("by the key", "donny", "GET /api/auth/invitations/"+key, "", 200, `~"username":null,"email":"xia@xia.example"`),
+		c("which tells her", "xia", "GET /api/auth/invitations/"+key, "", 200, `~"username":"xia","email":null`),
+		c("and is another's", "donny", "PUT /api/users/donny/accessibles/accept/"+key, "", 404, "*"),
 		c("by user name", "donny", "GET "+roles+"/xia", "", 404, "*"),
 		c("told again", "donny", "POST "+roles+"/xia@xia.example", "", 200, `~"detail":"Invite for xia@xia.example has been sent"`),
 		c("taken back by user name", "donny", "DELETE "+roles+"/xia", "", 204, ""),

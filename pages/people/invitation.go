@@ -149,7 +149,8 @@ func acceptByKey(q *pages.Request) (pages.Outcome, error) {
 		return pages.Outcome{}, err
 	}
 	key := q.Param("key")
-	if _, err := findInvitation(q, key); failedOn(err, http.StatusNotFound) != nil {
+	in, err := findInvitation(q, key)
+	if failedOn(err, http.StatusNotFound) != nil {
 		return pages.Outcome{}, nil // the page says so
 	}
 	_, err = q.Put(nil, "/api/users/{user}/accessibles/accept/{verification_key}", username, key)
@@ -158,10 +159,16 @@ func acceptByKey(q *pages.Request) (pages.Outcome, error) {
 	case err == nil:
 		return pages.Outcome{To: q.Onward(q.Link("/app/")), Said: "invitation_accepted"}, nil
 	case !errors.As(err, new(*rest.Refusal)) && errors.As(err, &answer) && answer.Status == http.StatusNotFound:
+		if in.Email != "" { // nobody is told whether somebody has that address
+			return pages.Outcome{}, rest.Invalid("proof", toAddress)
+		}
 		return pages.Outcome{}, rest.Invalid("proof", one(answer.Fields()["detail"]))
 	}
 	return pages.Outcome{}, err
 }
+
+// toAddress is what the API says of an invitation to an address that the caller has not proven.
+const toAddress = "This invitation waits for a proof of the address that it was sent to. Please add that address to your account and bring back its code."
 
 // declineByKey says no to the invitation of a link, with or without an account.
 func declineByKey(q *pages.Request) (pages.Outcome, error) {
