@@ -30,14 +30,16 @@ func TestIDs(t *testing.T) {
 	profile := `"slug":"lab","printable_name":"Lab","picture":null,"type":"organization","credentials":false,"created_at":"AT","full_name":"Lab",` +
 		`"email":"lab@example.com","phone":"","street_address":"","locality":"","region":"","postal_code":"","country":"","default_timezone":"UTC",` +
 		`"no_implicit_role":false,"is_provider":false,"is_bulk_buyer":false,"extra":null`
+	const addresses = `,"addresses":[{"kind":"email","address":"ann@example.com","state":"shown","verified_at":null}],` +
+		`"email_verification_enabled":false,"phone_verification_enabled":false`
 	const notes, said, changed = `,"subscriptions":[],"activities":[]`, `,"detail":"The account was updated."`, `,"detail":"Profile was updated."`
 	dates := regexp.MustCompile(`"20\d\d-[^"]*Z"`)
 	for _, c := range []struct {
 		as, request, body, want string
 	}{
-		{"ann", "GET /api/users/ann", "", `{"id":"` + ann + `",` + user + `}`},
-		{"alice", "GET /api/users/ann", "", `{"id":"` + ann + `",` + user + `}`},
-		{"bea", "GET /api/users/ann", "", `{"id":"` + ann + `",` + user + `}`},
+		{"ann", "GET /api/users/ann", "", `{"id":"` + ann + `",` + user + addresses + `}`},
+		{"alice", "GET /api/users/ann", "", `{"id":"` + ann + `",` + user + addresses + `}`},
+		{"bea", "GET /api/users/ann", "", `{"id":"` + ann + `",` + user + addresses + `}`},
 		{"eve", "GET /api/users/ann", "", `{` + user + `}`},
 		{"ann", "PATCH /api/users/ann", `{"lang":"en"}`, `{"id":"` + ann + `",` + user + said + `}`},
 		{"ann", "PUT /api/users/ann", `{"full_name":"Somebody"}`, `{"id":"` + ann + `",` + user + said + `}`},
