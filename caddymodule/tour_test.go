@@ -72,6 +72,7 @@ func (j tourist) registers() {
 	j.p.follow("A page for whoever is logged in")
 	j.p.says(say("login.title"))
 	j.p.follow(say("login.register"))
+	j.p.picture("register")
 	j.p.form("register").fill(say("register.name"), "Joe Card", say("register.email"), "joe@example.com", say("register.password"), "yoyo",
 		say("register.username"), "joe1").press(say("register.submit"))
 	if at := j.p.address(); at != "/account/" {
@@ -87,6 +88,13 @@ func (j tourist) isRefused() {
 		j.t.Fatalf("/app/joe1/: %d %s", status, j.p.text())
 	}
 	j.p.says(say("refused.subscribe_badge"), "Premium", "$")
+	if text := j.p.text(); strings.Contains(text, say("said.welcome")) {
+		j.t.Errorf("the registration is said on the page of a refusal: %s", text)
+	}
+	j.p.picture("refused")
+	j.p.follow(say("refused.prices"))
+	j.p.says("Premium", "$90", "a month")
+	j.p.picture("pricing")
 }
 
 // isGranted: another one grants the plan, the link in the mail leads to a page with a button, and the page that was closed is open.

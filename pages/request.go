@@ -200,7 +200,7 @@ func (q *Request) Keep(value any) error {
 }
 
 // Kept decodes what was kept, and reports whether there is something.
-func (q *Request) Kept(value any) bool { return q.Visit.Kept(stepCookie, value) }
+func (q *Request) Kept(value any) bool { return q.Visit.Kept(stepCookie, q.HTTP.URL.Path, value) }
 
 // Forget forgets what was kept.
 func (q *Request) Forget() { q.Visit.Forget(stepCookie, q.HTTP.URL.Path) }
@@ -257,7 +257,7 @@ func (q *Request) post() {
 	case out.Once != nil:
 		q.render(http.StatusOK, q.Page.Name, out.Once)
 	default:
-		q.say(then.Said)
+		q.say(then.Said, then.To)
 		q.redirect(then.To)
 	}
 }

@@ -183,6 +183,7 @@ func (s *Site) Handler(r *http.Request) http.HandlerFunc {
 	if p, _ := s.routes.find(path + "/"); p != nil && !s.yields(p, r.Method, r.URL.Path) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			to := url.URL{Path: r.URL.Path + "/", RawQuery: r.URL.RawQuery}
+			w.Header().Set("Cache-Control", "no-store") // the address may be the application's one day
 			http.Redirect(w, r, to.RequestURI(), http.StatusPermanentRedirect)
 		}
 	}

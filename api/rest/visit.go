@@ -161,7 +161,7 @@ func (v *Visit) Keep(name, path string, value any, age time.Duration) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := v.call.service.Directory.Seal(plain, keptPurpose+name)
+	sealed, err := v.call.service.Directory.Seal(plain, keptPurpose+name+" of "+path)
 	if err != nil {
 		return err
 	}
@@ -172,13 +172,13 @@ func (v *Visit) Keep(name, path string, value any, age time.Duration) error {
 
 const keptPurpose = "steps of a form, in the cookie "
 
-// Kept decodes what the browser keeps, and reports whether there is something that is not too old.
-func (v *Visit) Kept(name string, value any) bool {
+// Kept decodes what the browser keeps for the page at a path, and reports whether there is something that is not too old.
+func (v *Visit) Kept(name, path string, value any) bool {
 	sealed, err := base64.RawURLEncoding.DecodeString(v.call.cookie(name))
 	if err != nil || len(sealed) == 0 {
 		return false
 	}
-	plain, err := v.call.service.Directory.Open(sealed, keptPurpose+name)
+	plain, err := v.call.service.Directory.Open(sealed, keptPurpose+name+" of "+path)
 	if err != nil {
 		return false
 	}

@@ -206,27 +206,30 @@ func TestVisitKeeps(t *testing.T) {
 	if c := b.cookies["step"]; c == nil || !c.HttpOnly || c.Path != "/page/" || strings.Contains(c.Value, "yoyo") {
 		t.Fatalf("%v", c)
 	}
-	kept := func(b *browser, name string) (found bool) {
+	kept := func(b *browser, name, path string) (found bool) {
 		b.visit("GET /page/", nil, func(v *rest.Visit, _ error) {
 			var value map[string]string
-			found = v.Kept(name, &value) && value["password"] == "yoyo"
+			found = v.Kept(name, path, &value) && value["password"] == "yoyo"
 		})
 		return found
 	}
-	if !kept(b, "step") {
+	if !kept(b, "step", "/page/") {
 		t.Error("it is not there")
+	}
+	if kept(b, "step", "/other/") {
+		t.Error("another page reads it")
 	}
 	stolen := newBrowser(t, site, "")
 	stolen.cookies["step"] = b.cookies["step"]
-	if kept(stolen, "step") {
+	if kept(stolen, "step", "/page/") {
 		t.Error("another browser reads it")
 	}
 	b.cookies["other"] = &http.Cookie{Name: "other", Value: b.cookies["step"].Value}
-	if kept(b, "other") {
+	if kept(b, "other", "/page/") {
 		t.Error("it is taken for another thing")
 	}
 	site.Clock.Advance(time.Minute)
-	if kept(b, "step") {
+	if kept(b, "step", "/page/") {
 		t.Error("it is kept for ever")
 	}
 }
