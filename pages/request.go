@@ -257,7 +257,7 @@ func (q *Request) post() {
 	case out.Once != nil:
 		q.render(http.StatusOK, q.Page.Name, out.Once)
 	default:
-		q.say(then.Said, then.To)
+		q.say(then.Said)
 		q.redirect(then.To)
 	}
 }

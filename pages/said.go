@@ -2,38 +2,30 @@ package pages
 
 import (
 	"net/http"
-	"net/url"
 	"regexp"
-	"strings"
 )
 
-// saidCookie names what has just been done, for the page that comes after a form, with the path of that page: what comes after a page of
-// the application is not told it.
+// saidCookie names what has just been done, for the page that comes after a form.
 const saidCookie = "tollgate_said"
 
-var saidForm = regexp.MustCompile(`^([a-z_]{1,64}):([-_.~%/a-zA-Z0-9]{1,512})$`)
+var saidForm = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
-// say names a message of the section "said" for the page at an address that comes next.
-func (q *Request) say(name, to string) {
-	u, err := url.Parse(to)
-	if err != nil || name == "" {
-		return
+// say names a message of the section "said" for the page that comes next.
+func (q *Request) say(name string) {
+	if name != "" {
+		q.SetCookie(&http.Cookie{Name: saidCookie, Value: name, Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	}
-	q.SetCookie(&http.Cookie{Name: saidCookie, Value: name + ":" + u.EscapedPath(), Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
-// taken is the message of what has just been done, which is shown once.
+// taken is the message of what has just been done, which is shown once. The page of a refusal, which may come after one of the
+// application, does not show it.
 func (q *Request) taken() string {
 	c, err := q.HTTP.Cookie(saidCookie)
-	if err != nil || q.Visit == nil || q.Page == &refusedPage || q.fragment() && !q.dialog() {
-		return ""
-	}
-	found := saidForm.FindStringSubmatch(c.Value)
-	if found == nil || !strings.HasPrefix(q.HTTP.URL.EscapedPath(), found[2]) {
+	if err != nil || q.Visit == nil || q.Page == &refusedPage || !saidForm.MatchString(c.Value) || q.fragment() && !q.dialog() {
 		return ""
 	}
 	q.SetCookie(&http.Cookie{Name: saidCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	text, err := q.lang.translate("said." + found[1])
+	text, err := q.lang.translate("said." + c.Value)
 	if err != nil {
 		return ""
 	}
