@@ -79,6 +79,16 @@ func contactsOf(r store.Reader, user int64) ([]*contact, error) {
 	return all, err
 }
 
+// shownPhone is the phone that an account with these contacts shows, "" for none.
+func shownPhone(contacts []*contact) string {
+	for _, c := range contacts {
+		if c.Phone != "" && !c.Replaced {
+			return c.Phone
+		}
+	}
+	return ""
+}
+
 // A person is what somebody tells about themselves: fields of a contact.
 type person struct {
 	FullName, NickName, Lang, Picture, Extra string

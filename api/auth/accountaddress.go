@@ -33,7 +33,7 @@ func (out *account) proofs(r store.Reader, u *user) error {
 		return err
 	}
 	out.EmailRequired, out.PhoneRequired = new(bool), new(bool)
-	shown := map[*channel]bool{}
+	phone, listed := shownPhone(contacts), false
 	for _, c := range contacts { // a few
 		*out.EmailRequired = *out.EmailRequired || c.EmailRequired
 		*out.PhoneRequired = *out.PhoneRequired || c.PhoneRequired
@@ -41,7 +41,7 @@ func (out *account) proofs(r store.Reader, u *user) error {
 			ch      *channel
 			address string
 			isShown bool
-		}{{byEmail, c.Email, strings.EqualFold(c.Email, u.Email)}, {byPhone, c.Phone, !shown[byPhone] && !c.Replaced}} {
+		}{{byEmail, c.Email, strings.EqualFold(c.Email, u.Email)}, {byPhone, c.Phone, c.Phone == phone}} {
 			if a.address == "" {
 				continue
 			}
@@ -50,7 +50,7 @@ func (out *account) proofs(r store.Reader, u *user) error {
 			case c.Replaced:
 				one.State = addressReplaced
 			case a.isShown:
-				one.State, shown[a.ch] = addressShown, true
+				one.State, listed = addressShown, listed || a.ch == byEmail
 			}
 			was, err := proofOf(r, a.ch, a.address)
 			if err != nil {
@@ -62,19 +62,20 @@ func (out *account) proofs(r store.Reader, u *user) error {
 			out.Addresses = append(out.Addresses, one)
 		}
 	}
-	if u.Email != "" && !shown[byEmail] { // in no contact
+	if u.Email != "" && !listed { // in no contact
 		out.Addresses = append(out.Addresses, accountAddress{Kind: byEmail.name, Address: u.Email, State: addressShown})
 	}
 	waiting, err := store.List(r, func(rows *sql.Rows, a *accountAddress) error {
 		a.State = addressPending
 		return rows.Scan(&a.Kind, &a.Address)
-	}, `SELECT kind, address FROM pending_address WHERE user_id = ? AND (code IS NOT NULL OR attempts >= ?) ORDER BY kind, sent_at DESC, id`, u.ID, wrongCodes)
+	}, `SELECT kind, address FROM pending_address WHERE user_id = ? AND (code IS NOT NULL OR attempts >= ?)
+		ORDER BY kind, sent_at DESC, id`, u.ID, wrongCodes)
 	out.Addresses = append(out.Addresses, waiting...)
 	return err
 }
 
-// takeBack ends the changes of a user to other addresses of a kind, whose codes have not come back. The messages that were sent stay counted: who
-// takes back and asks again sends no more of them.
+// takeBack ends the changes of a user to other addresses of a kind, whose codes have not come back. The messages that were
+// sent stay counted: who takes back and asks again sends no more of them.
 func takeBack(tx *store.Tx, kind string, user int64) error {
 	_, err := tx.Exec(`UPDATE pending_address SET code = NULL, attempts = 0 WHERE kind = ? AND user_id = ?`, kind, user)
 	return err
@@ -96,11 +97,7 @@ func (s *Service) sendProof(c *rest.Call, ch *channel, address string, whose int
 			if err != nil {
 				return err
 			}
-			for _, one := range contacts {
-				if address == "" && !one.Replaced {
-					address = one.Phone
-				}
-			}
+			address = shownPhone(contacts)
 		}
 		mine, err := holds(r, ch, address, u)
 		if err != nil || !mine {
