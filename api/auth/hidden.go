@@ -87,7 +87,7 @@ func (s *Service) enterUnproven(c *rest.Call, e *entry, v *view, place *attempt,
 		if err := s.ask(c, e, place); err != nil {
 			return "", err
 		}
-		return "", codeSent(ch)
+		return "", codeSent(ch, "")
 	}
 	if e.password != "" && !e.coded() {
 		p, err := s.provePasswordOf(c, e, v)
@@ -107,7 +107,7 @@ func (s *Service) enterByPassword(c *rest.Call, e *entry, v *view, place *attemp
 		if err := s.ask(c, e, place); err != nil {
 			return "", err
 		}
-		return "", codeSent(ch)
+		return "", codeSent(ch, "")
 	}
 	p := &proven{}
 	if e.password != "" {

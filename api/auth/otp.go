@@ -226,44 +226,41 @@ func (s *Service) setOTP(c *rest.Call, in *otpInput) (answer any, err error) {
 			}
 			return s.dropOTP(tx, u.ID)
 		}
-		if !u.OTP {
-			// Whoever opened an account with somebody's address must not be able to keep that person out of it.
-			proven, err := directory.AnyProven(tx, u.ID)
-			if err == nil && !proven {
-				err = rest.Bad("otp_enabled", "Please prove an email or a phone first.")
-			}
-			if err != nil {
-				return err
-			}
-			if offered {
-				answer, err = s.offerOTP(tx, done.caller, u)
-				return err
-			}
+		if offered {
+			answer, err = s.offerOTP(tx, done.caller, u)
+			return err
 		}
-		out, created, err := s.otpSecret(tx, u)
+		secret, created, err := s.otpSecret(tx, u)
 		if err != nil {
 			return err
 		}
-		if in.RecoveryCodes {
-			if out.RecoveryCodes, err = newRecoveryCodes(tx, u.ID); err != nil {
-				return err
-			}
-		}
-		action := "otp read"
-		if created {
-			action = "otp on"
-			c.Created("")
-		}
-		answer = out
-		return tx.Audit(action, u.Username, "")
+		answer, err = s.showOTP(c, tx, u, in, secret, created)
+		return err
 	})
 	return answer, err
 }
 
+// showOTP shows the secret of a user, which was just created or is read again, with new recovery codes if they are asked for.
+func (s *Service) showOTP(c *rest.Call, tx *store.Tx, u *user, in *otpInput, secret string, created bool) (out *otpOutput, err error) {
+	if out, err = s.describeOTP(tx, u, secret); err != nil {
+		return nil, err
+	}
+	if in.RecoveryCodes {
+		if out.RecoveryCodes, err = newRecoveryCodes(tx, u.ID); err != nil {
+			return nil, err
+		}
+	}
+	action := "otp read"
+	if created {
+		action = "otp on"
+		c.Created("")
+	}
+	return out, tx.Audit(action, u.Username, "")
+}
+
 // otpSecret returns the secret of a user, and makes it the first time.
-func (s *Service) otpSecret(tx *store.Tx, u *user) (out *otpOutput, created bool, err error) {
+func (s *Service) otpSecret(tx *store.Tx, u *user) (secret string, created bool, err error) {
 	var sealed []byte
-	var secret string
 	err = tx.QueryRow(`SELECT priv_key FROM otp WHERE user_id = ?`, u.ID).Scan(&sealed)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -276,11 +273,7 @@ func (s *Service) otpSecret(tx *store.Tx, u *user) (out *otpOutput, created bool
 		plain, err = s.dir.Open(sealed, otpPurpose(u.ID))
 		secret = string(plain)
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	out, err = s.describeOTP(tx, u, secret)
-	return out, created, err
+	return secret, created, err
 }
 
 // describeOTP is what the app of a user needs.
@@ -291,7 +284,8 @@ func (s *Service) describeOTP(r store.Reader, u *user, secret string) (*otpOutpu
 		return nil, err
 	}
 	label := first(u.Email, u.Username)
-	uri := "otpauth://totp/" + url.PathEscape(issuer) + ":" + url.QueryEscape(label) + "?secret=" + secret + "&issuer=" + url.PathEscape(issuer)
+	uri := "otpauth://totp/" + url.PathEscape(issuer) + ":" + url.QueryEscape(label) +
+		"?secret=" + secret + "&issuer=" + url.PathEscape(issuer)
 	return &otpOutput{PrivKey: secret, ProvisioningURI: uri}, nil
 }
 

@@ -206,7 +206,8 @@ func TestOTPSetup(t *testing.T) {
 	s.exec(t, `UPDATE contact SET email_verified_at = 1 WHERE user_id IS NOT NULL`)
 	put := func(as, body string) (int, otpOutput) {
 		t.Helper()
-		w := s.Do(as, "PUT /api/users/xia/otp", `{"otp_enabled":true,"email_verification_enabled":false,"phone_verification_enabled":false,`+body+`}`)
+		w := s.Do(as, "PUT /api/users/xia/otp", `{"otp_enabled":true,"email_verification_enabled":false,
+			"phone_verification_enabled":false,`+body+`}`)
 		var out otpOutput
 		if w.Code < 300 {
 			if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
@@ -242,6 +243,19 @@ func TestOTPSetup(t *testing.T) {
 		t.Errorf("too late: %d, on %v", code, on())
 	}
 	_, first = put("xia", `"otp_setup":true,"password":"yoyo"`)
+	for change, back := range map[string]string{
+		`UPDATE contact SET email_verified_at = NULL`: `UPDATE contact SET email_verified_at = 1 WHERE user_id IS NOT NULL`,
+		`UPDATE user SET password = password || 'x'`:  `UPDATE user SET password = substr(password, 1, length(password) - 1)`,
+	} {
+		s.exec(t, change)
+		if code, _ := put("xia", second(first.SetupKey, first.PrivKey)); code != 400 || on() {
+			t.Errorf("after %s: %d, on %v", change, code, on())
+		}
+		s.exec(t, back)
+	}
+	_, hers := put("alice", `"otp_setup":true,"password":"yoyo"`)
+	s.Run(t, resttest.Case("for another user", "alice", "PUT /api/users/yan/otp", `{"otp_enabled":true,"email_verification_enabled":false,
+		"phone_verification_enabled":false,`+second(hers.SetupKey, hers.PrivKey)+`}`, 400, `~"otp_setup_key":`))
 	code, done := put("xia", second(first.SetupKey, first.PrivKey))
 	if code != 201 || !on() || len(done.RecoveryCodes) != 10 || done.PrivKey != first.PrivKey {
 		t.Errorf("%d, %+v, on %v", code, done, on())

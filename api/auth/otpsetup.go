@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
@@ -42,8 +43,21 @@ func newOTPSecret() (string, error) {
 	return base32.StdEncoding.EncodeToString(raw), err
 }
 
-// offerOTP is the first step: a secret for the app, and the key to bring back with a code of it.
+// mayHaveOTP refuses one-time passwords to who has proven no address: whoever opened an account with somebody's address must not be
+// able to keep that person out of it. Errors: 400 on "otp_enabled".
+func mayHaveOTP(r store.Reader, u *user) error {
+	proven, err := directory.AnyProven(r, u.ID)
+	if err == nil && !proven {
+		err = rest.Bad("otp_enabled", "Please prove an email or a phone first.")
+	}
+	return err
+}
+
+// offerOTP is the first step: a secret for the app, and the key to bring back with a code of it. Errors: 400 on "otp_enabled".
 func (s *Service) offerOTP(tx *store.Tx, caller, u *user) (*otpOutput, error) {
+	if err := mayHaveOTP(tx, u); err != nil {
+		return nil, err
+	}
 	secret, err := newOTPSecret()
 	if err != nil {
 		return nil, err
@@ -95,7 +109,7 @@ func (s *Service) finishOTP(c *rest.Call, in *otpInput) (out *otpOutput, err err
 			return err
 		}
 		if caller == nil || setup.Caller != caller.ID || setup.User != u.ID || !tx.Now().Before(setup.Until.Time) ||
-			string(setup.Password) != string(passwordMark(caller)) {
+			!bytes.Equal(setup.Password, passwordMark(caller)) {
 			return errSetupEnded
 		}
 		if u.OTP {
@@ -114,23 +128,18 @@ func (s *Service) finishOTP(c *rest.Call, in *otpInput) (out *otpOutput, err err
 		if err := s.keepOTP(tx, u, setup.Secret, step); err != nil {
 			return err
 		}
-		if out, err = s.describeOTP(tx, u, setup.Secret); err != nil {
-			return err
-		}
-		if in.RecoveryCodes {
-			if out.RecoveryCodes, err = newRecoveryCodes(tx, u.ID); err != nil {
-				return err
-			}
-		}
 		s.dir.TouchUser(tx, u.ID)
-		c.Created("")
-		return tx.Audit("otp on", u.Username, "")
+		out, err = s.showOTP(c, tx, u, in, setup.Secret, true)
+		return err
 	})
 	return out, err
 }
 
-// keepOTP writes the secret of a user down; step is that of the last code used, 0 for none.
+// keepOTP writes the secret of a user down; step is that of the last code used, 0 for none. Errors: 400 on "otp_enabled".
 func (s *Service) keepOTP(tx *store.Tx, u *user, secret string, step int64) error {
+	if err := mayHaveOTP(tx, u); err != nil {
+		return err
+	}
 	sealed, err := SealOTP(s.dir, u.ID, secret)
 	if err != nil {
 		return err

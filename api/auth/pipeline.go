@@ -2,13 +2,12 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/caddy-tollgate/tollgate/api/directory"
 	"github.com/caddy-tollgate/tollgate/api/notice"
@@ -319,7 +318,7 @@ func (s *Service) challenge(c *rest.Call, e *entry, v *view, place *attempt) (do
 	if e.door == recoverDoor && !s.set.RecoverStatus401 {
 		return true, nil
 	}
-	return false, codeSentTo(a.ch, e.sentTo)
+	return false, codeSent(a.ch, e.sentTo)
 }
 
 // A demand is a code that has to be brought back.
@@ -352,19 +351,13 @@ func mustVerify(ch *channel) error {
 	return unauthorized(ch.name, "This "+ch.name+" must be verified: ask for a code with check_"+ch.name+".")
 }
 
-func codeSent(ch *channel) error {
-	return unauthorized(ch.name, "A code was sent to this "+ch.name+". Please bring it back as "+ch.name+"_code.")
-}
-
-// codeSentTo is codeSent with a hint at the address for who typed another name, "" for none.
-func codeSentTo(ch *channel, hint string) error {
-	err := codeSent(ch)
-	var answer *rest.Error
-	if hint == "" || !errors.As(err, &answer) {
-		return err
+// codeSent holds a hint at the address for who typed another name, "" for none.
+func codeSent(ch *channel, hint string) error {
+	fields := rest.Fields{{Name: ch.name, Value: "A code was sent to this " + ch.name + ". Please bring it back as " + ch.name + "_code."}}
+	if hint != "" {
+		fields = append(fields, rest.Field{Name: "sent_to", Value: hint})
 	}
-	fields, _ := answer.Body.(rest.Fields)
-	return &rest.Error{Status: answer.Status, Body: append(slices.Clone(fields), rest.Field{Name: "sent_to", Value: hint})}
+	return &rest.Error{Status: http.StatusUnauthorized, Body: fields}
 }
 
 // masked shows as much of an address as its owner needs to know it by: j•••@e•••.com, +•••00.
@@ -374,13 +367,15 @@ func masked(address string) string {
 	if !ok {
 		return address[:min(1, len(address))] + dots + address[max(0, len(address)-2):]
 	}
-	first := func(text string) string {
-		for _, c := range text {
-			return string(c)
-		}
-		return ""
+	letter := func(text string) string {
+		_, n := utf8.DecodeRuneInString(text)
+		return text[:n]
 	}
-	return first(local) + dots + "@" + first(domain) + dots + domain[max(0, strings.LastIndexByte(domain, '.')):]
+	end := ""
+	if i := strings.LastIndexByte(domain, '.'); i >= 0 {
+		end = domain[i:]
+	}
+	return letter(local) + dots + "@" + letter(domain) + dots + end
 }
 
 // failedWith counts a failure, and returns the answer to it.

@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"database/sql"
+
 	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/store"
@@ -19,6 +21,7 @@ type registering struct {
 	Agreements    []registeredAgreement `json:"agreements"` // that everybody has to sign
 }
 
+// A registeredAgreement is a document to sign.
 type registeredAgreement struct {
 	Slug  string `json:"slug"`
 	Title string `json:"title"`
@@ -35,21 +38,11 @@ func (s *Service) registering(c *rest.Call, r store.Reader) (out registering, er
 		Links:         s.set.UseVerificationLinks,
 		HidesAccounts: s.set.HideAccountExistence,
 		MinLength:     s.set.MinPassword,
-		Agreements:    []registeredAgreement{},
 	}
-	rows, err := r.Query(`SELECT slug, title FROM agreement WHERE slug = ?`, accessrules.TermsOfUse)
-	if err != nil {
-		return out, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var a registeredAgreement
-		if err := rows.Scan(&a.Slug, &a.Title); err != nil {
-			return out, err
-		}
-		out.Agreements = append(out.Agreements, a)
-	}
-	return out, rows.Err()
+	out.Agreements, err = store.List(r, func(rows *sql.Rows, a *registeredAgreement) error {
+		return rows.Scan(&a.Slug, &a.Title)
+	}, `SELECT slug, title FROM agreement WHERE slug = ?`, accessrules.TermsOfUse)
+	return out, err
 }
 
 // types are what the site offers to register as. A style that gives everybody a personal profile leaves no choice.

@@ -42,3 +42,14 @@ func TestSentTo(t *testing.T) {
 		resttest.Case("hidden", "", "POST /api/auth", `{"username":"donny","check_email":true}`, 401, sentEmail),
 	)
 }
+
+// A hint tells neither the name of a mailbox nor that of its host.
+func TestMasked(t *testing.T) {
+	for address, want := range map[string]string{
+		"joe@mail.example.com": "j•••@m•••.com", "joe@localhost": "j•••@l•••", "élise@example.com": "é•••@e•••.com", "+14155555500": "+•••00",
+	} {
+		if got := masked(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -207,19 +208,17 @@ type Operation struct {
 
 // Path fills values into a path of the contract, in the order of its parameters: Path("/api/users/{user}/otp", "joe").
 func Path(pattern string, values ...string) string {
-	var b bytes.Buffer
+	path := ""
 	for _, value := range values {
-		before, rest, _ := bytes.Cut([]byte(pattern), []byte("{"))
-		_, after, found := bytes.Cut(rest, []byte("}"))
+		before, rest, _ := strings.Cut(pattern, "{")
+		_, after, found := strings.Cut(rest, "}")
 		if !found {
 			panic("rest.Path: more values than parameters in " + pattern)
 		}
-		b.Write(before)
-		b.WriteString(url.PathEscape(value))
-		pattern = string(after)
+		path += before + url.PathEscape(value)
+		pattern = after
 	}
-	b.WriteString(pattern)
-	return b.String()
+	return path + pattern
 }
 
 // A Result is what an operation answered.
