@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// A Lack is what a condition asks for that does not hold, as far as the caller may be told. Of a profile are told those who have a role on
-// it or an invitation to one; everybody else is told nothing, and the same of a profile that does not exist (pages.md 4).
+// A Lack is what a condition asks for that does not hold, as far as the caller may be told. Of a profile are told those who have
+// a role on it or an invitation to one; everybody else is told nothing, and the same of a profile that does not exist (pages.md 4).
 type Lack struct {
-	Told      bool          // the caller may be told the rest
+	Told      bool          // the caller may be told the rest, which is empty otherwise
 	Profile   *Profile      // that the condition is about, nil for none in particular
 	Invited   bool          // the caller is invited to Profile, and has not answered
 	Held      []string      // roles of the caller on Profile
@@ -19,9 +19,9 @@ type Lack struct {
 }
 
 // LackOf tells what the condition asks for that refused a query.
-func LackOf(c Condition, q *Query) (l Lack) {
+func LackOf(c Condition, q *Query) Lack {
 	if q.Caller == nil {
-		return l
+		return Lack{}
 	}
 	if class, ok := c.(*classCondition); ok {
 		c = class.all
@@ -29,10 +29,19 @@ func LackOf(c Condition, q *Query) (l Lack) {
 	if list, ok := c.(all); ok {
 		i := slices.IndexFunc(list, func(c Condition) bool { return !c.Check(q).OK() })
 		if i < 0 {
-			return l
+			return Lack{}
 		}
 		return LackOf(list[i], q)
 	}
+	l := lackOf(c, q)
+	if !l.Told {
+		return Lack{}
+	}
+	return l
+}
+
+// lackOf is LackOf for one condition, which may hold what the caller is not told.
+func lackOf(c Condition, q *Query) (l Lack) {
 	asked := argumentsOf(c)
 	slug := asked.profile
 	if slug == "" {
@@ -45,8 +54,13 @@ func LackOf(c Condition, q *Query) (l Lack) {
 		l.Told = true
 		return l
 	case *subscriptionTest:
-		l.Told = slug == "" // about any profile of the caller
-		defer func() { l.last(c, q, slug) }()
+		if l.Told = slug == ""; !l.Told { // else about any profile of the caller
+			l.about(q, slug)
+		}
+		if l.Told {
+			l.last(c, q, slug)
+		}
+		return l
 	case *roleTest:
 		switch {
 		case c.reach == reachProviderOnly || c.reach == reachSelf:
@@ -81,24 +95,18 @@ func (l *Lack) about(q *Query, slug string) {
 	}
 }
 
-// last finds the subscription that ended last, or on which something is due, among those of the caller's profiles.
+// last finds the subscription that the verdict is about: on which something is due, or else that ended last.
 func (l *Lack) last(t *subscriptionTest, q *Query, slug string) {
-	if !l.Told {
+	found := t.search(q, slug)
+	was := found.locked
+	if was.subscription == nil {
+		was = found.ended
+	}
+	if was.subscription == nil {
 		return
 	}
-	for i := range q.Caller.Roles {
-		r := &q.Caller.Roles[i]
-		if !q.opens(r) || slug != "" && r.Profile.Slug != slug {
-			continue
-		}
-		for j := range r.Profile.Subscriptions {
-			s := &r.Profile.Subscriptions[j]
-			if t.wants(s.Plan) && (l.Was == nil || s.EndsAt.After(l.Was.EndsAt)) {
-				l.Was, l.Profile = s, r.Profile
-			}
-		}
-	}
-	if slug == "" && l.Profile != nil {
-		l.about(q, l.Profile.Slug)
+	l.Was, l.Profile = was.subscription, was.of
+	if slug == "" {
+		l.about(q, was.of.Slug)
 	}
 }

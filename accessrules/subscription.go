@@ -83,21 +83,33 @@ func (t *subscriptionTest) check(q *Query) Verdict {
 		return Verdict{Reason: ReadOnlySite}
 	case t.due == everDue:
 		return t.refuseEver(q, profile)
-	case found.locked != nil:
+	case found.locked.subscription != nil:
 		return Verdict{
 			Reason: BalanceDue,
-			Target: "/billing/" + url.PathEscape(found.owes) + "/balance/" + url.PathEscape(found.locked.Plan) + "/",
+			Target: "/billing/" + url.PathEscape(found.locked.of.Slug) + "/balance/" + url.PathEscape(found.locked.subscription.Plan) + "/",
 		}
 	}
-	return t.refuse(q, profile, found.ended)
+	return t.refuse(q, profile, found.ended.subscription != nil)
 }
 
 // A finding is what a search among the subscriptions of the caller's profiles came to.
 type finding struct {
-	good   bool          // one is good enough
-	ended  bool          // one has ended
-	locked *Subscription // of those that would do but for what is owed on them, the last to end
-	owes   string        // its profile
+	good   bool // one is good enough
+	ended  held // of those that have ended, the last
+	locked held // of those that would do but for what is owed on them, the last to end
+}
+
+// held is a subscription of one of the caller's profiles, none at first.
+type held struct {
+	subscription *Subscription
+	of           *Profile
+}
+
+// keep keeps a subscription that ends later.
+func (h *held) keep(s *Subscription, of *Profile) {
+	if h.subscription == nil || !s.EndsAt.Before(h.subscription.EndsAt) {
+		h.subscription, h.of = s, of
+	}
 }
 
 // search looks among the valid subscriptions of the profiles that the caller has access to (accessible_by of access.md A.1).
@@ -113,11 +125,9 @@ func (t *subscriptionTest) search(q *Query, profile string) (f finding) {
 			switch {
 			case !t.wants(s.Plan):
 			case t.due != everDue && s.EndsAt.Add(t.grace).Before(q.Now):
-				f.ended = true
+				f.ended.keep(s, r.Profile)
 			case t.due == paidDue && s.Locked:
-				if f.locked == nil || !s.EndsAt.Before(f.locked.EndsAt) {
-					f.locked, f.owes = s, r.Profile.Slug
-				}
+				f.locked.keep(s, r.Profile)
 			default:
 				f.good = true
 				return f
