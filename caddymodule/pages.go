@@ -16,7 +16,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-tollgate/tollgate/accessrules"
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/pages"
 	"github.com/caddy-tollgate/tollgate/pages/buying"
@@ -106,8 +105,7 @@ func (p *Pages) options() (o pages.Options, err error) {
 	o = pages.Options{
 		Pages: allPages(), Others: []pages.Page{buying.Refusals()}, Prefix: p.Prefix, Only: p.Only, Except: p.Except,
 		Languages: p.Languages, Language: p.app.Language, RequestID: requestID,
-		Title: func() string { return p.title() }, Refused: buying.Refuse,
-		Hosts: func() *accessrules.NextHosts { return p.app.nextHosts.Load() },
+		Title: p.title, Refused: buying.Refuse, Hosts: p.app.nextHosts.Load,
 	}
 	if o.Theme, err = openTheme(p.Theme); err != nil {
 		return o, err
@@ -214,10 +212,18 @@ func parsePages(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	return p, p.UnmarshalCaddyfile(h.Dispenser)
 }
 
-// pagesWords are the words of the directive, with how they are written.
-var pagesWords = []struct{ name, usage string }{
-	{"theme", "theme <folder>"}, {"title", "title <text>"}, {"logo", "logo <file>"}, {"prefix", "prefix </path>"},
-	{"only", "only <group>..."}, {"except", "except </path>..."}, {"languages", "languages <language>..."},
+// pagesWords are the words of the directive: how they are written, and where their values go, one or several.
+var pagesWords = []struct {
+	name, usage string
+	at          func(p *Pages) any
+}{
+	{"theme", "theme <folder>", func(p *Pages) any { return &p.Theme }},
+	{"title", "title <text>", func(p *Pages) any { return &p.Title }},
+	{"logo", "logo <file>", func(p *Pages) any { return &p.Logo }},
+	{"prefix", "prefix </path>", func(p *Pages) any { return &p.Prefix }},
+	{"only", "only <group>...", func(p *Pages) any { return &p.Only }},
+	{"except", "except </path>...", func(p *Pages) any { return &p.Except }},
+	{"languages", "languages <language>...", func(p *Pages) any { return &p.Languages }},
 }
 
 // UnmarshalCaddyfile reads the directive:
@@ -246,8 +252,8 @@ func (p *Pages) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		word := d.Val()
-		at := slices.Index(names, word)
-		if at < 0 {
+		i := slices.Index(names, word)
+		if i < 0 {
 			return unknown(d, "word", word, names)
 		}
 		if seen[word] {
@@ -255,28 +261,24 @@ func (p *Pages) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		seen[word] = true
 		p.Sources.note(word, sourceOf(d))
-		args := d.RemainingArgs()
-		if len(args) == 0 || slices.Contains(args, "") || len(args) > 1 && at < 4 {
-			return misused(d, word, pagesWords[at].usage)
+		switch to := pagesWords[i].at(p).(type) {
+		case *string:
+			if !d.AllArgs(to) || *to == "" {
+				return misused(d, word, pagesWords[i].usage)
+			}
+		case *[]string:
+			if *to = d.RemainingArgs(); len(*to) == 0 || contains(*to, "") {
+				return misused(d, word, pagesWords[i].usage)
+			}
+			if err := twice(*to); err != nil {
+				return d.Errf("%s: %w", word, err)
+			}
 		}
-		switch word {
-		case "theme":
-			p.Theme = args[0]
-		case "title":
-			p.Title = args[0]
-		case "logo":
-			p.Logo = args[0]
-		case "prefix":
-			p.Prefix = strings.TrimSuffix(args[0], "/")
+		if word == "prefix" {
+			p.Prefix = strings.TrimSuffix(p.Prefix, "/")
 			if err := checkPagesPrefix(p.Prefix); err != nil {
 				return d.WrapErr(err)
 			}
-		case "only":
-			p.Only = args
-		case "except":
-			p.Except = args
-		case "languages":
-			p.Languages = args
 		}
 	}
 	return nil
