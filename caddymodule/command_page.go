@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ address, group, who may see it, template, and the operations of the API that it 
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			flags := caddycmd.Flags{FlagSet: cmd.Flags()}
-			_, site, err := previewSite(flags)
+			site, err := previewSite(flags)
 			if err != nil {
 				return err
 			}
@@ -67,7 +68,7 @@ without a server and a database. The name is that of its template, as page list 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
 			flags := caddycmd.Flags{FlagSet: cmd.Flags()}
-			_, site, err := previewSite(flags)
+			site, err := previewSite(flags)
 			if err != nil {
 				return err
 			}
@@ -122,7 +123,7 @@ not. A configuration with such a theme is not loaded.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
-			_, site, err := previewSite(caddycmd.Flags{FlagSet: cmd.Flags()})
+			site, err := previewSite(caddycmd.Flags{FlagSet: cmd.Flags()})
 			if err != nil {
 				return err
 			}
@@ -142,17 +143,17 @@ not. A configuration with such a theme is not loaded.`,
 }
 
 // previewSite is the site of pages that a configuration has, all pages without one, as a preview.
-func previewSite(flags caddycmd.Flags) (*Pages, *pages.Site, error) {
+func previewSite(flags caddycmd.Flags) (*pages.Site, error) {
 	p := new(Pages)
 	raw, _, _, err := caddycmd.LoadConfig(flags.String("config"), flags.String("adapter"))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	app := new(App)
 	if len(raw) > 0 {
 		var config any
 		if err := json.Unmarshal(raw, &config); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if found := handlerIn(config, "tollgate_pages"); found != nil {
 			b, err := json.Marshal(found)
@@ -160,11 +161,11 @@ func previewSite(flags caddycmd.Flags) (*Pages, *pages.Site, error) {
 				err = json.Unmarshal(b, p)
 			}
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 		if app, err = configured(flags); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if f := flags.Lookup("theme"); f != nil && f.Changed {
@@ -173,13 +174,12 @@ func previewSite(flags caddycmd.Flags) (*Pages, *pages.Site, error) {
 	p.app = app
 	o, err := p.options()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if p.title() == "" {
 		o.Title = nil
 	}
-	site, err := pages.NewPreview(o)
-	return p, site, err
+	return pages.NewPreview(o)
 }
 
 // handlerIn is the first handler of a name in a configuration, nil for none.
@@ -195,12 +195,7 @@ func handlerIn(config any, name string) map[string]any {
 		if config["handler"] == name {
 			return config
 		}
-		keys := make([]string, 0, len(config))
-		for key := range config {
-			keys = append(keys, key)
-		}
-		slices.Sort(keys)
-		for _, key := range keys {
+		for _, key := range slices.Sorted(maps.Keys(config)) {
 			if found := handlerIn(config[key], name); found != nil {
 				return found
 			}
