@@ -387,7 +387,7 @@ func axe(t testing.TB) string {
 		if os.Getenv("TOLLGATE_NO_SKIP") != "" {
 			t.Fatalf("run npm ci in caddymodule/testdata/browser: %v", err)
 		}
-		t.Skip("run npm ci in caddymodule/testdata/browser first")
+		t.Skip("axe-core is not installed: run npm ci in caddymodule/testdata/browser first")
 	}
 	return string(text)
 }
