@@ -111,7 +111,7 @@ func (q *Request) dialog() bool   { return q.fragment() && q.Query(fragmentWord)
 func (q *Request) view(name string, data any) *View {
 	s := q.site
 	v := &View{
-		Site: s.Title(), Logo: s.theme.logo, Page: name, Lang: q.lang.tag, Dir: q.lang.dir, Here: q.here(), Next: q.Next,
+		Site: s.Title(), Logo: s.theme.logo, Page: name, Lang: q.lang.tag, Dir: q.lang.dir, Here: q.Here(), Next: q.Next,
 		Pricing: s.Has("/pricing/"), D: data, Languages: s.theme.languagesAt(q), Said: q.taken(), q: q,
 	}
 	if q.Visit != nil {

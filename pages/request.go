@@ -136,13 +136,16 @@ func (q *Request) Address(pattern string, values ...string) string {
 // HasPage reports whether there is a page at a path of the contract.
 func (q *Request) HasPage(path string) bool { return q.site.Has(path) }
 
-// Via is the address of a page that leads back to where this request goes, whatever its own way on is.
-func (q *Request) Via(address, back string) string {
+// Via is the address of a page that leads on to another one, "" for nowhere.
+func (q *Request) Via(address, next string) string {
+	if next == "" {
+		return address
+	}
 	joint := "?"
 	if strings.Contains(address, "?") {
 		joint = "&"
 	}
-	return address + joint + "next=" + url.QueryEscape(back)
+	return address + joint + "next=" + url.QueryEscape(next)
 }
 
 // Home is where somebody goes on who has just come in: what is left to do is on the page that lists the profiles, where there is one.
@@ -150,26 +153,14 @@ func (q *Request) Home() string {
 	if q.site.Has("/app/") {
 		return q.With(q.Link("/app/"))
 	}
-	return q.Onward("/")
+	return q.Onward()
 }
-
-// Here is the path and query of the request.
-func (q *Request) Here() string { return q.here() }
 
 // With is an address with the way to go on after it.
-func (q *Request) With(address string) string {
-	if q.Next == "" {
-		return address
-	}
-	joint := "?"
-	if strings.Contains(address, "?") {
-		joint = "&"
-	}
-	return address + joint + "next=" + url.QueryEscape(q.Next)
-}
+func (q *Request) With(address string) string { return q.Via(address, q.Next) }
 
-// here is the path and query of the request, as a redirect back to it has it.
-func (q *Request) here() string {
+// Here is the path and query of the request, as a redirect back to it has it.
+func (q *Request) Here() string {
 	if !q.Has(fragmentWord) {
 		return q.HTTP.URL.RequestURI()
 	}
@@ -180,12 +171,15 @@ func (q *Request) here() string {
 	return u.RequestURI()
 }
 
-// Onward is where a visitor goes on: where it was on the way to, else the address given.
-func (q *Request) Onward(otherwise string) string {
-	if q.Next != "" {
+// Onward is where a visitor goes on: where it was on the way to, else the page of the profiles, where there is one.
+func (q *Request) Onward() string {
+	switch {
+	case q.Next != "":
 		return q.Next
+	case q.site.Has("/app/"):
+		return q.Link("/app/")
 	}
-	return otherwise
+	return "/"
 }
 
 // stepCookie keeps the steps of a form between its pages.
@@ -230,7 +224,7 @@ func (q *Request) post() {
 	run := func() (then rest.Then, err error) {
 		out, err = form(q)
 		if out.To == "" {
-			out.To = q.here()
+			out.To = q.Here()
 		}
 		return rest.Then{To: out.To, Said: out.Said}, err
 	}
@@ -298,7 +292,7 @@ func (q *Request) cure(v accessrules.Verdict) string {
 	if v.Target == "" || !q.site.Has(path) {
 		return ""
 	}
-	asked := q.here()
+	asked := q.Here()
 	if q.Posted() {
 		asked = q.HTTP.URL.Path // a form is not sent again
 	}

@@ -21,7 +21,7 @@ type API interface {
 	Visit(w http.ResponseWriter, r *http.Request, files int64) (*rest.Visit, error)
 }
 
-// Options of a site of pages. API, Logger and Pages are required.
+// Options of a site of pages. API, Logger, Title and Pages are required.
 type Options struct {
 	API    API
 	Logger *zap.Logger
@@ -32,7 +32,7 @@ type Options struct {
 	Refused func(q *Request, why *Refusal) (any, error)
 	// Forwards reports whether a rule of a gate behind the pages sends requests for a path to an application. Default: none does.
 	Forwards func(method, path string) bool
-	// Title is what the site is called. Default: what its broker is called.
+	// Title is what the site is called.
 	Title func() string
 	// Theme are the operator's files, in place of ours of the same name. Default: none.
 	Theme fs.FS
@@ -207,7 +207,7 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, p *Page, params map
 	q.read()
 	switch {
 	case err != nil && q.enteredSince(err):
-		q.redirect(q.here())
+		q.redirect(q.Here())
 	case err != nil:
 		q.fail(err)
 	case r.Method == http.MethodPost:

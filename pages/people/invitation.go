@@ -123,7 +123,7 @@ func answered(q *pages.Request, of int, said string) (pages.Outcome, error) {
 	if of > 1 {
 		return pages.Outcome{To: q.With(q.Link("/users/roles/accept/")), Said: said}, nil
 	}
-	return pages.Outcome{To: q.Onward(q.Link("/app/")), Said: said}, nil
+	return pages.Outcome{To: q.Onward(), Said: said}, nil
 }
 
 func showInvitation(q *pages.Request) (any, error) {
@@ -157,7 +157,7 @@ func acceptByKey(q *pages.Request) (pages.Outcome, error) {
 	var answer *rest.Error
 	switch {
 	case err == nil:
-		return pages.Outcome{To: q.Onward(q.Link("/app/")), Said: "invitation_accepted"}, nil
+		return pages.Outcome{To: q.Onward(), Said: "invitation_accepted"}, nil
 	case !errors.As(err, new(*rest.Refusal)) && errors.As(err, &answer) && answer.Status == http.StatusNotFound:
 		if in.Email != "" { // nobody is told whether somebody has that address
 			return pages.Outcome{}, rest.Invalid("proof", toAddress)
@@ -177,7 +177,7 @@ func declineByKey(q *pages.Request) (pages.Outcome, error) {
 		return pages.Outcome{}, err
 	}
 	if q.Caller() != nil {
-		return pages.Outcome{To: q.Onward(q.Link("/app/")), Said: "invitation_declined"}, nil
+		return pages.Outcome{To: q.Onward(), Said: "invitation_declined"}, nil
 	}
 	return pages.Outcome{To: q.Link("/login/"), Said: "invitation_declined"}, nil
 }

@@ -61,5 +61,5 @@ func signAgreement(q *pages.Request) (pages.Outcome, error) {
 	if _, err := q.Post(map[string]any{"read_terms": true}, "/api/legal/{agreement}/sign", q.Param("agreement")); err != nil {
 		return pages.Outcome{}, err
 	}
-	return pages.Outcome{To: q.Onward(q.Link("/app/")), Said: "signed"}, nil
+	return pages.Outcome{To: q.Onward(), Said: "signed"}, nil
 }

@@ -117,7 +117,7 @@ func proveFirst(q *pages.Request, in registered) (pages.Outcome, error) {
 	_, err := q.Do(rest.Operation{Method: http.MethodPost, Path: "/api/auth/register", Query: withCookie, Body: body})
 	if err == nil { // nobody asks for a proof any more
 		q.Forget()
-		return pages.Go(q.Onward(q.Link("/app/")))
+		return pages.Go(q.Onward())
 	}
 	if failedOn(err, http.StatusUnauthorized)["email"] == nil {
 		return pages.Outcome{}, refusedAccount(q, err)
@@ -173,7 +173,7 @@ func makeAccount(q *pages.Request, in registered) (pages.Outcome, error) {
 		return pages.Outcome{}, refusedAccount(q, err)
 	}
 	q.Forget()
-	return letIn(result, q.Onward(q.Link("/app/")), "welcome")
+	return letIn(result, q.Onward(), "welcome")
 }
 
 // refusedAccount is a refused registration. Who has an account already is shown the way to it: a password that does not fit means so,
