@@ -14,6 +14,9 @@ const (
 	byPhone addressKind = "phone"
 )
 
+// addressSecrets are the secrets that a change of an address takes: no codes, which stand for the address itself.
+var addressSecrets = []string{"password", "otp_code"}
+
 // change gives the account another address, and has its code sent.
 func (kind addressKind) change(q *pages.Request) (pages.Outcome, error) {
 	typed := q.Field(string(kind))
@@ -25,16 +28,16 @@ func (kind addressKind) change(q *pages.Request) (pages.Outcome, error) {
 
 // ask gives the account an address, or asks for its code once more.
 func (kind addressKind) ask(q *pages.Request, address string) (pages.Outcome, error) {
-	var site siteOf
-	if err := q.Get(&site, "/api/auth/register"); err != nil {
+	about, err := aboutSite(q)
+	if err != nil {
 		return pages.Outcome{}, err
 	}
 	body := map[string]any{string(kind): address}
-	codes := kind == byEmail || site.TextMessages
+	codes := kind == byEmail || about.TextMessages
 	if codes {
 		body["check_"+string(kind)] = true
 	}
-	if _, err := q.Patch(kind.withSecrets(q, body), "/api/users/{user}", q.Param("user")); err != nil {
+	if _, err := q.Patch(withTyped(q, body, addressSecrets...), "/api/users/{user}", q.Param("user")); err != nil {
 		return pages.Outcome{}, unproven(q, err)
 	}
 	a, _, err := readAccount(q)
@@ -61,21 +64,11 @@ func (kind addressKind) prove(q *pages.Request) (pages.Outcome, error) {
 		return pages.Outcome{}, q.Refuse("code", "code")
 	}
 	body := map[string]any{string(kind): address, string(kind) + "_code": code}
-	_, err := q.Patch(kind.withSecrets(q, body), "/api/users/{user}", q.Param("user"))
+	_, err := q.Patch(withTyped(q, body, addressSecrets...), "/api/users/{user}", q.Param("user"))
 	if failedOn(err, http.StatusBadRequest) != nil {
 		err = pages.About(err, "detail", "code", string(kind)+"_code", "code", string(kind), "code")
 	}
 	return pages.Outcome{Said: "address_proven"}, unproven(q, err)
-}
-
-// withSecrets adds the secrets that a change of an address takes: no codes, which stand for the address itself.
-func (kind addressKind) withSecrets(q *pages.Request, body map[string]any) map[string]any {
-	for _, name := range []string{"password", "otp_code"} {
-		if value := q.Field(name); value != "" {
-			body[name] = value
-		}
-	}
-	return body
 }
 
 // takeBack ends a change that waits for its code; or shows the proven address again that an unproven one has replaced.

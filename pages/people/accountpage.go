@@ -62,13 +62,14 @@ func showAccount(q *pages.Request) (any, error) {
 	if err := q.Get(&deletion, "/api/users/{user}/deletion", a.Username); err != nil {
 		return nil, err
 	}
-	var site siteOf
-	if err := q.Get(&site, "/api/auth/register"); err != nil {
+	about, err := aboutSite(q)
+	if err != nil {
 		return nil, err
 	}
 	d := &Account{
-		Holder: holder, Picture: a.Picture, FullName: a.FullName, NickName: a.NickName, Lang: a.Lang, Since: a.CreatedAt, LastLogin: a.LastLogin,
-		Email: a.box("email", true), Phone: a.box("phone", site.TextMessages), Obstacles: deletion.Obstacles,
+		Holder: holder, Picture: a.Picture, FullName: a.FullName, NickName: a.NickName, Lang: a.Lang,
+		Since: a.CreatedAt, LastLogin: a.LastLogin,
+		Email: a.box("email", true), Phone: a.box("phone", about.TextMessages), Obstacles: deletion.Obstacles,
 	}
 	for _, l := range q.Languages() {
 		d.Languages = append(d.Languages, pages.Option{Value: l.Tag, Label: l.Name})
@@ -98,10 +99,7 @@ func (a *accountOf) box(kind string, codes bool) AddressBox {
 
 // changeDetails changes how somebody is called, and the language that the site speaks with them.
 func changeDetails(q *pages.Request) (pages.Outcome, error) {
-	body := map[string]any{"full_name": q.Field("full_name"), "nick_name": q.Field("nick_name")}
-	if lang := q.Field("lang"); lang != "" {
-		body["lang"] = lang
-	}
+	body := withTyped(q, map[string]any{"full_name": q.Field("full_name"), "nick_name": q.Field("nick_name")}, "lang")
 	if _, err := q.Patch(body, "/api/users/{user}", q.Param("user")); err != nil {
 		return pages.Outcome{}, err
 	}

@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
@@ -77,12 +78,18 @@ func readAccount(q *pages.Request) (*accountOf, Holder, error) {
 	h := Holder{Username: a.Username, Name: a.PrintableName}
 	if me := q.Caller(); me != nil {
 		h.Mine = me.Username == a.Username
-		h.Prove = Prove{Password: me.Credentials, OTP: me.OTP, Email: me.Email}
-		if h.Prove.Email == "" {
-			h.Prove.Email = me.EmailUnproven
-		}
+		h.Prove = Prove{Password: me.Credentials, OTP: me.OTP, Email: codeAddress(q)}
 	}
 	return a, h, nil
+}
+
+// codeAddress is the address of the visitor to which a code can be sent, "" for none.
+func codeAddress(q *pages.Request) string {
+	me := q.Caller()
+	if me == nil {
+		return ""
+	}
+	return cmp.Or(me.Email, me.EmailUnproven)
 }
 
 // secretFields are the fields of a form by which a visitor proves again who it is, as the API and the template "proof" call them.
@@ -90,7 +97,12 @@ var secretFields = []string{"password", "otp_code", "email_code"}
 
 // withSecrets adds to a body what was typed to prove again who the visitor is.
 func withSecrets(q *pages.Request, body map[string]any) map[string]any {
-	for _, name := range secretFields {
+	return withTyped(q, body, secretFields...)
+}
+
+// withTyped adds to a body what was typed into some fields that may be left empty, and is not in it yet.
+func withTyped(q *pages.Request, body map[string]any, names ...string) map[string]any {
+	for _, name := range names {
 		if value := q.Field(name); value != "" && body[name] == nil {
 			body[name] = value
 		}
@@ -104,13 +116,7 @@ func proveAgain(q *pages.Request) (asked bool, err error) {
 	if q.Field("way") != "code" {
 		return false, nil
 	}
-	h := Holder{}
-	if me := q.Caller(); me != nil {
-		if h.Prove.Email = me.Email; h.Prove.Email == "" {
-			h.Prove.Email = me.EmailUnproven
-		}
-	}
-	if _, err := q.Post(map[string]any{"username": h.Prove.Email}, "/api/auth/recover"); err != nil {
+	if _, err := q.Post(map[string]any{"username": codeAddress(q)}, "/api/auth/recover"); err != nil {
 		return true, pages.About(err, "username", "email_code", "detail", "email_code")
 	}
 	return true, q.Refuse("email_code", "proof_sent")

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"path"
+	"slices"
 
 	"github.com/caddy-tollgate/tollgate/api/rest"
 	"github.com/caddy-tollgate/tollgate/pages"
@@ -12,19 +12,8 @@ import (
 
 // Invitations are those that wait for an answer of who is logged in.
 type Invitations struct {
-	Waiting []accessible
+	Waiting []RoleOf
 	More    bool // others than that of the profile asked for
-}
-
-// An accessible is a role, an invitation or a request of a user (profiles.md 5.5).
-type accessible struct {
-	CreatedAt string `json:"created_at"`
-	Profile   struct {
-		Slug string `json:"slug"`
-		Name string `json:"printable_name"`
-	} `json:"profile"`
-	Role      roleKind `json:"role_description"`
-	AcceptURL string   `json:"accept_grant_api_url"`
 }
 
 // An InvitationByKey is what the page behind the link of an invitation shows.
@@ -45,12 +34,8 @@ func caller(q *pages.Request) (username string, err error) {
 }
 
 // waiting are the invitations that a user has not answered.
-func waiting(q *pages.Request, username string) ([]accessible, error) {
-	var list struct {
-		Results []accessible `json:"results"`
-	}
-	query := url.Values{"role_status": {"invited"}, "include_personal_profile": {"true"}, "page_size": {"100"}}
-	err := q.List(&list, query, "/api/users/{user}/accessibles", username)
+func waiting(q *pages.Request, username string) ([]RoleOf, error) {
+	list, err := listRoles(q, username, url.Values{"role_status": {"invited"}, "page_size": {"100"}})
 	return list.Results, err
 }
 
@@ -74,30 +59,27 @@ func showInvitations(q *pages.Request) (any, error) {
 	return shown, nil
 }
 
-// acceptInvitation accepts one of the invitations of the list, by its profile.
+// acceptInvitation accepts one of the invitations of the list.
 func acceptInvitation(q *pages.Request) (pages.Outcome, error) {
-	username, err := caller(q)
-	if err != nil {
-		return pages.Outcome{}, err
-	}
-	all, err := waiting(q, username)
-	if err != nil {
-		return pages.Outcome{}, err
-	}
-	for i := range all {
-		if all[i].Profile.Slug != q.Field("profile") || all[i].AcceptURL == "" {
-			continue
-		}
-		if _, err := q.Put(nil, "/api/users/{user}/accessibles/accept/{verification_key}", username, path.Base(all[i].AcceptURL)); err != nil {
-			return pages.Outcome{}, err
-		}
-		return answered(q, len(all), "invitation_accepted")
-	}
-	return pages.Said("invitation_gone")
+	return answerInvitation(q, "invitation_accepted", func(username string, in *RoleOf) error {
+		_, err := q.Put(nil, "/api/users/{user}/accessibles/accept/{verification_key}", username, in.Key())
+		return err
+	})
 }
 
 // declineInvitation says no to one of the invitations of the list.
 func declineInvitation(q *pages.Request) (pages.Outcome, error) {
+	return answerInvitation(q, "invitation_declined", func(username string, in *RoleOf) error {
+		_, err := q.Delete(nil, "/api/users/{user}/accessibles/{role}/{profile}", username, in.role(), in.Profile.Slug)
+		return err
+	})
+}
+
+// answerInvitation answers the invitation to the profile that the form names, and shows those that are left, or goes on when it was the
+// last one.
+func answerInvitation(
+	q *pages.Request, said string, answer func(username string, in *RoleOf) error,
+) (pages.Outcome, error) {
 	username, err := caller(q)
 	if err != nil {
 		return pages.Outcome{}, err
@@ -106,21 +88,14 @@ func declineInvitation(q *pages.Request) (pages.Outcome, error) {
 	if err != nil {
 		return pages.Outcome{}, err
 	}
-	for i := range all {
-		if all[i].Profile.Slug != q.Field("profile") {
-			continue
-		}
-		if _, err := q.Delete(nil, "/api/users/{user}/accessibles/{role}/{profile}", username, all[i].Role.Slug, all[i].Profile.Slug); err != nil {
-			return pages.Outcome{}, err
-		}
-		return answered(q, len(all), "invitation_declined")
+	i := slices.IndexFunc(all, func(in RoleOf) bool { return in.Profile.Slug == q.Field("profile") && in.Key() != "" })
+	if i < 0 {
+		return pages.Said("invitation_gone")
 	}
-	return pages.Said("invitation_gone")
-}
-
-// answered goes on when the last of some invitations was answered, or shows those that are left.
-func answered(q *pages.Request, of int, said string) (pages.Outcome, error) {
-	if of > 1 {
+	if err := answer(username, &all[i]); err != nil {
+		return pages.Outcome{}, err
+	}
+	if len(all) > 1 {
 		return pages.Outcome{To: q.With(q.Link("/users/roles/accept/")), Said: said}, nil
 	}
 	return pages.Outcome{To: q.Onward(), Said: said}, nil
@@ -152,6 +127,9 @@ func acceptByKey(q *pages.Request) (pages.Outcome, error) {
 	in, err := findInvitation(q, key)
 	if failedOn(err, http.StatusNotFound) != nil {
 		return pages.Outcome{}, nil // the page says so
+	}
+	if err != nil {
+		return pages.Outcome{}, err
 	}
 	_, err = q.Put(nil, "/api/users/{user}/accessibles/accept/{verification_key}", username, key)
 	var answer *rest.Error

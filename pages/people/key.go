@@ -1,7 +1,6 @@
 package people
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
@@ -66,22 +65,16 @@ func useKey(q *pages.Request) (pages.Outcome, error) {
 	if password == "" {
 		return pages.Outcome{}, q.Refuse("new_password", "new_password")
 	}
-	body := map[string]any{"new_password": password, "lang": q.Lang()}
-	for _, field := range []string{"full_name", "otp_code"} {
-		if typed := q.Field(field); typed != "" {
-			body[field] = typed
-		}
-	}
+	body := withTyped(q, map[string]any{"new_password": password, "lang": q.Lang()}, "full_name", "otp_code")
 	if len(about.Types) > 0 && about.Types[0] != "organization" && invitationIn(q) == nil {
 		body["type"] = about.Types[0] // of an account that is made now; one that is there stays as it is
 	}
 	path := rest.Path("/api/auth/{verification_key}", q.Param("key"))
 	result, err := q.Do(rest.Operation{Method: http.MethodPost, Path: path, Query: withCookie, Body: body})
-	var answer *rest.Error
 	switch {
 	case err == nil:
 		return letIn(result, q.Home(), "password_set")
-	case errors.As(err, &answer) && answer.Status == http.StatusBadRequest && one(answer.Fields()["detail"]) == "This link is wrong or has expired.":
+	case one(failedOn(err, http.StatusBadRequest)["detail"]) == "This link is wrong or has expired.":
 		if q.Caller() != nil {
 			return pages.Go(q.Home())
 		}

@@ -9,22 +9,16 @@ type Password struct {
 	MinLength int
 }
 
-// siteOf is what the pages of an account need to know of the site.
-type siteOf struct {
-	MinLength    int  `json:"min_length"`
-	TextMessages bool `json:"text_messages"`
-}
-
 func showPassword(q *pages.Request) (any, error) {
 	a, holder, err := readAccount(q)
 	if err != nil {
 		return nil, err
 	}
-	var site siteOf
-	if err := q.Get(&site, "/api/auth/register"); err != nil {
+	about, err := aboutSite(q)
+	if err != nil {
 		return nil, err
 	}
-	return &Password{Holder: holder, Set: a.Credentials, MinLength: site.MinLength}, nil
+	return &Password{Holder: holder, Set: a.Credentials, MinLength: about.MinLength}, nil
 }
 
 // changePassword sets another password.

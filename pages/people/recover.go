@@ -85,9 +85,7 @@ func recoverByCode(q *pages.Request) (pages.Outcome, error) {
 		return pages.Outcome{}, q.Refuse("new_password", "new_password")
 	}
 	body := map[string]any{"username": in.Name, wayOf(in.Name) + "_code": code, "new_password": password}
-	if otp := q.Field("otp_code"); otp != "" {
-		body["otp_code"] = otp
-	}
+	withTyped(q, body, "otp_code")
 	result, err := q.Do(rest.Operation{Method: http.MethodPost, Path: "/api/auth", Query: withCookie, Body: body})
 	if err != nil {
 		return pages.Outcome{}, pages.About(err, "email_code", "code", "phone_code", "code")

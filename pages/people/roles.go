@@ -24,7 +24,7 @@ type Roles struct {
 	Email         string // of the user, which a new profile has when no other is told
 }
 
-// A RoleOf is a role on a profile, or what may become one.
+// A RoleOf is a role of a user on a profile, or what may become one: an invitation or a request (profiles.md 5.5).
 type RoleOf struct {
 	CreatedAt string  `json:"created_at"`
 	Request   *string `json:"request_key"`
@@ -38,11 +38,23 @@ type RoleOf struct {
 	Own    bool    `json:"-"` // on the personal profile
 }
 
-// A KindOf is what a role is called.
+// A KindOf is what a role is called and may do.
 type KindOf struct {
-	Slug  string `json:"slug"`
-	Title string `json:"title"`
-	OTP   bool   `json:"otp_required"` // counts once its holder has one-time passwords
+	Slug   string `json:"slug"`
+	Title  string `json:"title"`
+	Global bool   `json:"is_global"`
+	OTP    bool   `json:"otp_required"` // counts once its holder has one-time passwords
+}
+
+// Words name the message that says what the role may do.
+func (k KindOf) Words() string {
+	switch {
+	case k.Global && k.Slug == "manager":
+		return "invitation.may_manager"
+	case k.Global && k.Slug == "contributor":
+		return "invitation.may_contributor"
+	}
+	return "invitation.may_other"
 }
 
 // State is "invited", "requested" or "active".
@@ -91,7 +103,7 @@ func showRoles(q *pages.Request) (any, error) {
 	d := &Roles{Holder: holder, Search: q.Query("q"), Email: a.Email}
 	page, _ := strconv.Atoi(q.Query("page"))
 	page = max(page, 1)
-	list, err := listRoles(q, url.Values{"q": {d.Search}, "page": {strconv.Itoa(page)}})
+	list, err := listRoles(q, a.Username, url.Values{"q": {d.Search}, "page": {strconv.Itoa(page)}})
 	if err != nil {
 		return nil, err
 	}
@@ -122,16 +134,19 @@ type roleList struct {
 	Results   []RoleOf `json:"results"`
 }
 
-func listRoles(q *pages.Request, query url.Values) (list roleList, err error) {
+// listRoles lists the roles of a user, with invitations and requests, at most rolesPage of them if the query does not say how many.
+func listRoles(q *pages.Request, username string, query url.Values) (list roleList, err error) {
 	query.Set("include_personal_profile", "true")
-	query.Set("page_size", strconv.Itoa(rolesPage))
-	err = q.List(&list, query, "/api/users/{user}/accessibles", q.Param("user"))
+	if !query.Has("page_size") {
+		query.Set("page_size", strconv.Itoa(rolesPage))
+	}
+	err = q.List(&list, query, "/api/users/{user}/accessibles", username)
 	return list, err
 }
 
 // roleOn is what the user has on a profile, nil for nothing.
 func roleOn(q *pages.Request, slug string) (*RoleOf, error) {
-	list, err := listRoles(q, url.Values{"q": {`"` + slug + `"`}, "q_f": {"=profile"}})
+	list, err := listRoles(q, q.Param("user"), url.Values{"q": {`"` + slug + `"`}, "q_f": {"=profile"}})
 	for _, r := range list.Results {
 		if r.Profile.Slug == slug {
 			return &r, nil
@@ -181,10 +196,7 @@ func askRole(q *pages.Request) (pages.Outcome, error) {
 
 // makeProfile makes a profile that the user manages.
 func makeProfile(q *pages.Request) (pages.Outcome, error) {
-	body := map[string]any{"full_name": q.Field("full_name"), "type": "organization"}
-	if email := q.Field("email"); email != "" {
-		body["email"] = email
-	}
+	body := withTyped(q, map[string]any{"full_name": q.Field("full_name"), "type": "organization"}, "email")
 	_, err := q.Post(body, "/api/users/{user}/profiles", q.Param("user"))
 	return pages.Outcome{Said: "profile_created"}, err
 }

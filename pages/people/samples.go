@@ -47,8 +47,8 @@ var samples = map[string][]pages.Sample{
 	"/activate/": recovery("activate"),
 	"/users/roles/accept/": {
 		{State: "none", D: &Invitations{}, User: xia},
-		{State: "one", D: &Invitations{Waiting: []accessible{waits("Acme Corp")}, More: true}, User: xia},
-		{State: "long", D: &Invitations{Waiting: []accessible{waits("Acme Corp"), waits(long)}}, User: xia, Next: "/app/xia/"},
+		{State: "one", D: &Invitations{Waiting: []RoleOf{waits("Acme Corp")}, More: true}, User: xia},
+		{State: "long", D: &Invitations{Waiting: []RoleOf{waits("Acme Corp"), waits(long)}}, User: xia, Next: "/app/xia/"},
 	},
 	"/users/roles/accept/{key}/": {
 		{State: "nobody", D: &InvitationByKey{invitation: invited("kim@example.com")}},
@@ -106,7 +106,7 @@ var (
 )
 
 func invited(email string) *invitation {
-	i := &invitation{CreatedAt: joined, Role: roleKind{Slug: "manager", Title: "Manager", Global: true}, Email: email}
+	i := &invitation{CreatedAt: joined, Role: KindOf{Slug: "manager", Title: "Manager", Global: true}, Email: email}
 	i.Profile.Slug, i.Profile.Name = "acme", "Acme Corporation"
 	return i
 }
@@ -163,10 +163,10 @@ func typed(pairs ...string) url.Values {
 
 func wrong(field, message string) map[string][]string { return map[string][]string{field: {message}} }
 
-func waits(profile string) (a accessible) {
-	a.CreatedAt, a.Role = joined, roleKind{Slug: "contributor", Title: "Contributor", Global: true}
-	a.Profile.Slug, a.Profile.Name = "acme", profile
-	return a
+func waits(profile string) (r RoleOf) {
+	r.CreatedAt, r.Kind = joined, &KindOf{Slug: "contributor", Title: "Contributor", Global: true}
+	r.Profile.Slug, r.Profile.Name = "acme", profile
+	return r
 }
 
 func paper(updated string) *Agreement {

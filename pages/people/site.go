@@ -8,7 +8,7 @@ import (
 	"github.com/caddy-tollgate/tollgate/pages"
 )
 
-// A site is what registration asks for here (auth.md 10), and what of it log-in needs to know.
+// A site is what registration asks for here (auth.md 10), and what other pages need to know of the site.
 type site struct {
 	Open          bool        `json:"open"`
 	Types         []string    `json:"types"`
@@ -16,6 +16,7 @@ type site struct {
 	Links         bool        `json:"use_verification_links"`
 	HidesAccounts bool        `json:"hide_account_existence"`
 	MinLength     int         `json:"min_length"`
+	TextMessages  bool        `json:"text_messages"`
 	Agreements    []agreement `json:"agreements"`
 }
 
@@ -32,27 +33,9 @@ type invitation struct {
 		Slug string `json:"slug"`
 		Name string `json:"printable_name"`
 	} `json:"profile"`
-	Role     roleKind `json:"role_description"`
-	Username string   `json:"username"` // of the user who is invited, "" while it waits on an address
-	Email    string   `json:"email"`    // that it waits on, "" for a user
-}
-
-// A roleKind is what a role is called and may do.
-type roleKind struct {
-	Slug   string `json:"slug"`
-	Title  string `json:"title"`
-	Global bool   `json:"is_global"`
-}
-
-// Words name the message that says what the role may do.
-func (r roleKind) Words() string {
-	switch {
-	case r.Global && r.Slug == "manager":
-		return "invitation.may_manager"
-	case r.Global && r.Slug == "contributor":
-		return "invitation.may_contributor"
-	}
-	return "invitation.may_other"
+	Role     KindOf `json:"role_description"`
+	Username string `json:"username"` // of the user who is invited, "" while it waits on an address
+	Email    string `json:"email"`    // that it waits on, "" for a user
 }
 
 var keyForm = regexp.MustCompile(`^[a-f0-9]{40}$`)
