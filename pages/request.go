@@ -251,7 +251,9 @@ func (q *Request) post() {
 	case out.Once != nil:
 		q.render(http.StatusOK, q.Page.Name, out.Once)
 	default:
-		q.say(then.Said)
+		if q.site.ours(then.To) != nil {
+			q.say(then.Said)
+		}
 		q.redirect(then.To)
 	}
 }
@@ -265,8 +267,12 @@ func formStatus(status int) int {
 	return status
 }
 
-// redirect sends the browser on. What stands in a dialog stays in it as long as it goes on among pages.
+// redirect sends the browser on. What stands in a dialog stays in it as long as it goes on among pages, and what has been done is said
+// no more when it leads out of them.
 func (q *Request) redirect(to string) {
+	if _, err := q.HTTP.Cookie(saidCookie); err == nil && q.site.ours(to) == nil {
+		q.unsay()
+	}
 	if q.dialog() {
 		to = q.site.inDialog(to)
 	}

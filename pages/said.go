@@ -24,10 +24,15 @@ func (q *Request) taken() string {
 	if err != nil || q.Visit == nil || q.Page == &refusedPage || !saidForm.MatchString(c.Value) || q.fragment() && !q.dialog() {
 		return ""
 	}
-	q.SetCookie(&http.Cookie{Name: saidCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	q.unsay()
 	text, err := q.lang.translate("said." + c.Value)
 	if err != nil {
 		return ""
 	}
 	return text
+}
+
+// unsay forgets what has just been done.
+func (q *Request) unsay() {
+	q.SetCookie(&http.Cookie{Name: saidCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }

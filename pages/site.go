@@ -142,18 +142,27 @@ func (s *Site) Has(path string) bool {
 
 // inDialog is the address of a page as a dialog shows it; another address stays as it is.
 func (s *Site) inDialog(to string) string {
-	u, err := url.Parse(to)
-	if err != nil || u.Host != "" {
-		return to
-	}
-	path, ok := strings.CutPrefix(u.Path, s.Prefix)
-	if p, _ := s.routes.find(path); !ok || p == nil || s.yields(p, http.MethodGet, u.Path) {
+	u := s.ours(to)
+	if u == nil {
 		return to
 	}
 	query := u.Query()
 	query.Set(fragmentWord, inDialog)
 	u.RawQuery = query.Encode()
 	return u.String()
+}
+
+// ours is an address that one of the pages answers, nil for another one.
+func (s *Site) ours(to string) *url.URL {
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" {
+		return nil
+	}
+	path, ok := strings.CutPrefix(u.Path, s.Prefix)
+	if p, _ := s.routes.find(path); !ok || p == nil || s.yields(p, http.MethodGet, u.Path) {
+		return nil
+	}
+	return u
 }
 
 // yields reports whether a page gives way to the application at a path.

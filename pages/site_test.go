@@ -54,8 +54,13 @@ func newWorld(t *testing.T, change ...func(*pages.Options)) *world {
 			Forms: map[string]pages.Form{"make": func(q *pages.Request) (pages.Outcome, error) {
 				_, err := q.Post(map[string]string{"title": q.Field("name")}, "/api/profile/{profile}/plans", q.Param("thing"))
 				return pages.Outcome{Said: "logged_out"}, pages.About(err, "title", "name")
+			}, "leave": func(q *pages.Request) (pages.Outcome, error) {
+				return pages.Outcome{To: q.Query("to"), Said: "welcome"}, nil
 			}},
-		}, {Path: "/other/", Name: "thing", Group: "others", Who: "anybody", Show: func(q *pages.Request) (any, error) { return "", nil }}},
+		}, {Path: "/other/", Name: "thing", Group: "others", Who: "anybody", Show: func(q *pages.Request) (any, error) { return "", nil }},
+			{Path: "/away/", Name: "thing", Group: "others", Who: "anybody", Show: func(q *pages.Request) (any, error) {
+				return nil, &pages.Redirect{To: "/app/"}
+			}}},
 		Theme: fstest.MapFS{
 			"thing.html": {Data: []byte(`{{define "title"}}Thing{{end}}{{define "main"}}{{problems}}[{{.D}}] {{t "login.title"}}
 				<form method="post">{{hidden . "make"}}{{template "field" (field . "name" "label" "Name")}}</form>
@@ -162,6 +167,24 @@ func TestForm(t *testing.T) {
 	forged := w.do("POST /things/acme/", url.Values{"form": {"make"}, "name": {"Gold"}})
 	if forged.StatusCode != 403 || !strings.Contains(text(forged), "This form has expired") || len(w.written) != 1 {
 		t.Errorf("without a token: %d", forged.StatusCode)
+	}
+}
+
+// TestSaidAway says that what was done is not said when the way leads out of the pages: a page that is opened later is about something else.
+func TestSaidAway(t *testing.T) {
+	for to, said := range map[string]bool{"/other/": true, "/app/": false, "/away/": false, "https://elsewhere.example/other/": false} {
+		w := newWorld(t)
+		w.as = "xia"
+		there := "/things/acme/?to=" + url.QueryEscape(to)
+		if answer := w.do("POST "+there, form(w.page("GET "+there), "form", "leave")); answer.StatusCode != 303 || answer.Header.Get("Location") != to {
+			t.Errorf("%s: %d %v", to, answer.StatusCode, answer.Header)
+		}
+		if to == "/away/" {
+			w.do("GET /away/", nil)
+		}
+		if page := w.page("GET /other/"); strings.Contains(page, "Your account is ready.") != said {
+			t.Errorf("after %s: %s", to, page)
+		}
 	}
 }
 
