@@ -42,8 +42,10 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Patch("/api/agreements/{document}", broker, s.changeAgreement, rest.Find(hasDocument)),
 		rest.Delete("/api/agreements/{document}", broker, s.dropAgreement),
 
-		rest.Get("/api/auth/invitations/{grant_key}", anybody, s.readInvitation, rest.Doc("Shows an invitation to a role to whoever has its key")),
-		rest.Delete("/api/auth/invitations/{grant_key}", anybody, s.declineInvitation, rest.Doc("Declines an invitation to a role")),
+		rest.Get("/api/auth/invitations/{grant_key}", anybody, s.readInvitation,
+			rest.Doc("Shows an invitation to a role to whoever has its key")),
+		rest.Act(http.MethodDelete, "/api/auth/invitations/{grant_key}", anybody, s.declineInvitation,
+			rest.Doc("Declines an invitation to a role")),
 
 		rest.Get("/api/legal", anybody, s.listAgreements, rest.Lists(&agreements)),
 		rest.Get("/api/legal/{agreement}", anybody, s.readAgreement),

@@ -9,8 +9,8 @@ import (
 	"github.com/caddy-tollgate/tollgate/store"
 )
 
-// Invited is an invitation to a role as its key shows it (profiles.md 10.7): to what, and to whom. Whoever has the key has read the mail;
-// or manages the profile, and learns nothing of whom an address stands for until the invitation is accepted (decision 78).
+// Invited is an invitation to a role as its key shows it (profiles.md 10.7): to what, and to whom. Whoever has the key has read
+// the mail; or manages the profile, and learns nothing of whom an address stands for until the invitation is accepted (decision 78).
 type Invited struct {
 	CreatedAt       store.Time             `json:"created_at"`
 	Profile         directory.ProfileShort `json:"profile"`
@@ -33,7 +33,8 @@ func (s *Service) invited(c *rest.Call, r store.Reader) (*Invited, error) {
 	var username, address sql.NullString
 	row := r.QueryRow(`SELECT r.created_at, r.profile_id, r.user_id,
 		CASE WHEN substr(u.password, 1, 1) IN ('', '!') AND u.last_login IS NULL THEN NULL
-			WHEN u.id = ? OR r.typed IS NULL OR r.typed = u.username COLLATE NOCASE THEN u.username WHEN r.typed NOT LIKE '%@%' THEN r.typed END,
+			WHEN u.id = ? OR r.typed IS NULL OR r.typed = u.username COLLATE NOCASE THEN u.username
+			WHEN r.typed NOT LIKE '%@%' THEN r.typed END,
 		CASE WHEN r.typed LIKE '%@%' THEN r.typed ELSE u.email END, `+describe+`
 		FROM role r JOIN user u ON u.id = r.user_id JOIN profile p ON p.id = r.profile_id
 		LEFT JOIN role_description d ON d.id = r.role_description_id LEFT JOIN profile o ON o.id = d.profile_id
@@ -72,15 +73,21 @@ func (s *Service) readInvitation(c *rest.Call, r store.Reader) (*Invited, error)
 	return in, nil
 }
 
-// declineInvitation is DELETE /api/auth/invitations/{grant_key}: nobody needs an account to say no.
-func (s *Service) declineInvitation(c *rest.Call, tx *store.Tx, _ *rest.None) (out rest.None, err error) {
-	in, err := s.invited(c, tx)
-	switch {
-	case err != nil:
+// declineInvitation is DELETE /api/auth/invitations/{grant_key}: nobody needs an account to say no. A key of nothing is found out
+// before the one writer is taken, since anybody may try.
+func (s *Service) declineInvitation(c *rest.Call, _ *rest.None) (out rest.None, err error) {
+	if err := c.Read(func(r store.Reader) error { _, err := s.invited(c, r); return err }); err != nil {
 		return out, err
-	case in.user != 0:
-		return out, s.removeRole(tx, in.profile, in.user, remover{self: true})
 	}
-	_, err = tx.Exec(`DELETE FROM invitation WHERE grant_key = ?`, c.Param("grant_key"))
-	return out, err
+	return out, c.Write(func(tx *store.Tx) error {
+		in, err := s.invited(c, tx)
+		switch {
+		case err != nil:
+			return err
+		case in.user != 0:
+			return s.removeRole(tx, in.profile, in.user, remover{self: true})
+		}
+		_, err = tx.Exec(`DELETE FROM invitation WHERE grant_key = ?`, c.Param("grant_key"))
+		return err
+	})
 }
