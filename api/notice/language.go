@@ -2,8 +2,8 @@ package notice
 
 import (
 	"cmp"
+	"database/sql"
 	"slices"
-	"strings"
 
 	"github.com/caddy-tollgate/tollgate/store"
 )
@@ -23,31 +23,24 @@ const langQuery = `SELECT address.value, coalesce(
 // byLanguage makes a letter for each language that its recipients read (decision 24), the one that it is to before those that only
 // get a copy. Whoever never said which is written to in the site's.
 func (n *Notices) byLanguage(r store.Reader, letter envelope) ([]envelope, error) {
+	if len(letter.To)+len(letter.Bcc) == 0 {
+		return nil, nil
+	}
 	all, err := encode(List[string](slices.Concat(letter.To, letter.Bcc)))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := r.Query(langQuery, string(all))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	usual := n.languageOf(envelope{})
 	languages := map[string]string{} // of addresses; "" for the site's
-	for rows.Next() {
+	err = store.Each(r, func(rows *sql.Rows) error {
 		var email string
 		var lang *string
-		if err := rows.Scan(&email, &lang); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&email, &lang)
 		if lang != nil {
-			languages[email] = n.templates.find(*lang)
+			languages[email] = n.langTag(*lang)
 		}
-		if languages[email] == usual {
-			languages[email] = ""
-		}
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	}, langQuery, string(all))
+	if err != nil {
 		return nil, err
 	}
 	var letters []envelope
@@ -68,9 +61,9 @@ func (n *Notices) byLanguage(r store.Reader, letter envelope) ([]envelope, error
 	return letters, nil
 }
 
-// langTag is a language as it is kept in an envelope.
+// langTag is a language as it is kept in an envelope: "" for the site's, and where there are no mails in it.
 func (n *Notices) langTag(lang string) string {
-	if lang = n.templates.find(strings.ToLower(lang)); lang == n.languageOf(envelope{}) {
+	if lang = n.templates.find(lang); lang == n.languageOf(envelope{}) {
 		return ""
 	}
 	return lang

@@ -54,6 +54,7 @@ type shelf []letters
 // templates are the shelves of the languages that there are.
 type templates struct {
 	shelves map[string]shelf
+	sorted  []string         // the languages
 	ours    map[string]shelf // of the product alone
 	own     bool             // the site has some of its own
 }
@@ -81,7 +82,7 @@ var ours = sync.OnceValues(func() (map[string]shelf, error) {
 // language, and ours of its language; where there is none of that language, among those in English.
 func parseTemplates(own fs.FS) (t templates, err error) {
 	if t.ours, err = ours(); err != nil || own == nil {
-		t.shelves = t.ours
+		t.shelves, t.sorted = t.ours, slices.Sorted(maps.Keys(t.ours))
 		return t, err
 	}
 	folders, err := foldersOf(own)
@@ -122,6 +123,7 @@ func parseTemplates(own fs.FS) (t templates, err error) {
 			t.shelves[language] = slices.Concat(t.shelves[language], english, builtin)
 		}
 	}
+	t.sorted = slices.Sorted(maps.Keys(t.shelves))
 	return t, nil
 }
 
@@ -178,9 +180,8 @@ func prefixOf(folder string) string {
 
 // find is the language that mails to who reads a wanted one are written in, "" when there is none for it.
 func (t templates) find(wanted string) string {
-	languages := slices.Sorted(maps.Keys(t.shelves))
-	if i := locale.Find(languages, wanted); i >= 0 {
-		return languages[i]
+	if i := locale.Find(t.sorted, wanted); i >= 0 {
+		return t.sorted[i]
 	}
 	return ""
 }
