@@ -38,7 +38,8 @@ func TestNotifications(t *testing.T) {
 	const own, all = "/api/users/xia/notifications", `{"notifications":["card_expires_soon","card_updated","charge_updated","claim_code_generated","expires_soon",` +
 		`"order_executed","profile_updated","quota_reached","renewal_charge_failed","role_grant_accepted","role_grant_created","role_request_created",` +
 		`"subscription_grant_accepted","subscription_grant_created","subscription_request_accepted","subscription_request_created",` +
-		`"use_charge_limit_crossed","user_logged_in","user_login_failed"],"available":[{"slug":"card_expires_soon","title":"Card expires soon","description":""},`
+		`"use_charge_limit_crossed","user_logged_in","user_login_failed"],` +
+		`"available":[{"slug":"card_expires_soon","title":"Card expires soon","description":""},`
 	for _, test := range []struct {
 		as, request, body string
 		code              int
@@ -53,7 +54,8 @@ func TestNotifications(t *testing.T) {
 		{"xia", "PUT " + own, `{}`, 400, `{"notifications":["This field is required."]}`},
 		{"xia", "PUT " + own, `{"notifications":"x"}`, 400, `{"notifications":["Expected a list of items but got type \"str\"."]}`},
 		{"xia", "PATCH " + own, `{}`, 200, "~" + all},
-		{"xia", "PUT " + own, `{"notifications":["order_executed","user_registered","nope"]}`, 200, `~{"notifications":["order_executed"],"available":[{`},
+		{"xia", "PUT " + own, `{"notifications":["order_executed","user_registered","nope"]}`, 200,
+			`~{"notifications":["order_executed"],"available":[{`},
 		{"donny", "GET " + own, "", 200, `~{"notifications":["order_executed"],"available":[{`},
 		{"xia", "PATCH " + own, `{"notifications":[]}`, 200, `~{"notifications":[],"available":[{`},
 		{"donny", "GET /api/users/donny/notifications", "", 200, `~{"slug":"user_registered"`},

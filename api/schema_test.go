@@ -96,7 +96,9 @@ func TestSchema(t *testing.T) {
 		for status, r := range responses {
 			success = success || status[0] == '2' && (at(r, "content") != nil) == (status != "204")
 		}
-		reads := slices.ContainsFunc([]string{"/picture", "/upload", "/postevent"}, func(s string) bool { return strings.HasSuffix(e.Path, s) && e.Method == "POST" })
+		reads := slices.ContainsFunc([]string{"/picture", "/upload", "/postevent"}, func(s string) bool {
+			return strings.HasSuffix(e.Path, s) && e.Method == "POST"
+		})
 		if !success || (at(op, "requestBody") == nil) != (e.In == reflectNone && !reads) {
 			t.Errorf("%s %s: body %v, answers %v", e.Method, e.Path, at(op, "requestBody"), at(op, "responses"))
 		}

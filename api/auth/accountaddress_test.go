@@ -36,7 +36,8 @@ func (s *site) addresses(t *testing.T, as, user string, headers ...string) strin
 // back (decision 66).
 func TestAccountAddresses(t *testing.T) {
 	s := newSite(t)
-	rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register", `{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
+	rae := "Authorization: Bearer " + s.token(t, "POST /api/auth/register",
+		`{"username":"rae","password":"yoyo","email":"rae@example.com","full_name":"Rae"}`)
 	step := func(body string, status int, want string) {
 		t.Helper()
 		if w := s.Do("", "PATCH /api/users/rae", body, rae); w.Code != status {
@@ -134,10 +135,11 @@ func TestDeletionPreview(t *testing.T) {
 	}
 	s.exec(t, `INSERT INTO profile (slug, created_at, full_name, email) VALUES ('bcme', 0, 'B', 'b@example.com')`)
 	s.exec(t, `INSERT INTO role (created_at, profile_id, user_id, role_description_id)
-		SELECT 0, p.id, u.id, d.id FROM profile p, user u, role_description d WHERE p.slug = 'bcme' AND u.username = 'yan' AND d.slug = 'manager'`)
+		SELECT 0, p.id, u.id, d.id FROM profile p, user u, role_description d
+		WHERE p.slug = 'bcme' AND u.username = 'yan' AND d.slug = 'manager'`)
 	for _, tc := range [][3]string{
-		{"xia", "xia", ""}, {"yan", "yan", "last_manager acme, last_manager bcme"}, {"alice", "alice", "last_manager cowork"}, {"alice", "yan", ""},
-		{"yan", "xia", "403"}, {"alice", "nope", "404"},
+		{"xia", "xia", ""}, {"yan", "yan", "last_manager acme, last_manager bcme"}, {"alice", "alice", "last_manager cowork"},
+		{"alice", "yan", ""}, {"yan", "xia", "403"}, {"alice", "nope", "404"},
 	} {
 		if got := obstacles(tc[0], tc[1]); got != tc[2] {
 			t.Errorf("%s about %s: %q, want %q", tc[0], tc[1], got, tc[2])

@@ -132,7 +132,8 @@ func (s *Service) adopt(tx *store.Tx, u *user, c *contact) error {
 		return nil
 	}
 	c.User = u.ID
-	_, err := tx.Exec(`UPDATE contact SET user_id = ?, email_verified_at = NULL, phone_verified_at = NULL WHERE id = ? AND user_id IS NULL`, u.ID, c.ID)
+	_, err := tx.Exec(`UPDATE contact SET user_id = ?, email_verified_at = NULL, phone_verified_at = NULL
+		WHERE id = ? AND user_id IS NULL`, u.ID, c.ID)
 	return err
 }
 

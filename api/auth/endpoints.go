@@ -47,8 +47,8 @@ func (s *Service) Endpoints() []rest.Endpoint {
 		rest.Act(http.MethodPost, "/api/users/{user}/picture", accessrules.SelfStrict, s.setPicture, created, rest.File(pictureBody)),
 		rest.Delete("/api/users/{user}/picture", accessrules.SelfStrict, s.removePicture, rest.Doc("Removes the picture of a user")),
 		rest.Get("/api/users/{user}/ssh-keys", accessrules.SelfOnlyStrict, s.readSSHKey, rest.Doc("Shows the SSH public key of a user")),
-		rest.Act(http.MethodDelete, "/api/users/{user}/ssh-keys", accessrules.SelfStrict, s.deleteSSHKey, rest.Find(findUserOnly), rest.Unaudited(),
-			rest.Doc("Removes the SSH public key of a user")),
+		rest.Act(http.MethodDelete, "/api/users/{user}/ssh-keys", accessrules.SelfStrict, s.deleteSSHKey,
+			rest.Find(findUserOnly), rest.Unaudited(), rest.Doc("Removes the SSH public key of a user")),
 		rest.Act(http.MethodPut, "/api/users/{user}/ssh-keys", accessrules.SelfStrict, s.setSSHKey, rest.Find(findUserOnly), rest.Unaudited()),
 
 		rest.Get("/api/contacts", accessrules.BrokerStrict, s.listPeople, rest.Lists(&everybody)),

@@ -13,8 +13,8 @@ func TestRegistering(t *testing.T) {
 		t.Helper()
 		s.Run(t, resttest.Case(name, "", "GET /api/auth/register", "", 200, want))
 	}
-	ask("by default", `{"open":true,"types":["personal","organization","user"],"verify_email":false,"verify_phone":false,"text_messages":false,`+
-		`"use_verification_links":false,"hide_account_existence":false,"min_length":4,"agreements":[]}`)
+	ask("by default", `{"open":true,"types":["personal","organization","user"],"verify_email":false,"verify_phone":false,`+
+		`"text_messages":false,"use_verification_links":false,"hide_account_existence":false,"min_length":4,"agreements":[]}`)
 	s.exec(t, `INSERT INTO agreement (slug, title, updated_at) VALUES ('terms-of-use', 'Terms of use', 1), ('privacy', 'Privacy', 1)`)
 	ask("what everybody signs", `~"agreements":[{"slug":"terms-of-use","title":"Terms of use"}]}`)
 	set := &s.Service.set
@@ -32,9 +32,12 @@ func TestRegistering(t *testing.T) {
 func TestSentTo(t *testing.T) {
 	s := newSite(t)
 	s.Run(t,
-		resttest.Case("recovery by name", "", "POST /api/auth/recover", `{"username":"xia"}`, 200, `{"username":"xia","sent_to":"x•••@e•••.com"}`),
-		resttest.Case("recovery by address", "", "POST /api/auth/recover", `{"username":"yan@example.com"}`, 200, `{"username":"yan@example.com"}`),
-		resttest.Case("log-in by name", "", "POST /api/auth", `{"username":"nina","check_email":true}`, 401, `~"sent_to":"n•••@e•••.com"`),
+		resttest.Case("recovery by name", "", "POST /api/auth/recover", `{"username":"xia"}`, 200,
+			`{"username":"xia","sent_to":"x•••@e•••.com"}`),
+		resttest.Case("recovery by address", "", "POST /api/auth/recover", `{"username":"yan@example.com"}`, 200,
+			`{"username":"yan@example.com"}`),
+		resttest.Case("log-in by name", "", "POST /api/auth", `{"username":"nina","check_email":true}`, 401,
+			`~"sent_to":"n•••@e•••.com"`),
 	)
 	s.Service.set.HideAccountExistence = true
 	s.Run(t,
@@ -46,7 +49,8 @@ func TestSentTo(t *testing.T) {
 // A hint tells neither the name of a mailbox nor that of its host.
 func TestMasked(t *testing.T) {
 	for address, want := range map[string]string{
-		"joe@mail.example.com": "j•••@m•••.com", "joe@localhost": "j•••@l•••", "élise@example.com": "é•••@e•••.com", "+14155555500": "+•••00",
+		"joe@mail.example.com": "j•••@m•••.com", "joe@localhost": "j•••@l•••",
+		"élise@example.com": "é•••@e•••.com", "+14155555500": "+•••00",
 	} {
 		if got := masked(address); got != want {
 			t.Errorf("%s: %s, want %s", address, got, want)

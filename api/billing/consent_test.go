@@ -175,7 +175,8 @@ func TestRequestIsNotProlonged(t *testing.T) {
 	w.saveCard("acme", "yan")
 	w.exec(`UPDATE plan SET optin_on_request = 1 WHERE slug = 'basic'`)
 	c := resttest.Case
-	w.Run(t, c("fill", "yan", "POST /api/cart", `{"plan":"basic"}`, 201, "*"), c("ask", "yan", "POST /api/billing/acme/checkout", `{}`, 200, "{}"))
+	w.Run(t, c("fill", "yan", "POST /api/cart", `{"plan":"basic"}`, 201, "*"),
+		c("ask", "yan", "POST /api/billing/acme/checkout", `{}`, 200, "{}"))
 	const asked = `SELECT ends_at FROM subscription WHERE request_key IS NOT NULL`
 	before := w.values(asked)
 	w.Run(t, c("prolong", "donny", "PATCH /api/profile/cowork/plans/basic/subscriptions/acme", `{"ends_at":"2030-01-01T00:00:00Z"}`, 200, "*"))

@@ -23,7 +23,8 @@ func TestSeatsAreBounded(t *testing.T) {
 	)
 	w.exec(`UPDATE plan SET period_amount = 1 WHERE slug = 'basic'`)
 	w.exec(`UPDATE profile SET is_bulk_buyer = 1 WHERE slug IN ('gym', 'acme')`)
-	const own = `[{"plan":"gym-monthly","full_name":"A","sync_on":"a@example.net"},{"plan":"gym-monthly","full_name":"B","sync_on":"b@example.net"}]`
+	const own = `[{"plan":"gym-monthly","full_name":"A","sync_on":"a@example.net"},
+		{"plan":"gym-monthly","full_name":"B","sync_on":"b@example.net"}]`
 	w.Run(t,
 		c("cart", "yan", "POST /api/cart", cart, 201, "*"),
 		c("next to nothing", "yan", "POST /api/billing/acme/checkout", `{"processor_token":"tok_visa"}`, 429, "*"),

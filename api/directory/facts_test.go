@@ -64,7 +64,8 @@ func TestUserFacts(t *testing.T) {
 	got := must[*accessrules.User](t)(w.User("xia"))
 	created := now.UTC()
 	want := &accessrules.User{
-		ID: xia, PublicID: got.PublicID, Username: "xia", Email: "old@example.com", EmailUnproven: "xia@example.com", Name: "Late", FullName: "Xia Lee", Lang: "en", Credentials: true, OTP: true,
+		ID: xia, PublicID: got.PublicID, Username: "xia", Email: "old@example.com", EmailUnproven: "xia@example.com",
+		Name: "Late", FullName: "Xia Lee", Lang: "en", Credentials: true, OTP: true,
 		Pending: []string{"gym"}, Signed: map[string]time.Time{"terms-of-use": time.UnixMicro(7).UTC()},
 		Roles: []accessrules.Role{
 			{Description: "contributor", Profile: &accessrules.Profile{ID: acme, Slug: "acme", PrintableName: "The acme",

@@ -45,7 +45,8 @@ func TestLanguages(t *testing.T) {
 	w.emit(&UserVerification{Purpose: ProvesAddress, Email: "new@example.com", Code: "012345", Lifetime: time.Hour})
 	w.deliver()
 	m := w.mails.Sent()[0]
-	if m.Subject != "Bestätigung Ihrer E-Mail-Adresse" || !strings.Contains(m.Text, "012345") || !strings.Contains(m.HTML, `<html lang="de">`) {
+	if m.Subject != "Bestätigung Ihrer E-Mail-Adresse" || !strings.Contains(m.Text, "012345") ||
+		!strings.Contains(m.HTML, `<html lang="de">`) {
 		t.Errorf("%+v", m)
 	}
 
@@ -55,8 +56,9 @@ func TestLanguages(t *testing.T) {
 	w.speaks(w.yan, "yan@example.com", "en")
 	w.emit(&UserWelcome{User: User{ID: w.yan}})
 	w.deliver()
+	welcomes := map[string]string{"kim@example.com": "Bienvenido a The hub", "yan@example.com": "Welcome to The hub"}
 	for _, m := range w.mails.Sent() {
-		if want := map[string]string{"kim@example.com": "Bienvenido a The hub", "yan@example.com": "Welcome to The hub"}[m.To[0]]; m.Subject != want {
+		if want := welcomes[m.To[0]]; m.Subject != want {
 			t.Errorf("%s: %q, want %q", m.To[0], m.Subject, want)
 		}
 	}
@@ -95,7 +97,11 @@ func TestOwnLanguages(t *testing.T) {
 		"fr/nope.txt":          "notice: fr/nope.txt: there is no mail of that name",
 		"fr/user_welcome.html": "notice: fr/template: user_welcome.html:3: function \"wrong\" not defined",
 	} {
-		_, err := parseTemplates(fstest.MapFS{name: {Data: []byte("x\n\n" + map[bool]string{true: "{{wrong}}"}[strings.HasSuffix(name, ".html")])}})
+		text := "x\n\n"
+		if strings.HasSuffix(name, ".html") {
+			text += "{{wrong}}"
+		}
+		_, err := parseTemplates(fstest.MapFS{name: {Data: []byte(text)}})
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -142,7 +148,8 @@ func TestMailsOfLanguages(t *testing.T) {
 			}
 		}
 		for name := range samples {
-			m, err := Preview(name, Site{BaseURL: "https://site.example", Broker: "Hub", Email: "hub@example.com", Language: language, Now: time.Unix(1e9, 0)})
+			m, err := Preview(name, Site{BaseURL: "https://site.example", Broker: "Hub", Email: "hub@example.com",
+				Language: language, Now: time.Unix(1e9, 0)})
 			if err != nil {
 				t.Errorf("%s in %s: %v", name, language, err)
 			} else if m.Subject == "" || strings.Contains(m.Subject+m.Text, "<no value>") || strings.Contains(m.Text, "\n\n\n\n") {

@@ -196,8 +196,8 @@ func (n *Notices) fill(tx *store.Tx, e Event) (*Profile, error) {
 // maxLines is how many lines of an order or a receipt a payload holds: one of a group buy may have any number.
 const maxLines = 200
 
-// post writes the rows of an event: one for the mail in each language, if anybody gets one, and one for each other sink that wants it. Only a
-// test names recipients in the payload (notifications.md 4).
+// post writes the rows of an event: one for the mail in each language, if anybody gets one, and one for each other sink that
+// wants it. Only a test names recipients in the payload (notifications.md 4).
 func (n *Notices) post(tx *store.Tx, e Event, broker *Profile, r route, letters []envelope, named []string) error {
 	var beside envelope
 	beside.beside(e)

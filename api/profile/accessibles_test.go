@@ -316,16 +316,20 @@ func TestInvitationByKey(t *testing.T) {
 	w.exec(`UPDATE user SET email = 'cfo@acme.test' WHERE username = 'mallory'`)
 	const roles = "/api/profile/cowork/roles/contributor"
 	for _, one := range []struct{ name, body, key, shown string }{
-		{"a user", `{"slug":"olga"}`, `SELECT grant_key FROM role r JOIN user u ON u.id = r.user_id WHERE u.username = 'olga' AND grant_key IS NOT NULL`,
+		{"a user", `{"slug":"olga"}`,
+			`SELECT grant_key FROM role r JOIN user u ON u.id = r.user_id WHERE u.username = 'olga' AND grant_key IS NOT NULL`,
 			`~"username":"olga"~"email":null`},
-		{"an address", `{"email":"new@work.example"}`, `SELECT grant_key FROM role r JOIN user u ON u.id = r.user_id WHERE u.email = 'new@work.example'`,
+		{"an address", `{"email":"new@work.example"}`,
+			`SELECT grant_key FROM role r JOIN user u ON u.id = r.user_id WHERE u.email = 'new@work.example'`,
 			`~"username":null~"email":"new@work.example"`},
-		{"an address that somebody told", `{"email":"cfo@acme.test"}`, `SELECT grant_key FROM invitation`, `~"username":null~"email":"cfo@acme.test"`},
+		{"an address that somebody told", `{"email":"cfo@acme.test"}`, `SELECT grant_key FROM invitation`,
+			`~"username":null~"email":"cfo@acme.test"`},
 	} {
 		w.Run(t, c(one.name+" is invited", "donny", "POST "+roles+"?force=1", one.body, 201, "*"))
 		at := "/api/auth/invitations/" + get[string](w, one.key)
 		w.Run(t,
-			c("anybody with the key sees to what", "", "GET "+at, "", 200, `~"profile":{"slug":"cowork"~"role_description":{`+"~"+`"slug":"contributor"`),
+			c("anybody with the key sees to what", "", "GET "+at, "", 200,
+				`~"profile":{"slug":"cowork"~"role_description":{`+"~"+`"slug":"contributor"`),
 			c("and whom", "carol", "GET "+at, "", 200, one.shown),
 			c("another time", "", "GET "+at, "", 200, one.shown),
 			c("declined", "", "DELETE "+at, "", 204, ""),

@@ -121,7 +121,8 @@ func (s *Service) lastManaged(r store.Reader, user, except int64, broker bool) (
 		o.Reason = ObstacleManager
 		return rows.Scan(&o.profile, &o.slug)
 	}, `SELECT p.id, p.slug FROM role mine JOIN profile p ON p.id = mine.profile_id
-		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND (NOT ? OR p.slug = ?) AND mine.request_key IS NULL AND mine.grant_key IS NULL AND mine.unasked = 0
+		WHERE mine.user_id = ? AND mine.profile_id <> ? AND p.is_active = 1 AND (NOT ? OR p.slug = ?)
+			AND mine.request_key IS NULL AND mine.grant_key IS NULL AND mine.unasked = 0
 			AND (mine.ends_at IS NULL OR mine.ends_at > ?)
 			AND +mine.role_description_id = (SELECT id FROM role_description WHERE slug = 'manager' AND profile_id IS NULL)
 			AND NOT EXISTS (SELECT 1 FROM role r JOIN user u ON u.id = r.user_id

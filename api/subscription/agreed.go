@@ -8,7 +8,8 @@ import (
 
 // Nobody is charged for what he did not agree to (decision 68). A grant that takes effect without an answer gives access for its period,
 // which is free; so does what somebody else bought. What costs money afterwards, a renewal or metered use beyond the quota, waits until
-// somebody who manages the subscriber buys more of it, or has the subscription renew. A profile that nobody manages owes what its provider writes down, as before: no card is behind it.
+// somebody who manages the subscriber buys more of it, or has the subscription renew. A profile that nobody manages owes what its
+// provider writes down, as before: no card is behind it.
 
 // errNotAgreed is the answer to a seller who would have a subscription charged that its subscriber was not asked about, or does not want
 // to go on.

@@ -58,7 +58,8 @@ func (s *Service) listPricing(c *rest.Call, r store.Reader) (rest.Page[Plan], er
 	return page, s.priceFor(r, CartOf(c), page.Results)
 }
 
-// priceFor shows plans as the owner of a cart sees them: which are in the cart, and what each costs with the coupon of its item, else with one that the cart holds (subscriptions.md 4.1).
+// priceFor shows plans as the owner of a cart sees them: which are in the cart, and what each costs with the coupon of its item,
+// else with one that the cart holds (subscriptions.md 4.1).
 func (s *Service) priceFor(r store.Reader, cart Cart, plans []Plan) error {
 	held, err := s.held(r, cart)
 	if err != nil {
