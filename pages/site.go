@@ -92,6 +92,11 @@ func New(o Options) (*Site, error) {
 			return nil, fmt.Errorf("only: there is no group %q of pages: write some of %s", name, strings.Join(Groups(o.Pages), ", "))
 		}
 	}
+	for _, path := range o.Except {
+		if !slices.ContainsFunc(o.Pages, func(p Page) bool { return below(p.Path, path) }) {
+			return nil, fmt.Errorf("except: there is no page at %q or below: write its address without the prefix, as in /contact/", path)
+		}
+	}
 	for _, p := range o.Pages {
 		if (len(o.Only) == 0 || slices.Contains(o.Only, p.Group)) && !s.excepted(p.Path) {
 			s.pages = append(s.pages, p)
@@ -122,9 +127,12 @@ func Groups(pages []Page) (groups []string) {
 
 // excepted reports whether the address of a page is left to the application.
 func (s *Site) excepted(path string) bool {
-	return slices.ContainsFunc(s.Except, func(prefix string) bool {
-		return strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
-	})
+	return slices.ContainsFunc(s.Except, func(prefix string) bool { return below(path, prefix) })
+}
+
+// below reports whether the address of a page is that of a prefix, or below it.
+func below(path, prefix string) bool {
+	return strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
 }
 
 // Table are the pages that there are.

@@ -276,6 +276,7 @@ func TestThemeRefused(t *testing.T) {
 		{"thing.html", `{{define "main"}}{{end}}`, `theme thing.html defines no template "title"`},
 		{"messages/klingon.toml", "", "messages/klingon.toml is not called after a language"},
 		{"messages/fr.toml", "[login\n", "theme messages/fr.toml: toml: line 2"},
+		{"messages/fr.toml", "[login]\ntitel = \"Connexion\"\n", `theme messages/fr.toml: we have no message "login.titel", and no template of the theme names it`},
 	} {
 		w := newWorld(t)
 		o := w.site.Options

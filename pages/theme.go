@@ -168,11 +168,22 @@ func (l *language) parse(names []string) error {
 	return nil
 }
 
+// names reports whether a template of the operator names a message, or its section.
+func (t *theme) names(id string) bool {
+	section, _, _ := strings.Cut(id, ".")
+	templates, _ := fs.Glob(t.own, "*.html")
+	return slices.ContainsFunc(templates, func(name string) bool {
+		text, err := fs.ReadFile(t.own, name)
+		return err == nil && (strings.Contains(string(text), `"`+id+`"`) || strings.Contains(string(text), `"`+section+`."`))
+	})
+}
+
 // readMessages reads the messages of all languages, the operator's over ours.
 func (t *theme) readMessages(o Options) (*i18n.Bundle, error) {
 	bundle := i18n.NewBundle(xlanguage.English)
 	bundle.RegisterUnmarshalFunc("toml", toml.Unmarshal)
 	var found []string
+	known := map[string]bool{} // names of our messages
 	for _, source := range []struct {
 		files fs.FS
 		from  string
@@ -192,8 +203,16 @@ func (t *theme) readMessages(o Options) (*i18n.Bundle, error) {
 			if err != nil {
 				return nil, err
 			}
-			if _, err := bundle.ParseMessageFileBytes(text, e.Name()); err != nil {
+			file, err := bundle.ParseMessageFileBytes(text, e.Name())
+			if err != nil {
 				return nil, fmt.Errorf("%s%s: %w", source.from, name, err)
+			}
+			for _, m := range file.Messages {
+				if source.from == "" {
+					known[m.ID] = true
+				} else if !known[m.ID] && !t.names(m.ID) {
+					return nil, fmt.Errorf("theme %s: we have no message %q, and no template of the theme names it: messages/en.toml has those that there are", name, m.ID)
+				}
 			}
 			if tag := strings.TrimSuffix(e.Name(), ".toml"); !slices.Contains(found, tag) {
 				found = append(found, tag)
