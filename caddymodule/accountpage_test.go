@@ -53,7 +53,8 @@ func TestAccountAddressPage(t *testing.T) {
 	if xia.problems("password") != "That is not your password." {
 		t.Errorf("a wrong password: %q", xia.problems("password"))
 	}
-	xia.fill("email", "password", "yoyo").press(303).follow().says("A code is on its way", "new@example.com not confirmed yet", "xia@example.com stays in use")
+	xia.fill("email", "password", "yoyo").press(303).follow()
+	xia.says("A code is on its way", "new@example.com not confirmed yet", "xia@example.com stays in use")
 	xia.fill("email_proof", "code", "000000").press(400)
 	if xia.problems("code") != "This code is wrong, or too old." {
 		t.Errorf("a wrong code: %q", xia.problems("code"))
@@ -63,7 +64,8 @@ func TestAccountAddressPage(t *testing.T) {
 
 	xia.fill("email", "email", "newer@example.com", "password", "yoyo").press(303).follow()
 	xia.fill("email_proof").press(429, "way", "again").says("too often")
-	xia.fill("email_proof", "code", s.code("newer@example.com")).press(303).follow().says("The address is confirmed.", "newer@example.com confirmed")
+	xia.fill("email_proof", "code", s.code("newer@example.com")).press(303).follow()
+	xia.says("The address is confirmed.", "newer@example.com confirmed")
 
 	// An address of somebody else waits, and nothing of it is shown to others.
 	xia.fill("email", "email", "donny@cowork.example", "password", "yoyo").press(303).follow()
@@ -79,7 +81,8 @@ func TestAccountAddressPage(t *testing.T) {
 	if xia.problems("phone") == "" || xia.value("phone") != "12" {
 		t.Errorf("%q", xia.problems("phone"))
 	}
-	xia.fill("phone", "phone", "+14155550123", "password", "yoyo").press(303).follow().says("+14155550123 not confirmed yet", "Whoever runs it can confirm")
+	xia.fill("phone", "phone", "+14155550123", "password", "yoyo").press(303).follow()
+	xia.says("+14155550123 not confirmed yet", "Whoever runs it can confirm")
 	donny := s.knownVisitor("donny").must(200, "/users/xia/")
 	donny.fill("phone_confirm").press(303).follow().says("+14155550123 confirmed")
 }

@@ -39,7 +39,8 @@ func TestRolesPage(t *testing.T) {
 	joe.fill("drop").press(303).follow().says("It is no longer in your list").silent("Cowork Contributor")
 	invite()
 	joe.fill("accept").press(303).follow().says("You have access now.", "Contributor")
-	joe.must(200, joe.link("Leave")).says("You will have no access to Cowork").fill("drop").press(303).follow().says("It is no longer in your list")
+	joe.must(200, joe.link("Leave")).says("You will have no access to Cowork")
+	joe.fill("drop").press(303).follow().says("It is no longer in your list")
 
 	joe.fill("ask").press(400)
 	joe.fill("ask", "profile", "nowhere", "message", "please").press(400)

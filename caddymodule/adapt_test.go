@@ -81,7 +81,8 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 		}
 	}
 	n := 0
-	for _, file := range []string{"../README.md", "../docs/applications.md", "../docs/gate.md", "../docs/notices.md", "../docs/operations.md", "../docs/pages.md",
+	for _, file := range []string{"../README.md", "../docs/applications.md", "../docs/gate.md", "../docs/notices.md",
+		"../docs/operations.md", "../docs/pages.md",
 		"../docs/payments.md"} {
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -20,19 +20,22 @@ import (
 var elsewhere = []string{
 	"//evil.example", "//evil.example/account/", "///evil.example", "////evil.example", `/\evil.example`, `\\evil.example`, `\/evil.example`,
 	`/\/evil.example`, "https://evil.example", "http://evil.example/", "HTTPS://evil.example", "https:evil.example", "https:/evil.example",
-	"http:evil.example", "evil.example", "javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "/\t/evil.example",
-	"/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "\x00//evil.example", "/ /evil.example", "/%2f/evil.example",
+	"http:evil.example", "evil.example", "javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\tscript:alert(1)",
+	"data:text/html,x", "/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example",
+	"\x00//evil.example", "/ /evil.example", "/%2f/evil.example",
 	"%2f%2fevil.example", "/%2f%2fevil.example", "/%5cevil.example", "/%09/evil.example", "/.//evil.example", "/..//evil.example",
-	"/account/..//evil.example", "/account/../..//evil.example", "/x/%2e%2e//evil.example", base + "@evil.example/", base + ".evil.example/", base + "\\@evil.example/",
-	"http://127.0.0.1:9080:80@evil.example", "//127.0.0.1:9080@evil.example", "http://127.0.0.1:9081/", "https://127.0.0.1:9080/", "//127.0.0.1:9081/", "？//evil.example",
-	"/account/\r\nLocation: https://evil.example", "/account/\r\n\r\n<script>alert(1)</script>", "ftp://evil.example", "//[::1]/", "/／evil.example", "／／evil.example",
+	"/account/..//evil.example", "/account/../..//evil.example", "/x/%2e%2e//evil.example", base + "@evil.example/",
+	base + ".evil.example/", base + "\\@evil.example/", "http://127.0.0.1:9080:80@evil.example",
+	"//127.0.0.1:9080@evil.example", "http://127.0.0.1:9081/", "https://127.0.0.1:9080/", "//127.0.0.1:9081/",
+	"？//evil.example", "/account/\r\nLocation: https://evil.example", "/account/\r\n\r\n<script>alert(1)</script>",
+	"ftp://evil.example", "//[::1]/", "/／evil.example", "／／evil.example",
 	"http://evil.example#" + base, "http://evil.example?" + base, "#//evil.example", "?//evil.example",
 }
 
 // hostOf is the host that a browser goes to for an address on a page of the site, as the URL standard has it: "" for the site's own, and
 // the scheme where it has no host.
 func hostOf(address string) string {
-	address = strings.Trim(address, "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f ")
+	address = strings.TrimFunc(address, func(r rune) bool { return r <= ' ' })
 	address = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(address)
 	scheme, rest, found := strings.Cut(address, ":")
 	absolute := found && scheme != "" && !strings.ContainsAny(scheme, `/\?#%`)
@@ -150,15 +153,18 @@ func TestFormsAreNotForged(t *testing.T) {
 				kind    string
 				headers []string
 			}{
-				"no token":                   {kind: urlencoded},
-				"a token of another":         {token: foreign, kind: urlencoded},
-				"an empty token":             {token: " ", kind: urlencoded},
-				"another origin":             {token: own, kind: urlencoded, headers: []string{"Origin: https://evil.example", "Referer: https://evil.example/"}},
-				"a sandbox":                  {token: own, kind: urlencoded, headers: []string{"Origin: null", "Sec-Fetch-Site: cross-site"}},
-				"another site":               {token: own, kind: urlencoded, headers: []string{"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"}},
-				"another site of the domain": {token: own, kind: urlencoded, headers: []string{"Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1:9081"}},
-				"plain text":                 {kind: "text/plain"},
-				"no kind":                    {},
+				"no token":           {kind: urlencoded},
+				"a token of another": {token: foreign, kind: urlencoded},
+				"an empty token":     {token: " ", kind: urlencoded},
+				"another origin": {token: own, kind: urlencoded,
+					headers: []string{"Origin: https://evil.example", "Referer: https://evil.example/"}},
+				"a sandbox": {token: own, kind: urlencoded, headers: []string{"Origin: null", "Sec-Fetch-Site: cross-site"}},
+				"another site": {token: own, kind: urlencoded,
+					headers: []string{"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"}},
+				"another site of the domain": {token: own, kind: urlencoded,
+					headers: []string{"Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1:9081"}},
+				"plain text": {kind: "text/plain"},
+				"no kind":    {},
 			} {
 				values := url.Values{"form": {name}, "key": {"0123456789"}}
 				if c.token != "" {
@@ -225,7 +231,8 @@ func TestPageHeaders(t *testing.T) {
 			if s.page != page.Path {
 				continue
 			}
-			secret := page.Secret || strings.Contains(s.at, "key=") || strings.Contains(s.at, "code=") || strings.Contains(s.at, "next=%2Fusers%2Froles%2Faccept")
+			secret := page.Secret || strings.Contains(s.at, "key=") || strings.Contains(s.at, "code=") ||
+				strings.Contains(s.at, "next=%2Fusers%2Froles%2Faccept")
 			v := w.show(s)
 			hold(s.name(), v.answer, secret)
 			address := w.address(s)
@@ -421,8 +428,9 @@ func TestThemeStaysInItsFolder(t *testing.T) {
 		t.Fatalf("%stheme.css: %d %s", sheet, a.status, a.body)
 	}
 	for _, name := range []string{
-		"../beside.css", "..%2fbeside.css", "%2e%2e/beside.css", "..%5cbeside.css", "../../../beside.css", "messages/en.toml", "login.html", "layout.html",
-		"/etc/passwd", "%2fetc%2fpasswd", "theme.css/../../beside.css", "theme.css%00.html", ".", "", "..", "../templates/login.html", "messages/", "assets/style.css",
+		"../beside.css", "..%2fbeside.css", "%2e%2e/beside.css", "..%5cbeside.css", "../../../beside.css", "messages/en.toml",
+		"login.html", "layout.html", "/etc/passwd", "%2fetc%2fpasswd", "theme.css/../../beside.css", "theme.css%00.html", ".",
+		"", "..", "../templates/login.html", "messages/", "assets/style.css",
 	} {
 		if a := s.send("GET", sheet+name, ""); a.status == 200 {
 			t.Errorf("%s%s is answered: %.200s", sheet, name, a.body)

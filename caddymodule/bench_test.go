@@ -98,8 +98,8 @@ const (
 )
 
 // BenchmarkProxy compares, in one interleaved run, a bare reverse_proxy, one that sends a token and headers as long as the gate's and
-// decides nothing, the gate with a token on every request and the full identity sent upstream, the same with the pages before it, and forward_auth to a service that
-// checks nothing. It takes two minutes whatever b.N is;
+// decides nothing, the gate with a token on every request and the full identity sent upstream, the same with the pages before it,
+// and forward_auth to a service that checks nothing. It takes two minutes whatever b.N is;
 // TOLLGATE_ROUNDS changes the number of rounds, TOLLGATE_VARIANTS picks what is compared, and TOLLGATE_CPUPROFILE names a file for what
 // Caddy's processor time is spent on.
 func BenchmarkProxy(b *testing.B) {

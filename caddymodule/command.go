@@ -37,7 +37,9 @@ func commands(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file (default: Caddyfile in the current directory, if there is one)")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter to apply")
 	cmd.PersistentFlags().String("store", "", "Path of the database, in place of the configuration's")
-	cmd.AddCommand(userCommand(), roleCommand(), planCommand(), brokerCommand(), storeCommand(), keyCommand(), auditCommand(), renewCommand(), clockCommand(), verifyCommand(), exportCommand(), importCommand(), noticeCommand(), pageCommand(), explainCommand())
+	cmd.AddCommand(userCommand(), roleCommand(), planCommand(), brokerCommand(), storeCommand(), keyCommand(),
+		auditCommand(), renewCommand(), clockCommand(), verifyCommand(), exportCommand(), importCommand(),
+		noticeCommand(), pageCommand(), explainCommand())
 	strict(cmd)
 }
 

@@ -60,7 +60,8 @@ func TestPageCommands(t *testing.T) {
 		{"page check --theme ../pages/testdata/theme", []string{"nothing is wrong with them", "it"}},
 		{"page check --theme " + filepath.Dir(file("unknown/nothing.html", "")), []string{"there is no use for a file nothing.html"}},
 		{"page check --theme " + filepath.Dir(file("parse/login.html", "\n{{if}}")), []string{"theme login.html:2: missing value for if"}},
-		{"page check --theme " + filepath.Dir(file("field/header.html", "{{define \"header\"}}\n{{.No}}{{end}}")), []string{"theme header.html:2:2: executing"}},
+		{"page check --theme " + filepath.Dir(file("field/header.html", "{{define \"header\"}}\n{{.No}}{{end}}")),
+			[]string{"theme header.html:2:2: executing"}},
 		{"page check --theme " + filepath.Dir(file("message/footer.html", "{{define \"footer\"}}{{t \"no.thing\"}}{{end}}")),
 			[]string{`theme footer.html:1: there is no message "no.thing" in fr`}},
 	} {
@@ -76,7 +77,8 @@ func TestPageCommands(t *testing.T) {
 // TestWrongThemeIsNotLoaded says that a configuration with a theme that fails is refused, with the place of both.
 func TestWrongThemeIsNotLoaded(t *testing.T) {
 	theme := t.TempDir()
-	if err := os.WriteFile(filepath.Join(theme, "login.html"), []byte("{{define \"title\"}}{{end}}{{define \"main\"}}\n{{.D.No}}{{end}}"), 0o600); err != nil {
+	login := []byte("{{define \"title\"}}{{end}}{{define \"main\"}}\n{{.D.No}}{{end}}")
+	if err := os.WriteFile(filepath.Join(theme, "login.html"), login, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got := mistake(t, fmt.Sprintf(mistaken["pages"], "theme "+theme))

@@ -11,13 +11,14 @@ import (
 
 // missingPages are the addresses that notices, answers and cures lead to, whose pages are still to be made.
 var missingPages = []string{
-	"/billing/cart/", "/billing/{profile}/cart/", "/billing/{profile}/balance/{plan}/", "/profile/{profile}/contact/", "/profile/{profile}/roles/",
+	"/billing/cart/", "/billing/{profile}/cart/", "/billing/{profile}/balance/{plan}/", "/profile/{profile}/contact/",
+	"/profile/{profile}/roles/",
 	"/profile/{profile}/subscribers/accept/", "/billing/{profile}/bank/",
 	"/billing/{profile}/receipt/{charge}/", "/billing/{profile}/card/", "/billing/payments/{claim_code}/", "/metrics/{profile}/dashboard/",
 }
 
-// Every page that a notice, an answer or a cure of a refusal leads to is one of the table, or is known to be missing; and none is said to be missing
-// that is there.
+// Every page that a notice, an answer or a cure of a refusal leads to is one of the table, or is known to be missing; and
+// none is said to be missing that is there.
 func TestLinks(t *testing.T) {
 	source, err := os.ReadFile("../api/notice/route.go")
 	if err != nil {

@@ -117,12 +117,14 @@ const axeScript = `axe.run(document, {
 	runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
 	resultTypes: ['violations'], preload: false,
 	rules: {'label-content-name-mismatch': {enabled: document.documentElement.lang !== 'en-XA'}},
-}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ' at ' + n.target + ': ' + n.failureSummary.replace(/\s+/g, ' ') + ' ' + n.html.slice(0, 200))))`
+}).then(r => r.violations.flatMap(v => v.nodes.map(n =>
+	v.id + ' at ' + n.target + ': ' + n.failureSummary.replace(/\s+/g, ' ') + ' ' + n.html.slice(0, 200))))`
 
 // layoutScript finds what does not fit: a page that scrolls sideways, text that is cut or hangs out of its box. Boxes that scroll by
 // themselves may, and the name of the user in the header is shortened, as it is whole on the user's own page.
 const layoutScript = `(() => {
-	const found = [], root = document.documentElement, named = e => e.tagName.toLowerCase() + (e.id ? '#' + e.id : '') + ' "' + e.textContent.trim().slice(0, 60) + '"'
+	const found = [], root = document.documentElement
+	const named = e => e.tagName.toLowerCase() + (e.id ? '#' + e.id : '') + ' "' + e.textContent.trim().slice(0, 60) + '"'
 	if (root.scrollWidth > root.clientWidth) found.push('scrolls sideways: ' + root.scrollWidth + ' > ' + root.clientWidth)
 	const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement))
 	for (const e of document.body.querySelectorAll('*')) {

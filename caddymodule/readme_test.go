@@ -19,7 +19,8 @@ func exampleSite(t *testing.T) *site {
 	config, dir := string(text), t.TempDir()
 	for old, new := range map[string]string{
 		"localhost:8080": "127.0.0.1:9080", "8081": "9081", "{$TOLLGATE_BIND:127.0.0.1 ::1}": "127.0.0.1",
-		"\ttollgate {\n\t\turl": "\tadmin localhost:2999\n\tskip_install_trust\n\ttollgate {\n\t\tstore " + filepath.Join(dir, "tollgate.db") + "\n\t\turl",
+		"\ttollgate {\n\t\turl": "\tadmin localhost:2999\n\tskip_install_trust\n\ttollgate {\n\t\tstore " +
+			filepath.Join(dir, "tollgate.db") + "\n\t\turl",
 	} {
 		if !strings.Contains(config, old) {
 			t.Fatalf("Caddyfile.example does not say %q", old)

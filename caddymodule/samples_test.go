@@ -80,7 +80,8 @@ var samples = []sample{
 	{page: "/pricing/", who: "xia", state: "known"},
 	{page: "/pricing/", who: "pat", state: "hostile"},
 	{page: "/profile/{profile}/subscriptions/accept/{key}/", at: "/profile/shop/subscriptions/accept/{grant}/", who: "pat"},
-	{page: "/profile/{profile}/subscriptions/accept/{key}/", at: "/profile/shop/subscriptions/accept/" + strings.Repeat("f", 40) + "/", who: "pat", state: "over"},
+	{page: "/profile/{profile}/subscriptions/accept/{key}/",
+		at: "/profile/shop/subscriptions/accept/" + strings.Repeat("f", 40) + "/", who: "pat", state: "over"},
 	{page: "/app/{profile}/", at: "/app/xia/", who: "xia", state: "refused by the gate", status: http.StatusForbidden},
 	{page: "/app/{profile}/", at: "/app/long/", who: "long", state: "long, refused by the gate", status: http.StatusForbidden},
 }
@@ -131,7 +132,7 @@ func makeWorld(s *site, text func(string) string) *world {
 	for slug, name := range map[string]string{"shop": "Shop", "school": "Art " + longName} {
 		s.must(201, "POST", "/api/users/pat/profiles", map[string]any{"slug": slug, "full_name": text(name)}, s.login("pat"))
 	}
-	s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": "shop"}}, s.login("donny"))
+	s.grant("shop")
 	granted := s.must(200, "GET", "/api/profile/shop/subscriptions", nil, s.login("pat")).json(s.t)
 	w.values["grant"], _ = granted["results"].([]any)[0].(map[string]any)["grant_key"].(string)
 	return w

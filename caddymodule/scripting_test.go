@@ -69,7 +69,8 @@ func TestTextsAreEscaped(t *testing.T) {
 			}
 			address += joint + name + "=" + url.QueryEscape(hostile(""))
 		}
-		hold(w.as(s.who).get(address, "Cookie: tollgate_said="+url.QueryEscape(probe)+"; tollgate_lang="+url.QueryEscape(probe)), s.name()+" with parameters")
+		cookies := "Cookie: tollgate_said=" + url.QueryEscape(probe) + "; tollgate_lang=" + url.QueryEscape(probe)
+		hold(w.as(s.who).get(address, cookies), s.name()+" with parameters")
 		hold(w.as(s.who).get(strings.TrimSuffix(w.address(s), "/")+"/"+url.PathEscape(probe)+"/"), s.name()+" and a path")
 	}
 	for _, s := range samples {
@@ -105,7 +106,8 @@ func TestTextsAreEscaped(t *testing.T) {
 
 // parameters are those that pages look at.
 var parameters = []string{
-	"username", "next", "code", "key", "email", "name", "plan", "profile", "role", "q", "page", "again", "reason", "said", "until", "account", "subject", "error",
+	"username", "next", "code", "key", "email", "name", "plan", "profile", "role", "q", "page", "again", "reason", "said",
+	"until", "account", "subject", "error",
 }
 
 // formsOf are the names of the forms of a page.

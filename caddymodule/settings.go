@@ -274,7 +274,8 @@ func (s *Settings) agree() error {
 			return &settingError{"webhook_secret", fmt.Errorf("%s is the URL of no webhook: write `webhook %s` as well", url, url)}
 		}
 	}
-	if _, err := xlanguage.Parse(s.Language); s.Language != "" && (err != nil || len(s.Language) > 8 || strings.ToLower(s.Language) != s.Language) {
+	_, err := xlanguage.Parse(s.Language)
+	if s.Language != "" && (err != nil || len(s.Language) > 8 || strings.ToLower(s.Language) != s.Language) {
 		return &settingError{"language", fmt.Errorf("%q is no language, as in de or pt-br", s.Language)}
 	}
 	return s.checkMail()

@@ -256,11 +256,17 @@ func (s *site) confirm(username string) {
 	s.must(200, "POST", "/api/users/"+username+"/confirm", map[string]any{"email": username + "@example.com"}, s.login("donny"))
 }
 
+// grant offers a profile a subscription to premium, by donny.
+func (s *site) grant(profile string) {
+	s.t.Helper()
+	body := map[string]any{"profile": map[string]any{"slug": profile}}
+	s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", body, s.login("donny"))
+}
+
 // subscribe gives a profile a subscription to premium, granted by donny and accepted by its manager.
 func (s *site) subscribe(profile, manager string) {
 	s.t.Helper()
-	donny := s.login("donny")
-	s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": profile}}, donny)
+	s.grant(profile)
 	list := s.must(200, "GET", "/api/profile/"+profile+"/subscriptions", nil, manager).json(s.t)
 	key, _ := list["results"].([]any)[0].(map[string]any)["grant_key"].(string)
 	if key == "" {

@@ -100,7 +100,7 @@ func (j tourist) isRefused() {
 // isGranted: another one grants the plan, the link in the mail leads to a page with a button, and the page that was closed is open.
 func (j tourist) isGranted() {
 	j.t.Helper()
-	j.s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": "joe1"}}, j.s.login("donny"))
+	j.s.grant("joe1")
 	link := mailedLink.FindString(j.s.mail("joe@example.com", "/subscriptions/accept/"))
 	j.p.visit(strings.TrimPrefix(link, base))
 	j.p.form("accept").press(say("grant.accept"))

@@ -31,7 +31,8 @@ func (t *theme) choose(q *Request) *language {
 	if tag := q.Query("lang"); tag != "" {
 		if l := t.language(tag); l != nil {
 			if q.Visit != nil {
-				q.SetCookie(&http.Cookie{Name: languageCookie, Value: l.tag, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+				q.SetCookie(&http.Cookie{Name: languageCookie, Value: l.tag, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true,
+					SameSite: http.SameSiteLaxMode})
 			}
 			return l
 		}
@@ -95,7 +96,9 @@ func (l *language) translate(id string, pairs ...any) (string, error) {
 // translateHTML is a message whose arguments are emphasized.
 func (l *language) translateHTML(id string, pairs ...any) (template.HTML, error) {
 	const open, shut = "\x02", "\x03" // are in no message, and none of HTML
-	text, err := l.message(id, arguments(pairs, func(v any) any { return open + strings.NewReplacer(open, "", shut, "").Replace(fmt.Sprint(v)) + shut }))
+	text, err := l.message(id, arguments(pairs, func(v any) any {
+		return open + strings.NewReplacer(open, "", shut, "").Replace(fmt.Sprint(v)) + shut
+	}))
 	text = template.HTMLEscapeString(text)
 	return template.HTML(strings.NewReplacer(open, "<strong>", shut, "</strong>").Replace(text)), err
 }

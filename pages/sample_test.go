@@ -91,7 +91,8 @@ func TestThemeOfFiveFiles(t *testing.T) {
 		}
 		raw, err := site.Write(&p, &p.Samples[0], "it")
 		page := string(raw)
-		for _, want := range []string{`<html lang="it" dir="ltr">`, "Arrivederci", "Esci", "The harbour", "data:image/svg&#43;xml", "data:text/css"} {
+		for _, want := range []string{`<html lang="it" dir="ltr">`, "Arrivederci", "Esci", "The harbour",
+			"data:image/svg&#43;xml", "data:text/css"} {
 			if err != nil || !strings.Contains(page, want) {
 				t.Errorf("%v: no %q in %s", err, want, page)
 			}
@@ -104,7 +105,8 @@ func TestThemeChecked(t *testing.T) {
 	const login = "{{define \"title\"}}x{{end}}{{define \"main\"}}\n"
 	for _, c := range []struct{ file, body, want string }{
 		{"login.html", login + "{{.D.Nothing}}{{end}}", "theme login.html:2:4: executing \"main\" at <.D.Nothing>"},
-		{"login.html", login + "\n{{if .User}}{{t \"login.nothing\"}}{{end}}{{end}}", `theme login.html:3: there is no message "login.nothing" in en`},
+		{"login.html", login + "\n{{if .User}}{{t \"login.nothing\"}}{{end}}{{end}}",
+			`theme login.html:3: there is no message "login.nothing" in en`},
 		{"refused.html", login + "{{.D.Nothing}}{{end}}", "theme refused.html:2:"},
 		{"error.html", login + "{{money 1}}{{end}}", "theme error.html:2:"},
 		{"footer.html", "{{define \"footer\"}}\n{{.Nothing}}{{end}}", "theme footer.html:2:"},

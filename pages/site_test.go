@@ -142,7 +142,8 @@ func TestForm(t *testing.T) {
 	page := w.page("GET /things/acme/")
 	wrong := w.do("POST /things/acme/", form(page, "name", `"too long"`))
 	refused := text(wrong)
-	if wrong.StatusCode != 400 || !strings.Contains(refused, "At most 5 characters.") || !strings.Contains(refused, `value="&#34;too long&#34;"`) ||
+	if wrong.StatusCode != 400 || !strings.Contains(refused, "At most 5 characters.") ||
+		!strings.Contains(refused, `value="&#34;too long&#34;"`) ||
 		!strings.Contains(refused, `aria-invalid="true"`) {
 		t.Errorf("%d %s", wrong.StatusCode, refused)
 	}
@@ -249,7 +250,8 @@ func TestLanguage(t *testing.T) {
 		}
 		return tag
 	}
-	for accepted, want := range map[string]string{"": "en", "de, fr;q=0.5": "fr", "fr-CA": "fr", "en, fr": "en", "tlh": "en", "*": "en", ";;;": "en", "fr;q=0": "en"} {
+	for accepted, want := range map[string]string{"": "en", "de, fr;q=0.5": "fr", "fr-CA": "fr", "en, fr": "en",
+		"tlh": "en", "*": "en", ";;;": "en", "fr;q=0": "en"} {
 		if got := lang("GET /other/", "Accept-Language: "+accepted); got != want {
 			t.Errorf("%q: %s, want %s", accepted, got, want)
 		}

@@ -35,7 +35,8 @@ type theme struct {
 
 // Names of files of a theme that are no page: blocks that pages are made of, and files that browsers load.
 var (
-	blocks = []string{"layout.html", "head.html", "header.html", "footer.html", "field.html", "problems.html", "fragment.html", "tabs.html", "proof.html"}
+	blocks = []string{"layout.html", "head.html", "header.html", "footer.html", "field.html", "problems.html",
+		"fragment.html", "tabs.html", "proof.html"}
 	styles = []string{"theme.css", "logo.svg", "logo.png", "favicon.svg", "favicon.ico"}
 )
 
@@ -91,7 +92,8 @@ func (t *theme) known(names []string) error {
 			return err
 		case name == "." || name == messageFolder:
 		case d.IsDir():
-			problems = append(problems, fmt.Errorf("theme: there is no use for a folder %s: beside %s, all files are in the folder of the theme", name, messageFolder))
+			problems = append(problems, fmt.Errorf("theme: there is no use for a folder %s: "+
+				"beside %s, all files are in the folder of the theme", name, messageFolder))
 			return fs.SkipDir
 		case path.Dir(name) == messageFolder:
 			if _, err := xlanguage.Parse(strings.TrimSuffix(path.Base(name), ".toml")); err != nil || path.Ext(name) != ".toml" {
@@ -100,7 +102,8 @@ func (t *theme) known(names []string) error {
 		case strings.HasPrefix(path.Base(name), "."), slices.Contains(styles, name), slices.Contains(blocks, name):
 		case path.Ext(name) == ".html" && slices.Contains(names, strings.TrimSuffix(name, ".html")):
 		default:
-			problems = append(problems, fmt.Errorf("theme: there is no use for a file %s: `caddy tollgate page list` names the templates of pages; the other files are %s, %s",
+			problems = append(problems, fmt.Errorf("theme: there is no use for a file %s: "+
+				"`caddy tollgate page list` names the templates of pages; the other files are %s, %s",
 				name, strings.Join(blocks, ", "), strings.Join(styles, ", ")))
 		}
 		return nil
@@ -229,7 +232,8 @@ func (t *theme) readMessages(o Options) (*i18n.Bundle, error) {
 	}
 	for _, tag := range wanted {
 		if !slices.Contains(found, tag) {
-			return nil, fmt.Errorf("languages: there are no messages of %q: there are %s, and those of the files messages/<language>.toml of the theme", tag, strings.Join(found, ", "))
+			return nil, fmt.Errorf("languages: there are no messages of %q: there are %s, "+
+				"and those of the files messages/<language>.toml of the theme", tag, strings.Join(found, ", "))
 		}
 		localizer := i18n.NewLocalizer(bundle, tag)
 		name, err := localizer.Localize(&i18n.LocalizeConfig{MessageID: "language.name"})

@@ -81,7 +81,7 @@ func showApp(q *pages.Request) (any, error) {
 		return nil, pages.RedirectTo(q.Via(q.Address("/users/{user}/password/", u.Username), q.Here()))
 	}
 	view := &App{Search: q.Query("q"), Page: 1}
-	query := url.Values{"role_status": {"active"}, "include_personal_profile": {"true"}, "page_size": {strconv.Itoa(perPage)}, "o": {"profile__full_name"}}
+	query := url.Values{"page_size": {strconv.Itoa(perPage)}, "o": {"profile__full_name"}}
 	if view.Search != "" {
 		query.Set("q", view.Search)
 	}
@@ -107,7 +107,8 @@ func showApp(q *pages.Request) (any, error) {
 	if err := subscriptions(q, view.Profiles); err != nil {
 		return nil, err
 	}
-	if one := view.Profiles; len(one) == 1 && view.Count == 1 && !later && view.Search == "" && !q.Posted() && view.Invited == 0 && !waits(one[0].Subscriptions) {
+	asked := later || view.Search != "" || q.Posted() // for the choice
+	if one := view.Profiles; !asked && len(one) == 1 && view.Count == 1 && view.Invited == 0 && !waits(one[0].Subscriptions) {
 		return nil, pages.RedirectTo(q.Address("/app/{profile}/", one[0].Profile.Slug)) // access.md B.4
 	}
 	view.Searches = view.Search != "" || view.Count > perPage
@@ -133,7 +134,7 @@ func showProfile(q *pages.Request) (any, error) {
 		return nil, logIn(q)
 	}
 	view := &App{One: true, Page: 1}
-	query := url.Values{"role_status": {"active"}, "include_personal_profile": {"true"}, "q": {`"` + q.Param("profile") + `"`}, "q_f": {"=profile"}}
+	query := url.Values{"q": {`"` + q.Param("profile") + `"`}, "q_f": {"=profile"}}
 	if err := accesses(q, view, query); err != nil {
 		return nil, err
 	}
@@ -158,6 +159,8 @@ func accesses(q *pages.Request, view *App, query url.Values) error {
 		Invited int64    `json:"invited_count"`
 		Results []Access `json:"results"`
 	}
+	query.Set("role_status", "active")
+	query.Set("include_personal_profile", "true")
 	if err := q.List(&list, query, "/api/users/{user}/accessibles", q.Caller().Username); err != nil {
 		return err
 	}
@@ -227,7 +230,8 @@ func createProfile(q *pages.Request) (pages.Outcome, error) {
 	if u == nil {
 		return pages.Outcome{}, logIn(q)
 	}
-	if _, err := q.Post(map[string]any{"full_name": q.Field("full_name"), "type": "organization"}, "/api/users/{user}/profiles", u.Username); err != nil {
+	body := map[string]any{"full_name": q.Field("full_name"), "type": "organization"}
+	if _, err := q.Post(body, "/api/users/{user}/profiles", u.Username); err != nil {
 		return pages.Outcome{}, pages.About(err, "slug", "full_name", "email", "full_name")
 	}
 	return pages.Outcome{To: q.Link("/app/?later=1"), Said: "profile_created"}, nil

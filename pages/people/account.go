@@ -18,13 +18,16 @@ func account() []pages.Page {
 			Path: "/users/{user}/", Name: "account", Group: "account", Who: self, Files: rest.MaxPicture + 64<<10,
 			Uses: []string{
 				"GET /api/users/{user}", "PATCH /api/users/{user}", "DELETE /api/users/{user}", "GET /api/users/{user}/deletion",
-				"POST /api/users/{user}/confirm", "POST /api/users/{user}/picture", "DELETE /api/users/{user}/picture", "POST /api/auth/recover", "GET /api/auth/register",
+				"POST /api/users/{user}/confirm", "POST /api/users/{user}/picture", "DELETE /api/users/{user}/picture",
+				"POST /api/auth/recover", "GET /api/auth/register",
 			},
 			Show: showAccount,
 			Forms: map[string]pages.Form{
 				"details": changeDetails, "picture": changePicture, "picture_gone": removePicture, "delete": deleteAccount,
-				"email": byEmail.change, "email_proof": byEmail.prove, "email_wait": byEmail.prove, "email_back": byEmail.takeBack, "email_confirm": byEmail.confirm,
-				"phone": byPhone.change, "phone_proof": byPhone.prove, "phone_wait": byPhone.prove, "phone_back": byPhone.takeBack, "phone_confirm": byPhone.confirm,
+				"email": byEmail.change, "email_back": byEmail.takeBack, "email_confirm": byEmail.confirm,
+				"email_proof": byEmail.prove, "email_wait": byEmail.prove,
+				"phone": byPhone.change, "phone_back": byPhone.takeBack, "phone_confirm": byPhone.confirm,
+				"phone_proof": byPhone.prove, "phone_wait": byPhone.prove,
 			},
 		},
 		{
@@ -58,7 +61,8 @@ func account() []pages.Page {
 		{
 			Path: "/users/{user}/roles/", Name: "account_roles", Group: "account", Who: self,
 			Uses: []string{
-				"GET /api/users/{user}", "GET /api/users/{user}/accessibles", "POST /api/users/{user}/accessibles", "POST /api/users/{user}/accessibles/{role}",
+				"GET /api/users/{user}", "GET /api/users/{user}/accessibles", "POST /api/users/{user}/accessibles",
+				"POST /api/users/{user}/accessibles/{role}",
 				"DELETE /api/users/{user}/accessibles/{role}/{profile}", "PUT /api/users/{user}/accessibles/accept/{verification_key}",
 				"POST /api/users/{user}/profiles",
 			},

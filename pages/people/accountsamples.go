@@ -23,10 +23,13 @@ var accountSamples = map[string][]pages.Sample{
 	},
 	"/users/{user}/keys/": {
 		{State: "empty", D: &Keys{Holder: holder}, User: xia},
-		{State: "many", D: &Keys{Holder: holder, Keys: keySamples, SSH: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExample xia@work"}, User: xia},
-		{State: "made", D: &Keys{Holder: holder, Keys: keySamples[:1], Secret: "kQ9abcdefghjkmnpqrstuvwxyzABCDEFkQ9abcdefghjkmnpqrstuvwxyzABCDEF"}, User: xia},
+		{State: "many", D: &Keys{Holder: holder, Keys: keySamples,
+			SSH: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExample xia@work"}, User: xia},
+		{State: "made", D: &Keys{Holder: holder, Keys: keySamples[:1],
+			Secret: "kQ9abcdefghjkmnpqrstuvwxyzABCDEFkQ9abcdefghjkmnpqrstuvwxyzABCDEF"}, User: xia},
 		{State: "ending", D: &Keys{Holder: holder, Keys: keySamples, Ending: &keySamples[1]}, User: xia},
-		{State: "code", D: &Keys{Holder: Holder{Username: "xia", Name: "Xia Lee", Mine: true, Prove: Prove{Email: "xia@example.com"}}}, User: xia},
+		{State: "code", D: &Keys{Holder: Holder{Username: "xia", Name: "Xia Lee", Mine: true,
+			Prove: Prove{Email: "xia@example.com"}}}, User: xia},
 	},
 	"/users/{user}/notifications/": {
 		{State: "first", D: notificationsSample(), User: xia},
@@ -75,7 +78,8 @@ func rolesSample() *Roles {
 		name string
 		role RoleOf
 	}{
-		{"Xia Lee", RoleOf{Own: true}}, {"Acme Corporation", RoleOf{}}, {long, RoleOf{Accept: &grant}}, {"Blue Harbor", RoleOf{Request: &request}},
+		{"Xia Lee", RoleOf{Own: true}}, {"Acme Corporation", RoleOf{}}, {long, RoleOf{Accept: &grant}},
+		{"Blue Harbor", RoleOf{Request: &request}},
 	} {
 		r := one.role
 		r.CreatedAt, r.Profile.Slug, r.Profile.Name = joined, "acme", one.name

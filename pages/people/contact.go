@@ -22,9 +22,7 @@ func sendMessage(q *pages.Request) (pages.Outcome, error) {
 	if q.Field("message") == "" {
 		return pages.Outcome{}, q.Refuse("message", "message")
 	}
-	_, err := q.Post(map[string]any{"full_name": q.Field("full_name"), "email": q.Field("email"), "message": q.Field("message")}, "/api/contact")
-	if err != nil {
-		return pages.Outcome{}, err
-	}
-	return pages.Said("message_sent")
+	body := map[string]any{"full_name": q.Field("full_name"), "email": q.Field("email"), "message": q.Field("message")}
+	_, err := q.Post(body, "/api/contact")
+	return pages.Outcome{Said: "message_sent"}, err
 }

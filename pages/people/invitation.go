@@ -146,7 +146,8 @@ func acceptByKey(q *pages.Request) (pages.Outcome, error) {
 }
 
 // toAddress is what the API says of an invitation to an address that the caller has not proven.
-const toAddress = "This invitation waits for a proof of the address that it was sent to. Please add that address to your account and bring back its code."
+const toAddress = "This invitation waits for a proof of the address that it was sent to. " +
+	"Please add that address to your account and bring back its code."
 
 // declineByKey says no to the invitation of a link, with or without an account.
 func declineByKey(q *pages.Request) (pages.Outcome, error) {

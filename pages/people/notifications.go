@@ -35,7 +35,8 @@ var eventGroups = []struct {
 	name   string
 	events []string
 }{
-	{"money", []string{"order_executed", "charge_updated", "renewal_charge_failed", "card_updated", "card_expires_soon", "claim_code_generated",
+	{"money", []string{"order_executed", "charge_updated", "renewal_charge_failed", "card_updated", "card_expires_soon",
+		"claim_code_generated",
 		"use_charge_limit_crossed", "quota_reached"}},
 	{"subscriptions", []string{"expires_soon", "subscription_grant_created", "subscription_grant_accepted", "subscription_request_created",
 		"subscription_request_accepted"}},

@@ -32,6 +32,8 @@ func drawQR(text, label string) (template.HTML, error) {
 			}
 		}
 	}
-	return template.HTML(fmt.Sprintf(`<svg class="qr" viewBox="0 0 %[1]d %[1]d" role="img" aria-label="%[2]s" shape-rendering="crispEdges"><path d="%[3]s"/></svg>`,
+	const svg = `<svg class="qr" viewBox="0 0 %[1]d %[1]d" role="img" aria-label="%[2]s" shape-rendering="crispEdges">` +
+		`<path d="%[3]s"/></svg>`
+	return template.HTML(fmt.Sprintf(svg,
 		size+2*quiet, template.HTMLEscapeString(label), path.String())), nil
 }

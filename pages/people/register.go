@@ -139,7 +139,9 @@ func registerByCode(q *pages.Request) (pages.Outcome, error) {
 		out.Said = "code_sent"
 		return out, err
 	}
-	for field, value := range map[string]*string{"username": &in.Username, "organization_name": &in.Company, "full_name": &in.Name, "password": &in.Password} {
+	for field, value := range map[string]*string{
+		"username": &in.Username, "organization_name": &in.Company, "full_name": &in.Name, "password": &in.Password,
+	} {
 		if typed := q.Field(field); typed != "" {
 			*value = typed
 		}

@@ -41,7 +41,8 @@ var samples = map[string][]pages.Sample{
 		{State: "code", D: &Register{Step: "code", Name: "Xia Lee", Email: "xia@example.com", MinLength: 8}},
 		{State: "link", D: &Register{Step: "link", Email: "xia@example.com"}},
 		{State: "closed", D: &Register{Step: "closed"}},
-		{State: "long", D: &Register{Step: "form", Name: long, Email: long, Username: long, Company: long, Kind: "organization", Types: kinds, MinLength: 8}},
+		{State: "long", D: &Register{Step: "form", Name: long, Email: long, Username: long, Company: long,
+			Kind: "organization", Types: kinds, MinLength: 8}},
 	},
 	"/recover/":  recovery("recover"),
 	"/activate/": recovery("activate"),
@@ -56,7 +57,7 @@ var samples = map[string][]pages.Sample{
 		{State: "mine", D: &InvitationByKey{invitation: invited(""), Mine: true}, User: xia},
 		{State: "other", D: &InvitationByKey{invitation: invited(""), ToOther: true}, User: xia},
 		{State: "unproven", D: &InvitationByKey{invitation: invited("kim@example.com"), Mine: true}, User: xia,
-			Wrong: wrong("proof", "This invitation waits for a proof of the address that it was sent to. Please add that address to your account and bring back its code.")},
+			Wrong: wrong("proof", toAddress)},
 		{State: "over", D: &InvitationByKey{invitation: &invitation{}, Gone: true}},
 	},
 	"/legal/": {
@@ -79,7 +80,8 @@ var samples = map[string][]pages.Sample{
 	},
 	"/users/{user}/": {
 		{State: "first", D: accountSample(true), User: xia},
-		{State: "empty", D: &Account{Holder: holder, FullName: "Xia Lee", Since: joined, Email: AddressBox{Kind: "email"}, Phone: AddressBox{Kind: "phone"}}, User: xia},
+		{State: "empty", D: &Account{Holder: holder, FullName: "Xia Lee", Since: joined, Email: AddressBox{Kind: "email"},
+			Phone: AddressBox{Kind: "phone"}}, User: xia},
 		{State: "unproven", D: unprovenSample(), User: xia},
 		{State: "deletion-refused", D: obstructedSample(), User: xia},
 		{State: "of-another", D: accountSample(false), User: &pages.User{Username: "donny", Name: "Donny Smith"}},
@@ -87,8 +89,10 @@ var samples = map[string][]pages.Sample{
 	},
 	"/users/{user}/password/": {
 		{State: "first", D: &Password{Holder: holder, Set: true, MinLength: 8}, User: xia},
-		{State: "none", D: &Password{Holder: Holder{Username: "xia", Name: "Xia Lee", Mine: true, Prove: Prove{Email: "xia@example.com"}}, MinLength: 8}, User: xia},
-		{State: "wrong", D: &Password{Holder: holder, Set: true, MinLength: 8}, User: xia, Wrong: wrong("new_password", "Ensure this field has at least 8 characters.")},
+		{State: "none", D: &Password{Holder: Holder{Username: "xia", Name: "Xia Lee", Mine: true,
+			Prove: Prove{Email: "xia@example.com"}}, MinLength: 8}, User: xia},
+		{State: "wrong", D: &Password{Holder: holder, Set: true, MinLength: 8}, User: xia,
+			Wrong: wrong("new_password", "Ensure this field has at least 8 characters.")},
 	},
 	"/logout/": {
 		{State: "first", User: xia},
