@@ -233,8 +233,8 @@ func (p *tab) address() string {
 	return at.RequestURI()
 }
 
-// text is what the page says.
-func (p *tab) text() string { return evaluate[string](p, "document.body.innerText") }
+// text is what the page says, "" while it has no body yet.
+func (p *tab) text() string { return evaluate[string](p, "document.body?.innerText ?? ''") }
 
 // says requires that the page says something.
 func (p *tab) says(words ...string) {
@@ -366,7 +366,8 @@ func (p *tab) picture(name string) {
 		return
 	}
 	whole := evaluate[[]int64](p, "[innerWidth, Math.min(document.documentElement.scrollHeight, 8000)]")
-	tell(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: whole[0], Height: whole[1], DeviceScaleFactor: 1})
+	size := emulation.SetDeviceMetricsOverrideParams{Width: whole[0], Height: whole[1], DeviceScaleFactor: 1}
+	tell(p, emulation.SetDeviceMetricsOverride, size)
 	fast := true
 	shot := tell(p, page.CaptureScreenshot, page.CaptureScreenshotParams{OptimizeForSpeed: &fast})
 	name = strings.Trim(strings.NewReplacer("/", "-", "?", "-", "&", "-", " ", "-").Replace(name), "-") + ".png"
