@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The page of the profiles is there where no rule forwards its address; else the request goes on to the gate, and a log-in leads straight to
-// where somebody was on the way to.
+// The page of the profiles is there where no rule forwards its address; else the request goes on to the gate, and a
+// log-in leads straight to where somebody was on the way to.
 func TestAppYields(t *testing.T) {
 	s := pagesSite(t)
 	s.register("ann")
@@ -40,7 +40,8 @@ func TestAppYields(t *testing.T) {
 	v.must(403, "/app/nobody/").says("This page is not for you")
 }
 
-// After a log-in somebody is led to what is left to do, then to where it was on the way to, then to the one profile there is, else to a choice.
+// After a log-in somebody is led to what is left to do, then to where it was on the way to, then to the one profile
+// there is, else to a choice.
 func TestAppLeads(t *testing.T) {
 	s := pagesSite(t)
 	ann := s.register("ann")
@@ -55,7 +56,7 @@ func TestAppLeads(t *testing.T) {
 		}
 	}
 	// A grant that waits for an answer is shown before anything is gone on with.
-	s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": "ann"}}, s.login("donny"))
+	s.grant("ann")
 	v.must(200, "/app/").says("Premium", "Waits for your answer")
 	s.must(204, "DELETE", "/api/profile/ann/subscriptions/premium", nil, ann)
 	s.must(201, "POST", "/api/users/ann/profiles", map[string]any{"full_name": strings.Repeat("Studio ", 14)}, ann)
@@ -65,10 +66,34 @@ func TestAppLeads(t *testing.T) {
 	}
 }
 
+// A password that is missing is set first, then what is to be signed is signed.
+func TestAppLeadsToDuties(t *testing.T) {
+	s := pagesSite(t)
+	s.must(201, "POST", "/api/auth/register", map[string]any{
+		"username": "nora", "new_password": nil, "email": "nora@example.com", "full_name": "Nora Lind"})
+	v := s.visitor()
+	v.must(200, "/login/")
+	v.fill("login", "username", "nora", "password", "guess").press(303).follow()
+	v.fill("code", "code", s.code("nora@example.com")).press(303)
+	if v.must(303, "/app/?next=/account/"); v.location() != "/users/nora/password/?next=%2Fapp%2F%3Fnext%3D%2Faccount%2F" {
+		t.Errorf("without a password: %s", v.location())
+	}
+	x := s.knownVisitor("xia")
+	s.must(201, "POST", "/api/agreements", map[string]any{"title": "Terms of use", "text": "Be kind."}, s.login("donny"))
+	if x.must(303, "/app/?next=/account/"); x.location() != "/legal/terms-of-use/sign/?next=%2Fapp%2F%3Fnext%3D%2Faccount%2F" {
+		t.Errorf("unsigned: %s", x.location())
+	}
+	x.must(200, x.location()).fill("sign", "read_terms", "true").press(303)
+	if x.must(303, x.location()); x.location() != "/account/" {
+		t.Errorf("signed: %s", x.location())
+	}
+}
+
 // Somebody without a profile is told what to do first, and can do it.
 func TestAppEmpty(t *testing.T) {
 	s := pagesSite(t)
-	s.must(201, "POST", "/api/auth/register", map[string]any{"username": "eve", "password": "yoyo", "email": "eve@example.com", "full_name": "Eve"})
+	s.must(201, "POST", "/api/auth/register", map[string]any{"username": "eve", "password": "yoyo",
+		"email": "eve@example.com", "full_name": "Eve"})
 	v := s.knownVisitor("eve")
 	v.must(200, "/app/").says("You have no profile yet")
 	v.fill("create", "full_name", "").press(400)

@@ -45,7 +45,8 @@ func TestRegisterPage(t *testing.T) {
 	w := s.visitor()
 	w.must(200, "/register/")
 	w.fill("register", "full_name", "Joe Again", "email", "joe@example.com", "password", "other").press(400)
-	if got := w.problems(""); !strings.Contains(got, "There is an account with this address or name already.") || w.link("Set a new password") == "" {
+	got := w.problems("")
+	if !strings.Contains(got, "There is an account with this address or name already.") || w.link("Set a new password") == "" {
 		t.Errorf("an address that is taken: %q", got)
 	}
 	w.fill("register", "full_name", "Ann Lee", "email", "ann@example.com", "password", "yoyo", "type", "organization").press(400)
@@ -75,7 +76,8 @@ func TestRegisterTwice(t *testing.T) {
 	}
 	form.press(303) // in the session that the first time has opened
 	v.follow().says("You are logged in as Joe")
-	s.must(400, "POST", "/api/auth/register", map[string]any{"full_name": "Joe", "username": "joe1", "email": "x@example.com", "new_password": "yoyo"})
+	s.must(400, "POST", "/api/auth/register", map[string]any{"full_name": "Joe", "username": "joe1",
+		"email": "x@example.com", "new_password": "yoyo"})
 }
 
 // A site that has terms asks for them in the form; one that proves addresses first makes the account when the code comes back.
@@ -117,6 +119,17 @@ func TestRegisterProvesFirst(t *testing.T) {
 		t.Errorf("goes on to %s", v.location())
 	}
 	s.must(200, "GET", "/api/profile/joe1", nil, s.login("joe1")) // has signed
+}
+
+// Where there is no page of the profiles, somebody new goes on to the first page, as after a log-in.
+func TestRegisterWithoutProfiles(t *testing.T) {
+	s := pagesSite(t, func(s *site) { s.more = "tollgate_pages {\n\t\tprefix /my\n\t\tonly login\n\t}" })
+	v := s.visitor()
+	v.must(200, "/my/register/")
+	v.fill("register", "full_name", "Joe Card", "email", "joe@example.com", "password", "yoyo", "username", "joe1").press(303)
+	if v.location() != "/" {
+		t.Errorf("goes on to %s", v.location())
+	}
 }
 
 // Where nobody registers, the page says whom to ask.
@@ -203,8 +216,9 @@ func TestLoginByOTPPage(t *testing.T) {
 	s := pagesSite(t)
 	s.confirm("xia")
 	xia := s.login("xia")
-	key := s.must(201, "PUT", "/api/users/xia/otp", map[string]any{
-		"password": "yoyo", "otp_enabled": true, "email_verification_enabled": false, "phone_verification_enabled": false}, xia).json(t)["priv_key"].(string)
+	body := map[string]any{
+		"password": "yoyo", "otp_enabled": true, "email_verification_enabled": false, "phone_verification_enabled": false}
+	key := s.must(201, "PUT", "/api/users/xia/otp", body, xia).json(t)["priv_key"].(string)
 	v := s.visitor()
 	v.must(200, "/login/")
 	v.fill("login", "username", "xia", "password", "yoyo").press(303)

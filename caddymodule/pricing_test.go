@@ -28,12 +28,31 @@ func TestPricingPage(t *testing.T) {
 	s.knownVisitor("ann").must(200, "/pricing/").says("Yours until")
 }
 
+// What a plan's use costs is shown with the plan, and the visitor's own subscription with how it stands.
+func TestPricingStates(t *testing.T) {
+	s := pagesSite(t)
+	donny, ann := s.login("donny"), s.register("ann")
+	s.must(200, "PATCH", "/api/profile/cowork/plans/premium", map[string]any{"use_charges": []any{
+		map[string]any{"slug": "gb", "title": "Gigabytes", "use_amount": 10, "quota": 5}}}, donny)
+	s.visitor().must(200, "/pricing/").says("Gigabytes: 5 included, then $0.10 each")
+
+	s.subscribe("ann", ann)
+	v := s.knownVisitor("ann")
+	s.must(200, "PATCH", "/api/profile/cowork/plans/premium/subscriptions/ann", map[string]any{"ends_at": "2026-01-31T00:00:00Z"}, donny)
+	v.must(200, "/pricing/").says("Ended on January 31, 2026").silent("Yours until")
+
+	s.must(200, "PATCH", "/api/profile/cowork", map[string]any{"is_provider": true}, donny)
+	s.must(201, "POST", "/api/cart", map[string]any{"plan": "premium", "option": 1}, ann)
+	s.must(201, "POST", "/api/billing/ann/checkout/paylater", map[string]any{"items": []any{}}, ann)
+	v.must(200, "/pricing/").says("Payment due").silent("Yours until", "Ended on")
+}
+
 // A grant is accepted by a button alone, by who manages its profile; everybody else sees what they see of a key that was never made.
 func TestGrantPage(t *testing.T) {
 	s := pagesSite(t)
 	ann := s.register("ann")
 	s.register("ben")
-	s.must(201, "POST", "/api/profile/cowork/plans/premium/subscriptions", map[string]any{"profile": map[string]any{"slug": "ann"}}, s.login("donny"))
+	s.grant("ann")
 	list := s.must(200, "GET", "/api/profile/ann/subscriptions", nil, ann).json(t)
 	key, _ := list["results"].([]any)[0].(map[string]any)["grant_key"].(string)
 	path := "/profile/ann/subscriptions/accept/" + key + "/"
@@ -49,4 +68,30 @@ func TestGrantPage(t *testing.T) {
 	v.fill("accept").press(303).follow().says("Accepted", "Premium")
 	v.must(200, path).says("There is nothing to accept")
 	v.must(200, "/app/ann/")
+}
+
+// A grant that is declined, or was taken back, is over; nobody has a subscription by it.
+func TestGrantOver(t *testing.T) {
+	s := pagesSite(t)
+	ann := s.register("ann")
+	v := s.knownVisitor("ann")
+	offered := func() string {
+		t.Helper()
+		s.grant("ann")
+		list := s.must(200, "GET", "/api/profile/ann/subscriptions", nil, ann).json(t)
+		key, _ := list["results"].([]any)[0].(map[string]any)["grant_key"].(string)
+		return "/profile/ann/subscriptions/accept/" + key + "/"
+	}
+	at := offered()
+	v.must(200, at)
+	v.fill("decline").press(303).follow().says("Declined. Nothing was subscribed to.")
+	v.must(200, at).says("There is nothing to accept")
+	if list := s.must(200, "GET", "/api/profile/ann/subscriptions", nil, ann).json(t); list["count"] != 0.0 {
+		t.Errorf("there is a subscription: %v", list)
+	}
+	at = offered()
+	form := v.must(200, at).fill("accept")
+	s.must(204, "DELETE", "/api/profile/cowork/plans/premium/subscriptions/ann", nil, s.login("donny"))
+	form.press(303).follow().says("There is nothing to accept")
+	v.must(403, "/app/ann/")
 }

@@ -39,7 +39,6 @@ func TestRefusedPage(t *testing.T) {
 	s.must(200, "PATCH", "/api/profile/cowork/plans/premium/subscriptions/ann", map[string]any{"ends_at": "2026-01-31T00:00:00Z"}, donny)
 	v.must(403, "/app/ann/").says("Ended", "January 31, 2026", "Premium")
 	v.must(403, "/rooms/").says("January 31, 2026")
-
 }
 
 // Whoever has another role than a rule asks for is told which, who gives it, and asks for it with a button.
@@ -63,6 +62,54 @@ func TestRefusedRole(t *testing.T) {
 	s.must(201, "POST", "/api/billing/ann/checkout/paylater", map[string]any{"items": []any{}}, ann)
 	v.must(403, "/paid/ann/").says("A payment is due", "Due: $", "Ask Joe")
 	v.must(403, "/paid/cowork/").silent("Due", "Cowork has")
+}
+
+// An agreement is signed on the way; where the site has no page for that, the refusal names it.
+func TestRefusedTerms(t *testing.T) {
+	s := pagesSite(t, func(s *site) { s.gate = paidGate })
+	s.must(201, "POST", "/api/agreements", map[string]any{"title": "House rules", "text": "Be kind."}, s.login("donny"))
+	v, w := s.knownVisitor("xia"), s.knownVisitor("donny")
+	if v.must(302, "/signed/"); v.location() != "/legal/house-rules/sign/?next=/signed/" {
+		t.Errorf("leads to %s", v.location())
+	}
+	v.must(200, v.location()).fill("sign", "read_terms", "true").press(303)
+	v.must(200, v.location())
+	if got := s.upstream.take(); got == nil || got.URI != "/signed/" {
+		t.Errorf("the application got %v", got)
+	}
+	s.more = "tollgate_pages {\n\t\texcept /legal/\n\t}"
+	s.load()
+	w.must(403, "/signed/").says("Please sign this first", "Please read and sign House rules.")
+	if strings.Contains(w.body, `href="/legal/`) {
+		t.Error("a link leads to a page that there is not")
+	}
+}
+
+// Whose role asks for one-time passwords is told so, where the site has no page that they are set up on.
+func TestRefusedOTP(t *testing.T) {
+	s := pagesSite(t, func(s *site) { s.gate, s.more = paidGate, "tollgate_pages {\n\t\texcept /users/\n\t}" })
+	ann, ben := s.register("ann"), s.register("ben")
+	s.must(201, "POST", "/api/profile/ann/roles/describe", map[string]any{"title": "Support", "otp_required": true}, ann)
+	s.must(201, "POST", "/api/profile/ann/roles/support", map[string]any{"slug": "ben"}, ann)
+	list := s.must(200, "GET", "/api/users/ben/accessibles?role_status=invited", nil, ben).json(t)
+	accept, _ := list["results"].([]any)[0].(map[string]any)["accept_grant_api_url"].(string)
+	s.must(200, "PUT", strings.TrimPrefix(accept, base), nil, ben)
+	v := s.knownVisitor("ben")
+	v.must(403, "/support/ann/").says("This role needs one-time passwords", "Joe Card1")
+}
+
+// On a site that is read only, whoever changes something is told that this is not about the role.
+func TestRefusedReadOnly(t *testing.T) {
+	s := pagesSite(t, func(s *site) { s.gate = paidGate })
+	s.subscribe("ann", s.register("ann"))
+	v := s.knownVisitor("ann")
+	s.global = "disable_updates"
+	s.load()
+	v.must(200, "/app/ann/")
+	v.answer = v.send("POST", "/app/ann/", "application/x-www-form-urlencoded", "a=b")
+	if v.status != 403 || !strings.Contains(v.body, "Nothing can be changed right now") {
+		t.Errorf("%d %s", v.status, v.body)
+	}
 }
 
 // What strangers are told of a profile is the same, to the byte, as of one that does not exist.
