@@ -27,17 +27,20 @@ func (s *Service) checkCSRF(c *Call) error {
 		return nil
 	case door, c.Ambient && c.Scheme != directory.Cookie: // what a browser attaches by itself says nothing about who made it send
 		if reason := c.foreignReason(); reason != "" {
-			return Fail(http.StatusForbidden, "CSRF Failed: "+reason)
+			return forged(reason)
 		}
 		return nil
 	case c.Scheme != directory.Cookie:
 		return nil
 	}
 	if reason := c.csrfReason(); reason != "" {
-		return Fail(http.StatusForbidden, "CSRF Failed: "+reason)
+		return forged(reason)
 	}
 	return nil
 }
+
+// forged is the answer to a request that another site may have made somebody's browser send.
+func forged(reason string) *Error { return Fail(http.StatusForbidden, "CSRF Failed: "+reason) }
 
 func safe(method string) bool {
 	switch method {

@@ -32,6 +32,7 @@ import (
 type Visit struct {
 	call    *Call
 	cookies []*http.Cookie // that operations sent
+	form    bool           // a form of ours was sent: for nothing else does an operation change anything
 }
 
 // Visit opens a visit; files is how many bytes of files its form may have. Close it in any case. Errors: *Error, as over HTTP; 403 for a
@@ -64,8 +65,9 @@ func (s *Service) Visit(w http.ResponseWriter, r *http.Request, files int64) (*V
 		return v, errorOf(err)
 	}
 	if reason := c.forgedReason(); reason != "" {
-		return v, Fail(http.StatusForbidden, "CSRF Failed: "+reason)
+		return v, forged(reason)
 	}
+	v.form = true
 	return v, nil
 }
 
@@ -247,8 +249,12 @@ func (r *Refusal) Error() string { return r.Answer.Error() }
 // Unwrap returns the answer over HTTP.
 func (r *Refusal) Unwrap() error { return r.Answer }
 
-// Do calls an operation, through the same checks as over HTTP. Errors: *Refusal, else *Error.
+// Do calls an operation, through the same checks as over HTTP. Errors: *Refusal, else *Error; 403 for an operation that changes something
+// where no form of ours asks for it.
 func (v *Visit) Do(o Operation) (*Result, error) {
+	if !v.form && !safe(o.Method) {
+		return nil, forged("no form was sent.")
+	}
 	c, err := v.sub(o)
 	if err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func TestVisitCallsAsTheCaller(t *testing.T) {
 	people.Agreements = map[string]time.Time{}
 	site := resttest.New(t, people, shop())
 	get := rest.Operation{Method: http.MethodGet, Path: rest.Path("/api/profile/{profile}", "acme")}
-	newBrowser(t, site, "xia").visit("GET /page/", nil, func(v *rest.Visit, _ error) {
+	newBrowser(t, site, "xia").form("", func(v *rest.Visit, _ error) {
 		result, err := v.Do(get)
 		if err != nil {
 			t.Fatal(err)
@@ -124,6 +124,15 @@ func TestVisitCallsAsTheCaller(t *testing.T) {
 func TestVisitTakesOurFormsOnly(t *testing.T) {
 	site := resttest.New(t, resttest.Cowork(), shop())
 	other := newBrowser(t, site, "xia")
+	write := func(v *rest.Visit) int {
+		_, err := v.Do(rest.Operation{Method: http.MethodPost, Path: "/api/profile/acme/plans", Body: map[string]string{"title": "Gold"}})
+		return status(err)
+	}
+	other.visit("GET /page/", nil, func(v *rest.Visit, _ error) {
+		if got := write(v); got != 403 {
+			t.Errorf("without a form: %d", got)
+		}
+	})
 	for _, c := range []struct {
 		name, token string
 		headers     []string
@@ -146,6 +155,9 @@ func TestVisitTakesOurFormsOnly(t *testing.T) {
 			}
 			if err == nil && v.Form().Get("a") != "b" {
 				t.Errorf("%s: %v", c.name, v.Form())
+			}
+			if got := write(v); got != c.status {
+				t.Errorf("%s: what is written answers %d", c.name, got)
 			}
 		}, c.headers...)
 	}
