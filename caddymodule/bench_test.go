@@ -124,6 +124,7 @@ func BenchmarkProxy(b *testing.B) {
 		registrations_per_client 0
 		sessions_per_client 0
 		invitations_per_client 0
+		invitations_per_user 0
 		visitor_carts 0
 		demo
 	}
@@ -145,7 +146,7 @@ http://127.0.0.1:9182 {
 http://127.0.0.1:9185 {
 	tollgate_api
 	tollgate_pages
-	tollgate {
+	tollgate beside {
 		rule /app/{profile}/ {
 			direct contributor weak
 			subscribed premium
