@@ -69,11 +69,8 @@ func TestAppLeads(t *testing.T) {
 // A password that is missing is set first, then what is to be signed is signed.
 func TestAppLeadsToDuties(t *testing.T) {
 	s := pagesSite(t)
-	s.must(201, "POST", "/api/auth/register", map[string]any{
-		"username": "nora", "new_password": nil, "email": "nora@example.com", "full_name": "Nora Lind"})
-	v := s.visitor()
-	v.must(200, "/login/")
-	v.fill("login", "username", "nora", "password", "guess").press(303).follow()
+	v := s.withoutPassword("nora")
+	v.follow()
 	v.fill("code", "code", s.code("nora@example.com")).press(303)
 	if v.must(303, "/app/?next=/account/"); v.location() != "/users/nora/password/?next=%2Fapp%2F%3Fnext%3D%2Faccount%2F" {
 		t.Errorf("without a password: %s", v.location())

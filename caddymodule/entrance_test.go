@@ -333,14 +333,20 @@ func TestLogoutPage(t *testing.T) {
 	}
 }
 
+// withoutPassword registers somebody without a password, and returns a visitor who tried to log in as them: a code is on its way.
+func (s *site) withoutPassword(name string) *visitor {
+	s.t.Helper()
+	s.must(201, "POST", "/api/auth/register", map[string]any{
+		"username": name, "new_password": nil, "email": name + "@example.com", "full_name": "Nora Lind"})
+	v := s.visitor()
+	v.must(200, "/login/")
+	return v.fill("login", "username", name, "password", "guess").press(303)
+}
+
 // Who is logged in without a password is told that a message is on its way, may have it sent again, and sets the password by its link.
 func TestLoginInactive(t *testing.T) {
 	s := pagesSite(t)
-	s.must(201, "POST", "/api/auth/register", map[string]any{
-		"username": "nora", "new_password": nil, "email": "nora@example.com", "full_name": "Nora Lind"})
-	v := s.visitor()
-	v.must(200, "/login/")
-	v.fill("login", "username", "nora", "password", "guess").press(303)
+	v := s.withoutPassword("nora")
 	v.follow().says("on its way to n•••@e•••.com")
 	v.fill("code", "code", s.code("nora@example.com")).press(303)
 	v.must(303, "/users/roles/accept/")

@@ -171,13 +171,15 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// TestSaidAway says that what was done is not said when the way leads out of the pages: a page that is opened later is about something else.
+// TestSaidAway says that what was done is not said when the way leads out of the pages: a page that is opened later is
+// about something else.
 func TestSaidAway(t *testing.T) {
 	for to, said := range map[string]bool{"/other/": true, "/app/": false, "/away/": false, "https://elsewhere.example/other/": false} {
 		w := newWorld(t)
 		w.as = "xia"
 		there := "/things/acme/?to=" + url.QueryEscape(to)
-		if answer := w.do("POST "+there, form(w.page("GET "+there), "form", "leave")); answer.StatusCode != 303 || answer.Header.Get("Location") != to {
+		answer := w.do("POST "+there, form(w.page("GET "+there), "form", "leave"))
+		if answer.StatusCode != 303 || answer.Header.Get("Location") != to {
 			t.Errorf("%s: %d %v", to, answer.StatusCode, answer.Header)
 		}
 		if to == "/away/" {
@@ -278,7 +280,8 @@ func TestThemeRefused(t *testing.T) {
 		{"thing.html", `{{define "main"}}{{end}}`, `theme thing.html defines no template "title"`},
 		{"messages/klingon.toml", "", "messages/klingon.toml is not called after a language"},
 		{"messages/fr.toml", "[login\n", "theme messages/fr.toml: toml: line 2"},
-		{"messages/fr.toml", "[login]\ntitel = \"Connexion\"\n", `theme messages/fr.toml: we have no message "login.titel", and no template of the theme names it`},
+		{"messages/fr.toml", "[login]\ntitel = \"Connexion\"\n",
+			`theme messages/fr.toml: we have no message "login.titel", and no template of the theme names it`},
 	} {
 		w := newWorld(t)
 		o := w.site.Options

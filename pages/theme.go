@@ -214,7 +214,8 @@ func (t *theme) readMessages(o Options) (*i18n.Bundle, error) {
 				if source.from == "" {
 					known[m.ID] = true
 				} else if !known[m.ID] && !t.names(m.ID) {
-					return nil, fmt.Errorf("theme %s: we have no message %q, and no template of the theme names it: messages/en.toml has those that there are", name, m.ID)
+					return nil, fmt.Errorf("theme %s: we have no message %q, and no template of the theme names it: "+
+						"messages/en.toml has those that there are", name, m.ID)
 				}
 			}
 			if tag := strings.TrimSuffix(e.Name(), ".toml"); !slices.Contains(found, tag) {
