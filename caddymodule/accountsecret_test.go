@@ -94,6 +94,19 @@ func TestOTPPage(t *testing.T) {
 	}
 }
 
+// A setup that nobody ended in a quarter of an hour is begun anew, and nothing is on.
+func TestOTPSetupEnds(t *testing.T) {
+	t.Cleanup(func() { ahead.Store(0) }) // when the site has stopped
+	s := pagesSite(t)
+	xia := s.knownVisitor("xia").must(200, "/users/xia/otp/")
+	xia.fill("start", "password", "yoyo").press(303).follow().says("Scan this picture")
+	ahead.Store(int64(16 * time.Minute))
+	xia.fill("confirm", "setup_code", "000000").press(303).follow().says("That took too long").silent("Scan this picture")
+	if !xia.has("start") {
+		t.Error("it cannot be begun anew")
+	}
+}
+
 // An API key is shown once, listed by its beginning, and ended; the SSH key is set, changed and removed.
 func TestKeysPage(t *testing.T) {
 	s := pagesSite(t)
